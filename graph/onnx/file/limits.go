@@ -21,11 +21,11 @@ const (
 	maxMessage      = math.MaxInt32 // protobuf's own limit
 	defaultOverhead = 32 << 20
 	defaultDepth    = 200
-	functionBytes   = 64 << 20 // largest function ParseFunction takes
-	functionNodes   = 100_000  // most nodes of a function, subgraphs counted
-	expandedNodes   = 4_000_000
-	maxCallDepth    = 64 // functions that call functions
-	maxGraphDepth   = 64 // subgraphs inside subgraphs
+	functionBytes   = 64 << 20  // largest function ParseFunction takes
+	functionNodes   = 100_000   // most nodes of a function, subgraphs counted
+	expandedNodes   = 1_000_000 // most nodes of a model with its functions written out
+	maxCallDepth    = 64        // functions that call functions
+	maxGraphDepth   = 64        // subgraphs inside subgraphs
 )
 
 func (l Limits) filled() Limits {
