@@ -1,0 +1,126 @@
+package op
+
+import (
+	"fmt"
+
+	"github.com/moezoo/moezoo/graph"
+)
+
+// GroupedMatMul multiplies each row by the matrix of the expert it belongs to: x [R, in],
+// w [E, in, out] → [R, out]; rows that belong to nobody give 0.
+func GroupedMatMul(x, w Value, d Dispatched) Value {
+	return one(groupedMatMul, groupedAttrs(d.Partial, false), x, w, d.Offsets)
+}
+
+func groupedAttrs(partial, transposed bool) graph.Attrs {
+	attrs := graph.Attrs{}
+	if partial {
+		attrs["partial"] = int64(1)
+	}
+	if transposed {
+		attrs["transB"] = int64(1)
+	}
+	return attrs
+}
+
+var groupedMatMul, groupedOuter *graph.Op
+
+func init() {
+	partial := graph.Attr{Name: "partial", Kind: graph.IntAttr, Doc: "1: rows from offsets[E] on belong to nobody"}
+	groupedMatMul = graph.Register(&graph.Op{
+		Name: "GroupedMatMul", Domain: graph.Domain, Since: 1,
+		Doc: "y[r] = x[r] · w[e] for offsets[e] ≤ r < offsets[e+1], 0 from offsets[E] on",
+		Inputs: []graph.Arg{
+			{Name: "x", Doc: "[R, in]"}, {Name: "w", Doc: "[E, in, out], or [E, out, in] with transB"}, {Name: "offsets", Doc: "int64 [E+1]"},
+		},
+		Outputs: []graph.Arg{{Name: "y", Doc: "[R, out]"}},
+		Attrs:   []graph.Attr{partial, {Name: "transB", Kind: graph.IntAttr, Doc: "1: multiply by the transposes"}},
+		Infer: func(c *graph.Infer) error {
+			if err := c.Want(0, graph.Float32, 2); err != nil {
+				return err
+			}
+			if err := c.Want(1, graph.Float32, 3); err != nil {
+				return err
+			}
+			x, w := c.Shape(0), c.Shape(1)
+			in, out := w[1], w[2]
+			if c.Int("transB", 0) == 1 {
+				in, out = out, in
+			}
+			if !x[1].Equal(in) {
+				return fmt.Errorf("rows %v do not fit the experts' matrices %v", x, w)
+			}
+			if err := c.WantShape(2, graph.Int64, w[0].Add(graph.Const(1))); err != nil {
+				return err
+			}
+			c.Out(0, graph.Float32, graph.Shape{x[0], out})
+			return nil
+		},
+		Grad: func(c *graph.Grad) []Value {
+			x, w, offsets, dy := c.In(0), c.In(1), c.In(2), c.DOut[0]
+			transposed := c.Int("transB", 0) == 1
+			dx := one(groupedMatMul, groupedAttrs(c.Int("partial", 0) == 1, !transposed), dy, w, offsets)
+			a, b := x, dy
+			if transposed {
+				a, b = b, a
+			}
+			return []Value{dx, one(groupedOuter, nil, a, b, offsets), nil}
+		},
+		Lower: lowerGroupedMatMul,
+	})
+	groupedOuter = graph.Register(&graph.Op{
+		Name: "GroupedOuter", Domain: graph.Domain, Since: 1,
+		Doc:     "y[e] = Σ_{r of e} a[r] ⊗ b[r], the gradient of the experts' matrices",
+		Inputs:  []graph.Arg{{Name: "a", Doc: "[R, in]"}, {Name: "b", Doc: "[R, out]"}, {Name: "offsets", Doc: "int64 [E+1]"}},
+		Outputs: []graph.Arg{{Name: "y", Doc: "[E, in, out]"}},
+		Infer: func(c *graph.Infer) error {
+			e := c.Shape(2)[0].Sub(graph.Const(1))
+			c.Out(0, graph.Float32, graph.Shape{e, c.Shape(0)[1], c.Shape(1)[1]})
+			return nil
+		},
+		NoGrad: "second derivatives are not built", NoLower: trainingOnly,
+	})
+}
+
+// lowerGroupedMatMul splits the rows by expert, at sizes known only at run time, and
+// gives every expert a product of its own. Parts without rows are legal and almost free.
+func lowerGroupedMatMul(c *graph.Lower) []Value {
+	x, w, offsets := c.In(0), c.In(1), c.In(2)
+	e := intDim(w, 0)
+	counts := Sub(Slice(offsets, 0, 1, maxInt64), Slice(offsets, 0, 0, -1)) // [E]
+	parts := e
+	if c.Int("partial", 0) == 1 {
+		rows := Slice(ShapeOf(x), 0, 0, 1)
+		counts = Concat(0, counts, Sub(rows, Slice(offsets, 0, -1, maxInt64)))
+		parts++
+	}
+	xs := SplitSizes(x, counts, 0, int(parts))
+	ys := make([]Value, parts)
+	for i := range e {
+		we := Squeeze(Slice(w, 0, i, i+1), 0)
+		if c.Int("transB", 0) == 1 {
+			we = Transpose(we, 1, 0)
+		}
+		ys[i] = MatMul(xs[i], we)
+	}
+	if parts > e { // rows of nobody: as many zeros
+		ys[e] = Mul(MatMul(xs[e], Squeeze(Slice(w, 0, 0, 1), 0)), c.G.Float(0))
+		if c.Int("transB", 0) == 1 {
+			ys[e] = Mul(MatMul(xs[e], Transpose(Squeeze(Slice(w, 0, 0, 1), 0), 1, 0)), c.G.Float(0))
+		}
+	}
+	y := ys[0]
+	if parts > 1 {
+		y = Concat(0, ys...)
+	}
+	return []Value{pinRows(y, x)}
+}
+
+// pinRows tells inference that y has as many rows as x, which it cannot see through a
+// split at run-time sizes: a reshape that runtimes remove.
+func pinRows(y, x Value) Value {
+	if y.Dim(0).Equal(x.Dim(0)) {
+		return y
+	}
+	return reshapeTo(y, Concat(0, Slice(ShapeOf(x), 0, 0, 1), y.Graph().Int64s(intDim(y, 1))))
+}
