@@ -1,0 +1,64 @@
+package backend
+
+import (
+	"context"
+
+	"github.com/moezoo/moezoo/graph"
+)
+
+// Device is one place where graphs run. The host sees handles and explicit copies,
+// never a device's memory.
+type Device interface {
+	// Name is "cpu" or "cuda:0".
+	Name() string
+	// Supports says why a node cannot run here; nil when it can.
+	Supports(n *graph.Node) error
+	// Alloc makes a zeroed buffer that lives until it is freed.
+	Alloc(dtype graph.DType, shape ...int) (Buffer, error)
+	// NewStream makes a queue of work; copies and runs on one stream happen in order.
+	NewStream() (Stream, error)
+	// Scratch is how many bytes of temporary memory a node's kernel needs.
+	Scratch(c *Call) int
+	// Compile turns a plan into a program. Nothing is allocated when it runs.
+	Compile(p *Plan) (Program, error)
+	// Close frees everything that the device still holds.
+	Close() error
+}
+
+// Buffer is memory on a device.
+type Buffer interface {
+	DType() graph.DType
+	Shape() []int
+	// Upload copies a host tensor of the same type and size into the buffer; Download copies
+	// back. On a stream the copy is asynchronous until the stream is synchronised; the
+	// host tensor must not change meanwhile. A nil stream copies at once.
+	Upload(s Stream, from *Tensor) error
+	Download(s Stream, to *Tensor) error
+	Free()
+}
+
+// Stream is an ordered queue of copies and runs.
+type Stream interface {
+	// Record marks the present end of the queue.
+	Record() Event
+	// Wait makes later work of this stream wait for an event of another.
+	Wait(e Event)
+	// Sync blocks until the queue is empty and reports the first fault in it.
+	Sync() error
+	Close()
+}
+
+// Event is a mark in a stream.
+type Event interface{ Sync() error }
+
+// Program is a compiled plan with its arena.
+type Program interface {
+	// Bind sets the memory behind an input, parameter or output of the plan's graph. All of
+	// them must be bound before the first run; binding again replaces. An output may share
+	// the buffer of an input when the operator that makes it declares so in its InPlace.
+	Bind(name string, b Buffer) error
+	// Run executes the plan on a stream, or at once when s is nil.
+	Run(ctx context.Context, s Stream) error
+	// Close frees the arena.
+	Close()
+}
