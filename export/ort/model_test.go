@@ -134,3 +134,26 @@ func counter() graph {
 			value("present.1.key", 1, "batch_size", 1, "total_sequence_length", 1)},
 	}
 }
+
+// counterKeep is counter with position ids added to the sums, and logits for the last num_logits_to_keep tokens only.
+func counterKeep() graph {
+	g := counter()
+	g.initial = append(g.initial, int64s("zero", 0), int64s("end", 1<<40))
+	for i, n := range g.nodes {
+		switch string(n) {
+		case string(node("Cast", []string{"soFar"}, []string{"soFarInt"}, intAttr("to", 7))):
+			g.nodes[i] = node("Cast", []string{"soFar"}, []string{"sums"}, intAttr("to", 7))
+		case string(node("Mod", []string{"soFarInt", "four"}, []string{"next"})):
+			g.nodes[i] = node("Mod", []string{"withPos", "four"}, []string{"next"})
+		case string(node("Cast", []string{"hot"}, []string{"logits"}, intAttr("to", 1))):
+			g.nodes[i] = node("Cast", []string{"hot"}, []string{"all"}, intAttr("to", 1))
+		}
+	}
+	at := len(g.nodes) - 4 // in front of Mod
+	g.nodes = append(g.nodes[:at:at], append([]message{node("Add", []string{"sums", "position_ids"}, []string{"withPos"})}, g.nodes[at:]...)...)
+	g.nodes = append(g.nodes, node("Neg", []string{"num_logits_to_keep"}, []string{"minus"}),
+		node("Unsqueeze", []string{"minus", "zero"}, []string{"start"}),
+		node("Slice", []string{"all", "start", "end", "axis1"}, []string{"logits"}))
+	g.inputs = append(g.inputs, value("position_ids", 7, "batch_size", "sequence_length"), value("num_logits_to_keep", 7))
+	return g
+}

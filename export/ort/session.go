@@ -91,7 +91,8 @@ func sessionOptions(o Options) (*binding.SessionOptions, error) {
 	}
 	level := map[string]binding.GraphOptimizationLevel{"none": binding.GraphOptimizationLevelDisableAll, "basic": binding.GraphOptimizationLevelEnableBasic,
 		"extended": binding.GraphOptimizationLevelEnableExtended, "all": binding.GraphOptimizationLevelEnableAll}[cmp.Or(o.GraphOptLevel, "all")]
-	errs := []error{so.SetIntraOpNumThreads(max(o.IntraOpThreads, 1)), so.SetInterOpNumThreads(1), so.SetGraphOptimizationLevel(level)}
+	errs := []error{so.SetIntraOpNumThreads(max(o.IntraOpThreads, 1)), so.SetInterOpNumThreads(1), so.SetGraphOptimizationLevel(level),
+		so.SetMemPattern(false)} // it keeps a memory plan for each combination of input shapes ever seen; decoding has a new one each step
 	if !o.Prepacking {
 		errs = append(errs, so.AddSessionConfigEntry("session.disable_prepacking", "1"))
 	}

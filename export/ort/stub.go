@@ -34,3 +34,21 @@ func Load() (Runtime, error) { return Runtime{}, ErrNoCgo }
 
 // Available tells whether this build can run models at all.
 func Available() error { return ErrNoCgo }
+
+// Decoder stands for a model being decoded; without cgo none can be made.
+type Decoder struct{}
+
+// NewDecoder answers ErrNoCgo.
+func NewDecoder(*Session, int) (*Decoder, error) { return nil, ErrNoCgo }
+
+// Len of no sequence.
+func (*Decoder) Len() int { return 0 }
+
+// Step answers ErrNoCgo.
+func (*Decoder) Step([]int64) (Tensor, error) { return Tensor{}, ErrNoCgo }
+
+// Reset does nothing.
+func (*Decoder) Reset() {}
+
+// Close does nothing.
+func (*Decoder) Close() error { return nil }
