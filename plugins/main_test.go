@@ -1,0 +1,219 @@
+package plugins
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/moezoo/moezoo/plugins/wire"
+)
+
+// The test binary is the host under test, its own built-in provider, and, copied
+// under the name zoo-plugin-…, a plugin with the fault that ZOO_FAULT names.
+func TestMain(m *testing.M) {
+	if os.Getenv("ZOO_TEST_HOST") != "" && os.Getenv(handshake.MagicCookieKey) == "" {
+		Register(&testProvider{name: "builtin"})
+		Serve()
+		helperHost()
+	}
+	name := "builtin"
+	if os.Getenv(handshake.MagicCookieKey) != "" && os.Getenv(envProvider) == "" {
+		name = "faulty"
+		beforeHandshake(os.Getenv("ZOO_FAULT"))
+	}
+	Register(&testProvider{name: name})
+	if strings.HasPrefix(os.Args[0], "zoo-plugin") {
+		Main()
+	}
+	Serve()
+	os.Exit(m.Run())
+}
+
+// testSchema is the config of every variant of the test provider.
+const testSchema = `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "properties": {
+    "balance": {"type": "number", "minimum": 0, "default": 0.01},
+    "order": {"enum": ["softmax_first", "topk_first"]},
+    "inner": {"type": "object", "properties": {"depth": {"type": "integer"}}, "additionalProperties": false}
+  },
+  "additionalProperties": false
+}`
+
+// testProvider serves one router and one expert whose functions are plain bytes.
+type testProvider struct{ name string }
+
+// Describe implements Provider.
+func (p *testProvider) Describe(context.Context) (*wire.DescribeResponse, error) {
+	switch os.Getenv("ZOO_FAULT") {
+	case "describe-hang":
+		time.Sleep(time.Hour)
+	case "describe-nonsense":
+		return &wire.DescribeResponse{Provider: "../../etc", Version: "1"}, nil
+	case "describe-otherwise":
+		return &wire.DescribeResponse{Provider: "somebody", Version: "1.0.0",
+			Variants: []*wire.Variant{{Name: "x", Kind: wire.Kind_KIND_ROUTER, Doc: "X."}}}, nil
+	}
+	version := "1.2.3"
+	if v := os.Getenv("ZOO_TEST_VERSION"); v != "" {
+		version = v
+	}
+	return &wire.DescribeResponse{Provider: p.name, Version: version, Variants: []*wire.Variant{
+		{Name: "pick", Kind: wire.Kind_KIND_ROUTER, Doc: "Sends every token to expert 0.", Paper: "arXiv:0000.00000",
+			ConfigSchema: []byte(testSchema), Capabilities: &wire.Capabilities{Causal: true}, Revision: 1},
+		{Name: "same", Kind: wire.Kind_KIND_EXPERT, Doc: "Answers its input.", Revision: 2},
+	}}, nil
+}
+
+// Build implements Provider; ZOO_FAULT spoils the answer.
+func (p *testProvider) Build(_ context.Context, req *wire.BuildRequest) (*wire.BuildResponse, error) {
+	r := goodAnswer(req)
+	fault := os.Getenv("ZOO_FAULT")
+	if f := callFaults[fault]; f != nil {
+		f()
+	}
+	if f := answerFaults[fault]; f != nil {
+		f(r)
+	}
+	if fault == "refuse" {
+		return nil, status.Error(codes.InvalidArgument, "experts must be even, got 3 \x1b[31mred\x1b[0m")
+	}
+	return r, nil
+}
+
+func goodAnswer(req *wire.BuildRequest) *wire.BuildResponse {
+	r := &wire.BuildResponse{
+		Train: []byte(fmt.Sprintf("function %s %s %d", req.Variant, req.Config, req.Dims["d_model"])),
+		Params: []*wire.Param{{
+			Tensor: &wire.TensorSpec{Name: "weight", Dtype: dtypeFloat, Dims: []int64{req.Dims["d_model"], 4}},
+			Init:   &wire.Init{Scheme: "normal", Args: []*wire.Arg{{Name: "mean"}, {Name: "std", Value: 0.02}}}, Decay: true}},
+	}
+	if req.Variant == "pick" {
+		r.Routing = &wire.BuildResponse_Assign{Assign: &wire.Assign{Expert: "expert", Weight: "weight_out"}}
+		r.Losses = []*wire.AuxLoss{{Name: "balance", Output: "balance_out", Weight: 0.01}}
+	}
+	return r
+}
+
+// callFaults are what a provider does in mid-call.
+var callFaults = map[string]func(){
+	"panic": func() { panic("index out of range in topk") },
+	"exit":  func() { fmt.Fprintln(os.Stderr, "cannot go on"); os.Exit(7) },
+	"kill":  func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
+	"hang":  func() { time.Sleep(time.Hour) },
+	"stop":  func() { _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) },
+	"print": func() { fmt.Println("debug: building") },
+	"ansi": func() {
+		fmt.Fprintln(os.Stderr, "[WARN] \x1b[2J\x1b[31mowned\x1b[0m\x07 \x1b]0;title\x07end")
+	},
+	"exit-once": func() {
+		if f, err := os.OpenFile(os.Getenv("ZOO_TEST_ONCE"), os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			f.Close()
+			os.Exit(7)
+		}
+	},
+	"grandchild": func() {
+		cmd := exec.Command("sleep", "1000")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Start(); err != nil {
+			panic(err)
+		}
+		os.WriteFile(os.Getenv("ZOO_TEST_ONCE"), []byte(fmt.Sprint(cmd.Process.Pid)), 0o600)
+	},
+}
+
+// answerFaults are spoilt answers.
+var answerFaults = map[string]func(*wire.BuildResponse){
+	"dims-huge":     func(r *wire.BuildResponse) { r.Params[0].Tensor.Dims = []int64{1 << 62, 4} },
+	"dims-negative": func(r *wire.BuildResponse) { r.Params[0].Tensor.Dims = []int64{-1} },
+	"dims-overflow": func(r *wire.BuildResponse) { r.Params[0].Tensor.Dims = []int64{1 << 33, 1 << 33} },
+	"nan-init":      func(r *wire.BuildResponse) { r.Params[0].Init.Args[1].Value = math.NaN() },
+	"inf-loss":      func(r *wire.BuildResponse) { r.Losses[0].Weight = math.Inf(1) },
+	"bad-scheme":    func(r *wire.BuildResponse) { r.Params[0].Init.Scheme = "norml" },
+	"bad-name":      func(r *wire.BuildResponse) { r.Params[0].Tensor.Name = "../w\x1b[31m" },
+	"twice":         func(r *wire.BuildResponse) { r.Params = append(r.Params, r.Params[0]) },
+	"no-function":   func(r *wire.BuildResponse) { r.Train = nil },
+	"no-routing":    func(r *wire.BuildResponse) { r.Routing = nil },
+	"function-9MiB": func(r *wire.BuildResponse) { r.Train = make([]byte, 9<<20) },
+	"many-params":   func(r *wire.BuildResponse) { r.Params = make([]*wire.Param, 5000) },
+	"reply-65MiB":   func(r *wire.BuildResponse) { r.Train = make([]byte, 65<<20) },
+	"unlisted-states": func(r *wire.BuildResponse) {
+		r.States = []*wire.State{{Tensor: &wire.TensorSpec{Name: "bias", Dtype: dtypeFloat, Dims: []int64{4}}, AccumulateOutput: "count", Accumulate: 1, Update: []byte("u")}}
+	},
+	"impure": func(r *wire.BuildResponse) { r.Train = []byte(fmt.Sprint(time.Now().UnixNano())) },
+	"diagnostics": func(r *wire.BuildResponse) {
+		r.Diagnostics = []*wire.Diagnostic{
+			{Severity: wire.Severity_SEVERITY_WARNING, Summary: "slow"},
+			{Severity: wire.Severity_SEVERITY_ERROR, Summary: "too large", Detail: "at most 1", ConfigPath: []string{"balance"}}}
+	},
+}
+
+// beforeHandshake does what a provider may do before it shakes hands.
+func beforeHandshake(fault string) {
+	switch fault {
+	case "garbage":
+		fmt.Println("hello from init()")
+	case "die":
+		fmt.Fprintln(os.Stderr, "cannot open libfoo.so")
+		os.Exit(4)
+	case "cookie":
+		fmt.Fprintln(os.Stderr, "This binary is a plugin. These are not meant to be executed directly.")
+		os.Exit(1)
+	case "nohandshake":
+		time.Sleep(time.Hour)
+	case "deaf": // ignores the polite signals as well
+		signalIgnore()
+		time.Sleep(time.Hour)
+	case "version":
+		fmt.Printf("1|9|unix|%s|grpc\n", os.Getenv("PLUGIN_UNIX_SOCKET_DIR")+"/s")
+		time.Sleep(time.Hour)
+	case "core-version":
+		fmt.Printf("7|1|unix|%s|grpc\n", os.Getenv("PLUGIN_UNIX_SOCKET_DIR")+"/s")
+		time.Sleep(time.Hour)
+	case "netrpc":
+		fmt.Printf("1|1|unix|%s|netrpc\n", testSocket())
+		time.Sleep(time.Hour)
+	case "address-outside":
+		fmt.Println("1|1|unix|/tmp/other.sock|grpc")
+		time.Sleep(time.Hour)
+	case "address-tcp":
+		fmt.Println("1|1|tcp|127.0.0.1:22|grpc")
+		time.Sleep(time.Hour)
+	case "address-file":
+		path := os.Getenv("PLUGIN_UNIX_SOCKET_DIR") + "/f"
+		_ = os.WriteFile(path, nil, 0o600)
+		fmt.Printf("1|1|unix|%s|grpc\n", path)
+		time.Sleep(time.Hour)
+	case "long-line":
+		fmt.Print(strings.Repeat("x", 1<<20))
+		time.Sleep(time.Hour)
+	case "stdin":
+		b := make([]byte, 5)
+		n, err := os.Stdin.Read(b)
+		fmt.Fprintf(os.Stderr, "stdin: %d bytes, %v\n", n, err)
+		os.Exit(5)
+	case "environment":
+		fmt.Fprintf(os.Stderr, "token=%q path=%v\n", os.Getenv("SECRET_TOKEN"), os.Getenv("PATH") != "")
+		os.Exit(6)
+	}
+}
+
+func toJSON(t *testing.T, v any) json.RawMessage {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}

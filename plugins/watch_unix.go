@@ -1,0 +1,67 @@
+//go:build unix
+
+package plugins
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// watchInterval is how often a provider looks whether its host still lives.
+const watchInterval = 250 * time.Millisecond
+
+// watchHost ends this provider within a second of its host's death, however the
+// host died, and takes the socket and the provider's own children along.
+func watchHost() {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	parent := os.Getppid()
+	host, _ := strconv.Atoi(os.Getenv(envHostPID))
+	go func() {
+		tick := time.NewTicker(watchInterval)
+		for {
+			select {
+			case <-term:
+			case <-tick.C:
+				if os.Getppid() == parent && (host == 0 || processExists(host)) {
+					continue
+				}
+			}
+			fmt.Fprintln(os.Stderr, "host is gone; exiting")
+			leave(host)
+		}
+	}()
+}
+
+// leave sweeps the folders of dead hosts, this one's among them, and ends the
+// whole process group where the host gave this process one of its own.
+func leave(host int) {
+	if host != 0 && os.Getppid() == host {
+		// A SIGTERM from a person: the host lives, sees the exit and cleans up.
+		os.Exit(3)
+	}
+	if root := os.Getenv(envRunRoot); root != "" {
+		// The kernel releases the dead host's lock a moment after its death.
+		for range 20 {
+			if sweepRuns(root) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	if syscall.Getpgrp() == os.Getpid() {
+		_ = syscall.Kill(-os.Getpid(), syscall.SIGKILL)
+	}
+	os.Exit(3)
+}
+
+// processExists reports whether a process of that id lives.
+func processExists(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}
