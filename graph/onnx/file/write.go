@@ -61,13 +61,13 @@ func (b Bytes) WriteTo(w io.Writer) (int64, error) {
 }
 
 // Payload is the content of a tensor stored outside the model it was read from,
-// ready to be written with another.
+// ready to be written with another. It does not change when t does.
 func (e *External) Payload(t *pb.TensorProto) (Payload, error) {
 	_, size, err := e.entry(t)
 	if err != nil {
 		return nil, e.named(t, err)
 	}
-	return elsewhere{e, t, size}, nil
+	return elsewhere{e, proto.CloneOf(t), size}, nil
 }
 
 type elsewhere struct {
