@@ -107,10 +107,14 @@ func encoded(t testing.TB, m proto.Message) []byte {
 
 // nested is raw wrapped in the field numbers given, outermost first.
 func nested(raw []byte, fields ...protowire.Number) []byte {
+	heads := make([][]byte, len(fields))
+	length := len(raw)
 	for i := len(fields) - 1; i >= 0; i-- {
-		raw = protowire.AppendBytes(protowire.AppendTag(nil, fields[i], protowire.BytesType), raw)
+		head := protowire.AppendTag(nil, fields[i], protowire.BytesType)
+		heads[i] = protowire.AppendVarint(head, uint64(length))
+		length += len(heads[i])
 	}
-	return raw
+	return append(bytes.Join(heads, nil), raw...)
 }
 
 // deepSubgraphs is a model whose only content is subgraphs in each other.
