@@ -1,0 +1,223 @@
+package kernel
+
+// Block sizes of the matrix product. gemmKC is part of the result's definition:
+// sums are formed over runs of gemmKC terms, which are then added in order.
+// The others only decide what is kept in which cache.
+const (
+	gemmMR = 6   // rows of the micro-kernel
+	gemmNR = 16  // columns of the micro-kernel
+	gemmKC = 256 // terms summed in registers: a 16 KiB panel of B, in L1
+	gemmMC = 96  // rows of A used with one panel of B, in L2
+	gemmNC = 256 // columns of B packed at once, in L2
+
+	// directRows is the largest number of rows for which B is read in place:
+	// packing pays once a panel is used more often than that.
+	directRows = 2 * gemmMR
+)
+
+// gemmBlock is a matrix product, and the unit the tile loop works on.
+type gemmBlock struct {
+	ta, tb  bool
+	m, n, k int
+	a       []float32
+	lda     int
+	b       []float32
+	ldb     int
+	c       []float32
+	ldc     int
+	acc     bool
+}
+
+// workspace is the number of float32 values one thread needs for the product.
+func (g *gemmBlock) workspace() int {
+	kc, nc := min(g.k, gemmKC), min(roundUp(g.n, gemmNR), gemmNC)
+	size := gemmMR*gemmNR + kc*nc
+	if g.ta {
+		size += kc * min(g.m, gemmMC)
+	}
+	return max(size, g.k) // a gathered vector for m = 1
+}
+
+// tile computes rows [i0, i1) and columns [j0, j1) on the calling thread; j0 is
+// a multiple of gemmNR. ws has workspace() values.
+func (g *gemmBlock) tile(i0, i1, j0, j1 int, ws []float32) {
+	if g.k == 0 {
+		g.zero(i0, i1, j0, j1)
+		return
+	}
+	tmp, ws := ws[:gemmMR*gemmNR], ws[gemmMR*gemmNR:]
+	kc0 := min(g.k, gemmKC)
+	var pa []float32
+	if g.ta {
+		pa, ws = ws[:kc0*min(g.m, gemmMC)], ws[kc0*min(g.m, gemmMC):]
+	}
+	direct := !g.tb && i1-i0 <= directRows
+	for p0 := 0; p0 < g.k; p0 += gemmKC {
+		kc := min(gemmKC, g.k-p0)
+		for jc := j0; jc < j1; jc += gemmNC {
+			je := min(jc+gemmNC, j1)
+			if !direct {
+				g.packB(p0, kc, jc, je, ws)
+			}
+			for ic := i0; ic < i1; ic += gemmMC {
+				ie := min(ic+gemmMC, i1)
+				if g.ta {
+					g.packA(p0, kc, ic, ie, pa)
+				}
+				g.panels(p0, kc, ic, ie, jc, je, pa, ws, tmp, direct)
+			}
+		}
+	}
+}
+
+// zero clears the tile of C unless the product accumulates.
+func (g *gemmBlock) zero(i0, i1, j0, j1 int) {
+	if g.acc {
+		return
+	}
+	for i := i0; i < i1; i++ {
+		clear(g.c[i*g.ldc+j0 : i*g.ldc+j1])
+	}
+}
+
+// packB copies columns [j0, j1) of kc rows of op(B) into panels of gemmNR
+// columns, the last one filled up with zeros.
+func (g *gemmBlock) packB(p0, kc, j0, j1 int, dst []float32) {
+	for j := j0; j < j1; j += gemmNR {
+		d := dst[(j-j0)*kc : (j-j0+gemmNR)*kc]
+		w := min(gemmNR, j1-j)
+		if g.tb {
+			packPanelT(kc, w, g.b[j*g.ldb+p0:], g.ldb, d)
+		} else {
+			packPanel(kc, w, g.b[p0*g.ldb+j:], g.ldb, d)
+		}
+	}
+}
+
+// packPanel copies kc rows of w columns into a panel.
+func packPanel(kc, w int, src []float32, ld int, dst []float32) {
+	if w == gemmNR {
+		for p := range kc {
+			*(*[gemmNR]float32)(dst[p*gemmNR:]) = *(*[gemmNR]float32)(src[p*ld:])
+		}
+		return
+	}
+	for p := range kc {
+		row := dst[p*gemmNR : (p+1)*gemmNR]
+		clear(row[copy(row, src[p*ld:p*ld+w]):])
+	}
+}
+
+// packPanelT is packPanel for a transposed source: w rows of kc values.
+func packPanelT(kc, w int, src []float32, ld int, dst []float32) {
+	if w == gemmNR {
+		active.packT(kc, src, ld, dst)
+		return
+	}
+	clear(dst)
+	for j := range w {
+		for p, v := range src[j*ld : j*ld+kc] {
+			dst[p*gemmNR+j] = v
+		}
+	}
+}
+
+// packA copies rows [i0, i1) of op(A) = Aᵀ into panels as high as panelRows says.
+func (g *gemmBlock) packA(p0, kc, i0, i1 int, dst []float32) {
+	for i := i0; i < i1; {
+		h := panelRows(i1 - i)
+		d := dst[(i-i0)*kc : (i-i0+h)*kc]
+		if h == gemmMR {
+			for p := range kc {
+				*(*[gemmMR]float32)(d[p*gemmMR:]) = *(*[gemmMR]float32)(g.a[(p0+p)*g.lda+i:])
+			}
+		} else {
+			for p := range kc {
+				src := (p0+p)*g.lda + i
+				copy(d[p*h:(p+1)*h], g.a[src:src+h])
+			}
+		}
+		i += h
+	}
+}
+
+// panelRows is the height of the next panel: 6, 6, …, with the last two
+// balanced (8 rows are 4+4, since a panel of 2 leaves the multipliers idle).
+func panelRows(left int) int {
+	switch {
+	case left >= 2*gemmMR || left == gemmMR:
+		return gemmMR
+	case left > gemmMR:
+		return (left + 1) / 2
+	default:
+		return left
+	}
+}
+
+// panels runs the micro-kernel over one block of A and one of B.
+func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, direct bool) {
+	acc := g.acc || p0 > 0
+	micro := active.micro
+	for j := j0; j < j1; j += gemmNR {
+		w := min(gemmNR, j1-j)
+		b, bs := pb, gemmNR
+		switch {
+		case !direct:
+			b = pb[(j-j0)*kc:]
+		case w == gemmNR:
+			b, bs = g.b[p0*g.ldb+j:], g.ldb
+		default:
+			packPanel(kc, w, g.b[p0*g.ldb+j:], g.ldb, pb)
+		}
+		for i := i0; i < i1; {
+			h := panelRows(i1 - i)
+			a, ars, acs := pa, 1, h
+			if g.ta {
+				a = pa[(i-i0)*kc:]
+			} else {
+				a, ars, acs = g.a[i*g.lda+p0:], g.lda, 1
+			}
+			if w == gemmNR {
+				micro(h, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc)
+			} else {
+				micro(h, kc, a, ars, acs, b, bs, tmp, gemmNR, false)
+				g.storeEdge(tmp, i, h, j, w, acc)
+			}
+			i += h
+		}
+	}
+}
+
+// storeEdge moves the w valid columns of a finished block into C.
+func (g *gemmBlock) storeEdge(tmp []float32, i, h, j, w int, acc bool) {
+	for r := range h {
+		src := tmp[r*gemmNR : r*gemmNR+w]
+		dst := g.c[(i+r)*g.ldc+j : (i+r)*g.ldc+j+w]
+		if !acc {
+			copy(dst, src)
+			continue
+		}
+		for q, v := range src {
+			dst[q] = v + dst[q]
+		}
+	}
+}
+
+// check panics unless the slices hold the extents.
+func (g *gemmBlock) check(kernel string) {
+	extents(kernel, "m, n, k, lda, ldb, ldc", g.m, g.n, g.k, g.lda, g.ldb, g.ldc)
+	if g.ta {
+		need(kernel, "a", len(g.a), span(g.k, g.m, g.lda))
+	} else {
+		need(kernel, "a", len(g.a), span(g.m, g.k, g.lda))
+	}
+	if g.tb {
+		need(kernel, "b", len(g.b), span(g.n, g.k, g.ldb))
+	} else {
+		need(kernel, "b", len(g.b), span(g.k, g.n, g.ldb))
+	}
+	need(kernel, "c", len(g.c), span(g.m, g.n, g.ldc))
+	if g.m > 1 {
+		need(kernel, "a row of c", g.ldc, g.n) // overlapping rows would be written twice
+	}
+}

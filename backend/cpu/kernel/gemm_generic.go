@@ -1,0 +1,51 @@
+package kernel
+
+// microGeneric computes a rows × 16 block, rows in [1, 6]:
+//
+//	c[i,j] (+)= Σ_p a[i,p]·b[p,j]     p in [0, kc), j in [0, 16)
+//
+// with a[i,p] at a[i*ars+p*acs], b[p,j] at b[p*bs+j] and c[i,j] at c[i*ldc+j].
+// The sum of one element runs over p in order and is added to c at the end, so
+// it does not depend on how the product was cut into blocks of rows and columns.
+func microGeneric(rows, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool) {
+	for i := range rows {
+		ai := a[i*ars:]
+		ci := c[i*ldc : i*ldc+gemmNR]
+		for j := 0; j < gemmNR; j += 4 {
+			var s0, s1, s2, s3 float32
+			for p := range kc {
+				v := ai[p*acs]
+				bp := b[p*bs+j : p*bs+j+4 : p*bs+j+4]
+				s0 += v * bp[0]
+				s1 += v * bp[1]
+				s2 += v * bp[2]
+				s3 += v * bp[3]
+			}
+			if acc {
+				s0, s1, s2, s3 = s0+ci[j], s1+ci[j+1], s2+ci[j+2], s3+ci[j+3]
+			}
+			ci[j], ci[j+1], ci[j+2], ci[j+3] = s0, s1, s2, s3
+		}
+	}
+}
+
+// packTGeneric transposes 16 rows of kc values, ld apart, into dst[p*16+i] = src[i*ld+p].
+func packTGeneric(kc int, src []float32, ld int, dst []float32) {
+	for i := range gemmNR {
+		row := src[i*ld : i*ld+kc]
+		for p, v := range row {
+			dst[p*gemmNR+i] = v
+		}
+	}
+}
+
+// gemvNGeneric adds a row vector times a matrix: y[j] += Σ_p x[p]·b[p*ldb+j].
+// The sum runs over p in order.
+func gemvNGeneric(y, x, b []float32, ldb int) {
+	for p, v := range x {
+		row := b[p*ldb : p*ldb+len(y)]
+		for j, w := range row {
+			y[j] += v * w
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package kernel
+
+// GroupedGemmScratch is the scratch of [GroupedGemm] for the same extents.
+func GroupedGemmScratch(p *Pool, rows, n, k int) int {
+	g := gemmBlock{m: rows, n: n, k: k}
+	return p.Threads() * g.workspace()
+}
+
+// GroupedGemm multiplies consecutive groups of rows with one matrix each:
+//
+//	y[r,:] = x[r,:]·W[e]      offsets[e] ≤ r < offsets[e+1]
+//	y[r,:] = 0                rows outside all groups
+//
+// x [rows,k], offsets [groups+1], y [rows,n]; w is [groups,k,n], or
+// [groups,n,k] when transW. Groups may be empty.
+func GroupedGemm(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, w []float32, transW bool, y, scratch []float32) {
+	const name = "GroupedGemm"
+	extents(name, "groups, rows, n, k", groups, rows, n, k)
+	need(name, "x", len(x), rows*k)
+	need(name, "w", len(w), groups*k*n)
+	need(name, "y", len(y), rows*n)
+	checkOffsets(name, offsets, groups, rows)
+	if rows == 0 || n == 0 {
+		return
+	}
+	clear(y[:int(offsets[0])*n])
+	clear(y[int(offsets[groups])*n : rows*n])
+
+	t := groupedTasks.get()
+	defer groupedTasks.put(t)
+	t.x, t.w, t.y, t.offsets, t.scratch = x, w, y, offsets[:groups+1], scratch
+	t.n, t.k, t.transW = n, k, transW
+	g := gemmBlock{m: rows, n: n, k: k}
+	t.ws = g.workspace()
+	need(name, "scratch", len(scratch), p.Threads()*t.ws)
+	// Rows per group vary, so tiles are sized for the mean.
+	mean := max(1, int(offsets[groups]-offsets[0])/max(1, groups))
+	_, t.nb = tileSize(p.Threads(), mean, n, k)
+	t.mb, t.cols = 4*gemmMC, ceilDiv(n, t.nb)
+	items := 0
+	for e := range groups {
+		items += t.tiles(e)
+	}
+	p.RunTask(items, t)
+}
+
+var groupedTasks freeList[groupedTask]
+
+type groupedTask struct {
+	x, w, y      []float32
+	offsets      []int64
+	n, k         int
+	transW       bool
+	mb, nb, cols int
+	ws           int
+	scratch      []float32
+}
+
+// tiles is the number of items of group e.
+func (t *groupedTask) tiles(e int) int {
+	return ceilDiv(int(t.offsets[e+1]-t.offsets[e]), t.mb) * t.cols
+}
+
+func (t *groupedTask) Do(item, worker int) {
+	e := 0
+	for n := t.tiles(e); item >= n; n = t.tiles(e) {
+		item -= n
+		e++
+	}
+	r0, m := int(t.offsets[e]), int(t.offsets[e+1]-t.offsets[e])
+	g := gemmBlock{
+		tb: t.transW, m: m, n: t.n, k: t.k,
+		a: t.x[r0*t.k:], lda: t.k, b: t.w[e*t.k*t.n:], ldb: t.n, c: t.y[r0*t.n:], ldc: t.n,
+	}
+	if t.transW {
+		g.ldb = t.k
+	}
+	i, j := item/t.cols*t.mb, item%t.cols*t.nb
+	g.tile(i, min(i+t.mb, m), j, min(j+t.nb, t.n), t.scratch[worker*t.ws:(worker+1)*t.ws])
+}
+
+// GroupedOuterScratch is the scratch of [GroupedOuter] for the same extents.
+func GroupedOuterScratch(p *Pool, rows, n, k int) int {
+	g := gemmBlock{ta: true, m: k, n: n, k: rows}
+	return p.Threads() * g.workspace()
+}
+
+// GroupedOuter is the weight gradient of [GroupedGemm]:
+//
+//	dw[e] (+)= x[rows of e]ᵀ·dy[rows of e]
+//
+// x [rows,k], dy [rows,n], dw [groups,k,n]. An empty group gives zero (or
+// leaves dw[e] when accumulating). For weights stored [groups,n,k] exchange
+// x with dy and k with n.
+func GroupedOuter(p *Pool, groups, rows, n, k int, x, dy []float32, offsets []int64, dw []float32, accumulate bool, scratch []float32) {
+	const name = "GroupedOuter"
+	extents(name, "groups, rows, n, k", groups, rows, n, k)
+	need(name, "x", len(x), rows*k)
+	need(name, "dy", len(dy), rows*n)
+	need(name, "dw", len(dw), groups*k*n)
+	checkOffsets(name, offsets, groups, rows)
+	if groups == 0 || n == 0 || k == 0 {
+		return
+	}
+	t := outerTasks.get()
+	defer outerTasks.put(t)
+	t.x, t.dy, t.dw, t.offsets, t.scratch = x, dy, dw, offsets[:groups+1], scratch
+	t.n, t.k, t.acc = n, k, accumulate
+	g := gemmBlock{ta: true, m: k, n: n, k: rows}
+	t.ws = g.workspace()
+	need(name, "scratch", len(scratch), p.Threads()*t.ws)
+	t.nb, t.mb = min(gemmNC, roundUp(n, gemmNR)), k
+	if p.Threads() > 1 && groups < 4*p.Threads() {
+		t.mb, t.nb = tileSize(ceilDiv(4*p.Threads(), groups), k, n, rows)
+	}
+	t.cols = ceilDiv(n, t.nb)
+	t.tiles = ceilDiv(k, t.mb) * t.cols
+	p.RunTask(groups*t.tiles, t)
+}
+
+var outerTasks freeList[outerTask]
+
+type outerTask struct {
+	x, dy, dw           []float32
+	offsets             []int64
+	n, k                int
+	acc                 bool
+	mb, nb, cols, tiles int
+	ws                  int
+	scratch             []float32
+}
+
+func (t *outerTask) Do(item, worker int) {
+	e, tile := item/t.tiles, item%t.tiles
+	r0, rows := int(t.offsets[e]), int(t.offsets[e+1]-t.offsets[e])
+	g := gemmBlock{
+		ta: true, m: t.k, n: t.n, k: rows,
+		a: t.x[r0*t.k:], lda: t.k, b: t.dy[r0*t.n:], ldb: t.n, c: t.dw[e*t.k*t.n:], ldc: t.n, acc: t.acc,
+	}
+	i, j := tile/t.cols*t.mb, tile%t.cols*t.nb
+	g.tile(i, min(i+t.mb, t.k), j, min(j+t.nb, t.n), t.scratch[worker*t.ws:(worker+1)*t.ws])
+}

@@ -1,0 +1,149 @@
+package kernel
+
+import "fmt"
+
+// Matrix says where a matrix lies: rows Stride values apart, and whether it is
+// stored transposed.
+type Matrix struct {
+	Data   []float32
+	Stride int
+	Trans  bool
+}
+
+// GemmScratch is the scratch of [Gemm] for the same extents.
+func GemmScratch(p *Pool, transA bool, m, n, k int) int {
+	g := gemmBlock{ta: transA, m: m, n: n, k: k}
+	return p.Threads() * g.workspace()
+}
+
+// Gemm is the matrix product
+//
+//	c[m,n] = op(a)·op(b)          accumulate false
+//	c[m,n] = op(a)·op(b) + c      accumulate true
+//
+// with op(a) [m,k] and op(b) [k,n]. A matrix with Trans is stored transposed,
+// as [k,m] or [n,k]. c must not be transposed and must not overlap a or b.
+// Any extent may be zero; k = 0 gives zero (or c).
+func Gemm(p *Pool, m, n, k int, a, b, c Matrix, accumulate bool, scratch []float32) {
+	t := gemmTasks.get()
+	defer gemmTasks.put(t)
+	t.gemmBlock = gemmBlock{
+		ta: a.Trans, tb: b.Trans, m: m, n: n, k: k,
+		a: a.Data, lda: a.Stride, b: b.Data, ldb: b.Stride, c: c.Data, ldc: c.Stride, acc: accumulate,
+	}
+	t.check("Gemm")
+	if c.Trans {
+		panic("kernel: Gemm: c is transposed; swap a and b instead")
+	}
+	if m == 0 || n == 0 {
+		return
+	}
+	t.ws, t.scratch = t.workspace(), scratch
+	need("Gemm", "scratch", len(scratch), p.Threads()*t.ws)
+	if m == 1 && k > 0 {
+		t.vector(p)
+		return
+	}
+	t.mb, t.nb = tileSize(p.Threads(), m, n, k)
+	t.cols = ceilDiv(n, t.nb)
+	p.RunTask(ceilDiv(m, t.mb)*t.cols, t)
+}
+
+var gemmTasks freeList[gemmTask]
+
+// gemmTask is a product cut into mb × nb tiles of C.
+type gemmTask struct {
+	gemmBlock
+	mb, nb, cols int
+	ws           int
+	scratch      []float32
+}
+
+func (t *gemmTask) Do(item, worker int) {
+	i, j := item/t.cols*t.mb, item%t.cols*t.nb
+	t.tile(i, min(i+t.mb, t.m), j, min(j+t.nb, t.n), t.scratch[worker*t.ws:(worker+1)*t.ws])
+}
+
+// tileSize picks tiles that are large enough to repay packing and give every
+// thread a few of them. It may look at the number of threads since no result
+// depends on the tiles.
+func tileSize(threads, m, n, k int) (mb, nb int) {
+	mb, nb = min(roundUp(m, gemmMR), 4*gemmMC), min(roundUp(n, gemmNR), gemmNC)
+	if threads == 1 || m*n*k < 1<<15 {
+		return m, nb
+	}
+	for ceilDiv(m, mb)*ceilDiv(n, nb) < 3*threads {
+		switch {
+		case nb > 4*gemmNR:
+			nb = roundUp(nb/2, gemmNR)
+		case mb > gemmMC/2:
+			mb = roundUp(mb/2, gemmMR)
+		case nb > gemmNR:
+			nb = roundUp(nb/2, gemmNR)
+		default:
+			return mb, nb
+		}
+	}
+	return mb, nb
+}
+
+// vector is the product of one row with a matrix. It reads b once, in place.
+func (t *gemmTask) vector(p *Pool) {
+	v := vectorTasks.get()
+	defer vectorTasks.put(v)
+	x := t.a[:t.k]
+	if t.ta && t.lda != 1 {
+		x = t.scratch[:t.k]
+		for i := range x {
+			x[i] = t.a[i*t.lda]
+		}
+	} else if t.ta {
+		x = t.a[:t.k]
+	}
+	v.x, v.y, v.b, v.ldb, v.tb, v.acc = x, t.c[:t.n], t.b, t.ldb, t.tb, t.acc
+	v.cols = 512
+	if t.tb {
+		v.cols = 32
+	}
+	p.RunTask(ceilDiv(t.n, v.cols), v)
+}
+
+var vectorTasks freeList[vectorTask]
+
+type vectorTask struct {
+	x, y, b []float32
+	ldb     int
+	cols    int
+	tb, acc bool
+}
+
+func (t *vectorTask) Do(item, _ int) {
+	j0 := item * t.cols
+	j1 := min(j0+t.cols, len(t.y))
+	if !t.tb {
+		if !t.acc {
+			clear(t.y[j0:j1])
+		}
+		active.gemvN(t.y[j0:j1], t.x, t.b[j0:], t.ldb)
+		return
+	}
+	for j := j0; j < j1; j++ {
+		s := active.dot(t.x, t.b[j*t.ldb:j*t.ldb+len(t.x)])
+		if t.acc {
+			s += t.y[j]
+		}
+		t.y[j] = s
+	}
+}
+
+// checkOffsets panics unless offsets is an ascending list of positions in [0, rows].
+func checkOffsets(kernel string, offsets []int64, groups, rows int) {
+	need(kernel, "offsets", len(offsets), groups+1)
+	last := int64(0)
+	for e, o := range offsets[:groups+1] {
+		if o < last || o > int64(rows) {
+			panic(fmt.Sprintf("kernel: %s: offsets[%d] is %d, must be in [%d, %d]", kernel, e, o, last, rows))
+		}
+		last = o
+	}
+}

@@ -1,0 +1,85 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+)
+
+// levelVariable is the environment variable that forces a level, for tests,
+// for comparisons and for reproducing a run of another machine.
+const levelVariable = "MOEZOO_CPU"
+
+// dispatch is one level: the inner loops that have more than one form. Each
+// field's formula stands at its portable form, named like the field with the
+// suffix Generic. Lengths are the callers' business: every slice is at least
+// as long as the loop needs.
+type dispatch struct {
+	name string
+
+	// Matrix products.
+	micro func(rows, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool)
+	packT func(kc int, src []float32, ld int, dst []float32)
+	gemvN func(y, x, b []float32, ldb int)
+	dot   func(x, y []float32) float32
+
+	// Elementwise. dst may be the same slice as a source.
+	exp, sigmoid, silu, softplus, tanh, gelu, relu, log, log1p func(dst, x []float32)
+	siluGrad, softplusGrad, geluGrad, reluGrad                 func(dx, x, dy []float32)
+	add, mul                                                   func(dst, x, y []float32)
+	mulAdd                                                     func(dst, x, y []float32)
+	axpy                                                       func(dst []float32, a float32, x []float32)
+	scale                                                      func(dst []float32, a float32, x []float32)
+
+	// Rows.
+	sum        func(x []float32) float32
+	sumSquares func(x []float32) float64
+	max        func(x []float32) float32
+	dot3       func(x, y, z []float32) float32
+	expSum     func(dst, x []float32, shift float32) float32
+	scaled     func(dst, x, g []float32, r float32)
+	combine    func(dst, dy, g, x []float32, a, b, c float32)
+	shift      func(dst, x []float32, a float32)
+	accumulate func(dst, x, y []float32, a float32)
+
+	// Sequences.
+	scanForward  func(n, steps int, s scanBlock)
+	scanBackward func(n, steps int, s scanBlock)
+
+	// Optimiser.
+	adamW func(p, m, v, g []float32, c adamWConsts)
+}
+
+// active is the level in use. It is set once, before main, and by tests.
+var active = chooseLevel(os.Getenv(levelVariable))
+
+// Level names the form of the kernels in use: "generic" or "avx2". The choice
+// is made at start from the processor's features; the environment variable
+// MOEZOO_CPU forces one.
+func Level() string { return active.name }
+
+// Levels lists the levels this machine can run, slowest first.
+func Levels() []string {
+	var names []string
+	for _, l := range levels() {
+		names = append(names, l.name)
+	}
+	return names
+}
+
+// chooseLevel takes the forced level, or the fastest there is. An impossible
+// wish is reported and otherwise ignored: a wrong variable should not stop a
+// program that can run.
+func chooseLevel(forced string) *dispatch {
+	ls := levels()
+	best := ls[len(ls)-1]
+	if forced == "" {
+		return best
+	}
+	for _, l := range ls {
+		if l.name == forced {
+			return l
+		}
+	}
+	fmt.Fprintf(os.Stderr, "%s=%s cannot be used on this machine; using %s\n", levelVariable, forced, best.name)
+	return best
+}

@@ -1,0 +1,22 @@
+package kernel
+
+// newGeneric is the portable level.
+func newGeneric() *dispatch {
+	return &dispatch{
+		name: "generic",
+
+		micro: microGeneric, packT: packTGeneric, gemvN: gemvNGeneric, dot: dotGeneric,
+
+		exp: expGeneric, sigmoid: sigmoidGeneric, silu: siluGeneric, softplus: softplusGeneric,
+		tanh: tanhGeneric, gelu: geluGeneric, relu: reluGeneric, log: logGeneric, log1p: log1pGeneric,
+		siluGrad: siluGradGeneric, softplusGrad: softplusGradGeneric, geluGrad: geluGradGeneric, reluGrad: reluGradGeneric,
+		add: addGeneric, mul: mulGeneric, mulAdd: mulAddGeneric, axpy: axpyGeneric, scale: scaleGeneric,
+
+		sum: sumGeneric, sumSquares: sumSquaresGeneric, max: maxGeneric, dot3: dot3Generic, expSum: expSumGeneric,
+		scaled: scaledGeneric, combine: combineGeneric, shift: shiftGeneric, accumulate: accumulateGeneric,
+
+		scanForward: scanForwardGeneric, scanBackward: scanBackwardGeneric,
+
+		adamW: adamWGeneric,
+	}
+}
