@@ -1,13 +1,16 @@
 package plugins
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,7 +35,7 @@ func TestMain(m *testing.M) {
 		beforeHandshake(os.Getenv("ZOO_FAULT"))
 	}
 	Register(&testProvider{name: name})
-	if strings.HasPrefix(os.Args[0], "zoo-plugin") {
+	if strings.HasPrefix(filepath.Base(os.Args[0]), binaryPrefix) {
 		Main()
 	}
 	Serve()
@@ -52,11 +55,18 @@ const testSchema = `{
 }`
 
 // testProvider serves one router and one expert whose functions are plain bytes.
-type testProvider struct{ name string }
+type testProvider struct {
+	name      string
+	described atomic.Int32
+}
 
 // Describe implements Provider.
 func (p *testProvider) Describe(context.Context) (*wire.DescribeResponse, error) {
-	switch os.Getenv("ZOO_FAULT") {
+	fault := os.Getenv("ZOO_FAULT")
+	if p.described.Add(1) == 1 {
+		fault = "" // Register asks first, then the host
+	}
+	switch fault {
 	case "describe-hang":
 		time.Sleep(time.Hour)
 	case "describe-nonsense":
@@ -113,6 +123,13 @@ var callFaults = map[string]func(){
 	"kill":  func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
 	"hang":  func() { time.Sleep(time.Hour) },
 	"stop":  func() { _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) },
+	"flood": func() {
+		line := bytes.Repeat([]byte("y"), 1<<20)
+		for range 2 {
+			os.Stdout.Write(line)
+			os.Stderr.Write(line)
+		}
+	},
 	"print": func() { fmt.Println("debug: building") },
 	"ansi": func() {
 		fmt.Fprintln(os.Stderr, "[WARN] \x1b[2J\x1b[31mowned\x1b[0m\x07 \x1b]0;title\x07end")
@@ -133,6 +150,11 @@ var callFaults = map[string]func(){
 	},
 }
 
+type (
+	wireRequest  = wire.BuildRequest
+	wireResponse = wire.BuildResponse
+)
+
 // answerFaults are spoilt answers.
 var answerFaults = map[string]func(*wire.BuildResponse){
 	"dims-huge":     func(r *wire.BuildResponse) { r.Params[0].Tensor.Dims = []int64{1 << 62, 4} },
@@ -142,6 +164,9 @@ var answerFaults = map[string]func(*wire.BuildResponse){
 	"inf-loss":      func(r *wire.BuildResponse) { r.Losses[0].Weight = math.Inf(1) },
 	"bad-scheme":    func(r *wire.BuildResponse) { r.Params[0].Init.Scheme = "norml" },
 	"bad-name":      func(r *wire.BuildResponse) { r.Params[0].Tensor.Name = "../w\x1b[31m" },
+	// Unknown fields are written as they are, so the host reads field 3, a param.
+	"bad-utf8":      func(r *wire.BuildResponse) { r.ProtoReflect().SetUnknown([]byte("\x1a\x05\x0a\x03\x0a\x01\xff")) },
+	"bomb":          func(r *wire.BuildResponse) { r.ProtoReflect().SetUnknown(bytes.Repeat([]byte("\x1a\x00"), 8<<20)) },
 	"twice":         func(r *wire.BuildResponse) { r.Params = append(r.Params, r.Params[0]) },
 	"no-function":   func(r *wire.BuildResponse) { r.Train = nil },
 	"no-routing":    func(r *wire.BuildResponse) { r.Routing = nil },

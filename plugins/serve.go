@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	hclog "github.com/hashicorp/go-hclog"
@@ -89,6 +90,8 @@ func chosenProvider(name string) (Provider, error) {
 // serve runs the gRPC service until the host ends it or dies.
 func serve(p Provider) {
 	watchHost()
+	stderr := os.Stderr
+	keep := sync.OnceFunc(func() { os.Stderr = stderr })
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: handshake,
 		Plugins:         plugin.PluginSet{serviceName: &grpcService{impl: serviceServer{p: p}}},
@@ -96,7 +99,13 @@ func serve(p Provider) {
 		GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(o,
 				grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-				grpc.ChainUnaryInterceptor(recoverPanic))...)
+				grpc.ChainUnaryInterceptor(
+					// go-plugin sends stderr over the connection, where the last words of
+					// a dying process are lost; the pipe it inherited keeps them.
+					func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
+						keep()
+						return h(ctx, req)
+					}, recoverPanic))...)
 		},
 	})
 	os.Exit(0)

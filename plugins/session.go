@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -77,9 +78,10 @@ func startSession(name string, c command, runPath string, t Timeouts, log *slog.
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: runPath},
 		Stderr:           s.stderr,
 		SyncStdout:       lineLogger{log},
-		SyncStderr:       lineLogger{log},
+		SyncStderr:       io.MultiWriter(s.stderr, lineLogger{log}),
 		Logger:           newHCLogger(log),
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage))},
+		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(maxMessage), grpc.ForceCodecV2(newBudgetCodec()))},
 	})
 	rpc, err := s.client.Client()
 	if err != nil {
@@ -186,7 +188,7 @@ func (s *session) callError(op string, limit time.Duration, err error) *Error {
 	case strings.HasPrefix(text, "panic: "):
 		e.Detail = "it panicked: " + strings.TrimPrefix(text, "panic: ")
 	case strings.HasPrefix(text, "grpc: ") || strings.Contains(text, "unmarshal"):
-		e.Detail = "its answer cannot be read: " + text
+		e.Detail = "its answer cannot be read: " + strings.TrimPrefix(text, "grpc: ")
 		return e
 	default:
 		e.Detail = text

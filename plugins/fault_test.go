@@ -1,0 +1,260 @@
+package plugins
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// quick are deadlines that keep the tests of hanging plugins short.
+var quick = Timeouts{Start: time.Second, Describe: 700 * time.Millisecond, Build: 700 * time.Millisecond, Kill: 500 * time.Millisecond}
+
+// faultCase injects one fault into a plugin and pins the whole error.
+type faultCase struct {
+	fault string
+	want  string // of the error; PATH and SUM stand for the plugin's, a final … for anything
+	log   string // must be in the log
+	// patient cases take the usual deadlines: they move much data
+	patient bool
+}
+
+// Every way in which a plugin can break the start, before or in the handshake.
+var startFaults = []faultCase{
+	{fault: "garbage", want: `plugin faulty: start: it printed "hello from init()" on stdout before the handshake
+  a plugin must write nothing to stdout; use stderr`},
+	{fault: "cookie", want: `plugin faulty: start: it does not accept the zoo's magic cookie (exit status 1)
+  its stderr ends with:
+    | This binary is a plugin. These are not meant to be executed directly.
+  it is a plugin for another program, or built for an incompatible zoo`},
+	{fault: "die", want: `plugin faulty: start: it ended before the handshake (exit status 4)
+  its stderr ends with:
+    | cannot open libfoo.so`},
+	{fault: "version", want: `plugin faulty: start: it speaks plugin protocol 9, this zoo speaks 1
+  upgrade the one that is older: zoo, or the plugin`},
+	{fault: "core-version", want: `plugin faulty: start: its handshake "7|1|unix|…`},
+	{fault: "netrpc", want: `plugin faulty: start: its handshake "1|1|unix|…`},
+	{fault: "nohandshake", want: `plugin faulty: start: no handshake within 1s; it was stopped`},
+	{fault: "deaf", want: `plugin faulty: start: no handshake within 1s; it was stopped`},
+	{fault: "address-outside", want: `plugin faulty: start: it was refused: it answered from unix "/tmp/other.sock", which is outside its socket folder`},
+	{fault: "address-tcp", want: `plugin faulty: start: it was refused: it answered from tcp "127.0.0.1:22", a unix socket was expected`},
+	{fault: "address-file", want: `plugin faulty: start: it was refused: it answered from unix "…`},
+	{fault: "long-line", want: `plugin faulty: start: it printed "xxxxxxxxxx…`},
+	{fault: "stdin", want: `plugin faulty: start: it ended before the handshake (exit status 5)
+  its stderr ends with:
+    | stdin: 0 bytes, EOF`},
+	{fault: "environment", want: `plugin faulty: start: it ended before the handshake (exit status 6)
+  its stderr ends with:
+    | token="" path=true`},
+	{fault: "describe-hang", want: `plugin faulty: describe: no answer within 700ms; it was stopped`},
+	{fault: "describe-nonsense", want: `plugin faulty: describe: its answer was refused: provider name "../../etc" must match ^[a-z][a-z0-9-]{0,62}$`},
+	{fault: "describe-otherwise", want: `plugin faulty: describe: PATH calls itself somebody; name and file must agree`},
+}
+
+// Every way in which a plugin can break a call.
+var buildFaults = []faultCase{
+	{fault: "panic", want: `plugin faulty: build pick: it panicked: index out of range in topk
+  its stderr ends with:
+    | panic: index out of range in topk
+    | goroutine …`},
+	{fault: "exit", want: `plugin faulty: build pick: it died (exit status 7), and so did a fresh process
+  its stderr ends with:
+    | cannot go on`},
+	{fault: "kill", want: `plugin faulty: build pick: it died (signal: killed), and so did a fresh process`},
+	{fault: "hang", want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
+	{fault: "stop", want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
+	{fault: "refuse", want: `plugin faulty: build pick: experts must be even, got 3 red`},
+	{fault: "reply-65MiB", want: `plugin faulty: build pick: its answer is larger than the 64 MiB allowed`},
+	{fault: "function-9MiB", want: `plugin faulty: build pick: its answer was refused: its functions have 9437184 bytes; 8388608 are allowed`},
+	{fault: "dims-huge", want: `plugin faulty: build pick: its answer was refused: param "weight": dims [4611686018427387904 4]: dim 0 is 4611686018427387904; each must be at least 1 and the product at most 1099511627776`},
+	{fault: "dims-negative", want: `plugin faulty: build pick: its answer was refused: param "weight": dims [-1]: dim 0 is -1; each must be at least 1 and the product at most 1099511627776`},
+	{fault: "dims-overflow", want: `plugin faulty: build pick: its answer was refused: param "weight": dims [8589934592 8589934592]: dim 1 is 8589934592; each must be at least 1 and the product at most 1099511627776`},
+	{fault: "nan-init", want: `plugin faulty: build pick: its answer was refused: param "weight": init argument std is NaN; a finite number was expected`},
+	{fault: "inf-loss", want: `plugin faulty: build pick: its answer was refused: loss "balance": weight is +Inf; a finite number was expected`},
+	{fault: "bad-scheme", want: `plugin faulty: build pick: its answer was refused: param "weight": init scheme "norml" is not known; did you mean normal?`},
+	{fault: "bad-name", want: `plugin faulty: build pick: its answer was refused: param "../w": its name must match ^[A-Za-z_][A-Za-z0-9_.]{0,127}$`},
+	{fault: "bad-utf8", want: `plugin faulty: build pick: its answer cannot be read: failed to unmarshal the received message: string field contains invalid UTF-8`},
+	{fault: "bomb", want: `plugin faulty: build pick: its answer cannot be read: failed to unmarshal the received message: the message has more than 100000 elements`},
+	{fault: "twice", want: `plugin faulty: build pick: its answer was refused: param "weight": the name is used twice`},
+	{fault: "no-function", want: `plugin faulty: build pick: its answer was refused: it has no train function`},
+	{fault: "no-routing", want: `plugin faulty: build pick: its answer was refused: a router must answer a routing (assign, claim or mix)`},
+	{fault: "many-params", want: `plugin faulty: build pick: its answer was refused: it has 5000 params; 1024 are allowed`},
+	{fault: "unlisted-states", want: `plugin faulty: build pick: its answer was refused: it has 1 states but its capability stateful is false`},
+	{fault: "impure", want: `plugin faulty: build pick: two answers to one request differ (sha256 …`},
+	{fault: "diagnostics", want: `faulty/pick: config.balance: too large: at most 1`},
+	{fault: "print", log: "debug: building"},
+	{fault: "ansi", log: "[WARN] owned end"},
+	{fault: "flood", log: "starting plugin", patient: true},
+}
+
+func TestFaultsAtTheStartGiveOneClearError(t *testing.T) {
+	t.Setenv("SECRET_TOKEN", "hunter2")
+	for _, c := range startFaults {
+		t.Run(c.fault, func(t *testing.T) { runFault(t, c) })
+	}
+}
+
+func TestFaultsInACallGiveOneClearError(t *testing.T) {
+	for _, c := range buildFaults {
+		t.Run(c.fault, func(t *testing.T) { runFault(t, c) })
+	}
+}
+
+// runFault asks the faulty plugin for its router and checks the error, the time,
+// and that neither process nor socket is left.
+func runFault(t *testing.T, c faultCase) {
+	t.Parallel()
+	dir, root := pluginDir(t), shortDir(t)
+	h, log := testHost(t, Config{Dirs: []string{dir}, RunRoot: root, Timeouts: quick, Env: []string{"ZOO_FAULT=" + c.fault}})
+	if c.patient {
+		h.cfg.Timeouts = Timeouts{}.withDefaults()
+	}
+	start := time.Now()
+	_, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8})
+	h.Close()
+	if took := time.Since(start); took > 6*time.Second {
+		t.Errorf("took %v", took)
+	}
+	checkError(t, err, strings.ReplaceAll(c.want, "PATH", filepath.Join(dir, "zoo-plugin-faulty")))
+	if !strings.Contains(log.String(), c.log) {
+		t.Errorf("the log lacks %q:\n%s", c.log, log)
+	}
+	if strings.Contains(log.String(), "\x1b") || strings.Contains(log.String(), `\x1b`) {
+		t.Errorf("escape sequences reached the log:\n%q", log)
+	}
+	checkNothingLeft(t, root)
+}
+
+// checkError compares a whole message; a … in want stands for anything.
+func checkError(t *testing.T, err error, want string) {
+	t.Helper()
+	if want == "" {
+		if err != nil {
+			t.Errorf("unexpected error: %v", err)
+		}
+		return
+	}
+	if err == nil {
+		t.Errorf("no error; want %s", want)
+		return
+	}
+	pattern := "(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(want), "…", ".*") + "$"
+	if !regexp.MustCompile(pattern).MatchString(err.Error()) {
+		t.Errorf("error is\n%s\nwant\n%s", err, want)
+	}
+	var plugin *Error
+	var input *InputError
+	if !errors.As(err, &plugin) && !errors.As(err, &input) {
+		t.Errorf("error is a %T", err)
+	}
+}
+
+// checkNothingLeft looks for sockets under root, and for processes that were told
+// of it.
+func checkNothingLeft(t *testing.T, root string) {
+	t.Helper()
+	var left []os.DirEntry
+	var pids []string
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		left, _ = os.ReadDir(root)
+		if pids = processesOf(root); len(left) == 0 && len(pids) == 0 {
+			return
+		}
+	}
+	t.Errorf("left behind: files %v, processes %v", left, pids)
+}
+
+// processesOf lists the processes whose environment names root (Linux only).
+func processesOf(root string) []string {
+	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	var pids []string
+	for _, path := range environs {
+		if raw, err := os.ReadFile(path); err == nil && bytes.Contains(raw, []byte(envRunRoot+"="+root+"\x00")) {
+			pids = append(pids, filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return pids
+}
+
+func TestFilesThatAreNoPluginsAreNamed(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) {
+		if err := os.WriteFile(filepath.Join(dir, "zoo-plugin-"+name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("text", "just text\n", 0o755)
+	write("script", "#!/bin/sh\nexit 0\n", 0o755)
+	write("cat", "#!/bin/sh\nexec cat\n", 0o755)
+	write("locked", "#!/bin/sh\n", 0o644)
+	write("Big Name", "#!/bin/sh\n", 0o755)
+	write("notes.txt", "not a plugin at all", 0o644)
+	root := shortDir(t)
+	h, _ := testHost(t, Config{Dirs: []string{dir}, RunRoot: root, Timeouts: quick})
+	for name, want := range map[string]string{
+		"text":   "plugin text: start: it cannot be executed: …\n  is it an executable for this machine?",
+		"script": "plugin script: start: it ended before the handshake (exit status 0)\n  is it a zoo plugin?",
+		"cat":    "plugin cat: start: it ended before the handshake (exit status 0)\n  is it a zoo plugin?",
+		"locked": "plugin locked: find: " + dir + "/zoo-plugin-locked: it is not executable; chmod +x " + dir + "/zoo-plugin-locked",
+		"notes":  "no plugin is called notes (…",
+	} {
+		_, err := h.Lookup(context.Background(), RouterKind, name+"/x")
+		checkError(t, err, want)
+	}
+	// One broken plugin does not hide the others from a search by variant.
+	if _, err := h.Lookup(context.Background(), RouterKind, "pick"); err != nil {
+		t.Error(err)
+	}
+	h.Close()
+	checkNothingLeft(t, root)
+}
+
+func TestAPluginThatDiesOnceIsAskedAgain(t *testing.T) {
+	once := filepath.Join(t.TempDir(), "died")
+	h, log := testHost(t, Config{Dirs: []string{pluginDir(t)}, Env: []string{"ZOO_FAULT=exit-once", "ZOO_TEST_ONCE=" + once}})
+	if _, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(once); err != nil || !strings.Contains(log.String(), "asking a fresh process") {
+		t.Errorf("the fault did not fire: %v\n%s", err, log)
+	}
+}
+
+func TestGrandchildrenDieWithThePlugin(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	root := shortDir(t)
+	h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}, RunRoot: root, Timeouts: quick,
+		Env: []string{"ZOO_FAULT=grandchild", "ZOO_TEST_ONCE=" + pidFile}})
+	if _, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(pidFile); err != nil {
+		t.Fatalf("the fault did not fire: %v", err)
+	}
+	h.Close()
+	checkNothingLeft(t, root)
+}
+
+func TestCancellingTheCallEndsIt(t *testing.T) {
+	h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}, Env: []string{"ZOO_FAULT=hang"}})
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(300*time.Millisecond, cancel)
+	start := time.Now()
+	_, err := h.Build(ctx, Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8})
+	if !errors.Is(err, context.Canceled) || time.Since(start) > 5*time.Second {
+		t.Errorf("got %v after %v", err, time.Since(start))
+	}
+}
+
+func TestCheckerRefusesAnAnswer(t *testing.T) {
+	h, _ := testHost(t, Config{Checker: func(v Variant, _ *wireRequest, _ *wireResponse) error {
+		return errors.New("node 3: no operator Softmx; did you mean Softmax?")
+	}})
+	_, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "pick", Dims: dims8})
+	checkError(t, err, "plugin builtin: build pick: its answer was refused: node 3: no operator Softmx; did you mean Softmax?")
+}
