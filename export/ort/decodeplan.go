@@ -45,6 +45,9 @@ func planDecoding(inputs, outputs []IOInfo) (plan, error) {
 	if p.keep >= 0 && (!inputs[p.keep].HasShape || len(inputs[p.keep].Dims) > 0 && !slices.Equal(inputs[p.keep].Dims, []int64{1})) {
 		return p, fmt.Errorf("input num_logits_to_keep is %s, expected a scalar or [1]", inputs[p.keep].ShapeString())
 	}
+	if err := checkOutputs(outputs); err != nil {
+		return p, err
+	}
 	pairs, err := StatePairs(inputs, outputs)
 	if err != nil {
 		return p, err

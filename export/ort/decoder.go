@@ -45,11 +45,11 @@ func NewDecoder(s *Session, batch int) (*Decoder, error) {
 	d := &Decoder{s: s, batch: batch, plan: p, ins: make([]binding.Value, len(s.inputs)), outs: make([]binding.Value, len(s.outputs))}
 	for _, st := range p.states {
 		c, err := newCarried(st, batch)
+		d.states = append(d.states, c)
 		if err != nil {
 			d.Close()
 			return nil, fmt.Errorf("%s: state %q: %w", s.name, st.Past.Name, err)
 		}
-		d.states = append(d.states, c)
 	}
 	return d, nil
 }
@@ -130,7 +130,12 @@ func (d *Decoder) shape(width int) error {
 		feeds[d.plan.keep] = Tensor{Shape: d.s.inputs[d.plan.keep].Dims, I64: []int64{1}}
 	}
 	if d.plan.vocab > 0 {
-		d.logits = Tensor{Shape: []int64{int64(d.batch), int64(kept), d.plan.vocab}, F32: make([]float32, d.batch*kept*int(d.plan.vocab))}
+		shape := []int64{int64(d.batch), int64(kept), d.plan.vocab}
+		data, err := makeBuffer(shape)
+		if err != nil {
+			return fmt.Errorf("output logits: %w", err)
+		}
+		d.logits = Tensor{Shape: shape, F32: data}
 		feeds[len(d.s.inputs)] = d.logits
 	}
 	for i, t := range feeds {
@@ -184,6 +189,20 @@ func (d *Decoder) release() {
 	}
 }
 
+// maxBuffer bounds one buffer of the decoder, whatever sizes a file declares: 2^30 elements, 4 GiB.
+const maxBuffer = 1 << 30
+
+func makeBuffer(shape []int64) ([]float32, error) {
+	n, err := elements(shape)
+	if err == nil && n > maxBuffer {
+		err = fmt.Errorf("shape %v has more than %d elements", shape, maxBuffer)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return make([]float32, n), nil
+}
+
 // carried is one state and its two buffers.
 type carried struct {
 	in, out int     // where it stands among the session's inputs and outputs
@@ -202,12 +221,11 @@ func newCarried(st stateAt, batch int) (*carried, error) {
 	if c.grows >= 0 {
 		return c, nil
 	}
-	n, err := elements(c.shape)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	for i := range c.buf {
-		c.buf[i] = make([]float32, n)
+		if c.buf[i], err = makeBuffer(c.shape); err != nil {
+			return c, err
+		}
 		if c.val[i], err = newValue(Tensor{Shape: c.shape, F32: c.buf[i]}); err != nil {
 			return c, err
 		}
@@ -226,14 +244,14 @@ func (c *carried) value(which, length int) (binding.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n > len(c.buf[which]) {
-		c.buf[which] = make([]float32, 2*n)
+	if n > len(c.buf[which]) || c.buf[which] == nil {
+		roomy := slices.Clone(c.shape)
+		roomy[c.grows] *= 2
+		if c.buf[which], err = makeBuffer(roomy); err != nil {
+			return nil, err
+		}
 	}
-	buf := c.buf[which]
-	if buf == nil {
-		buf = []float32{}
-	}
-	v, err := newValue(Tensor{Shape: c.shape, F32: buf})
+	v, err := newValue(Tensor{Shape: c.shape, F32: c.buf[which]})
 	if err != nil {
 		return nil, err
 	}

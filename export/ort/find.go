@@ -34,6 +34,9 @@ type Runtime struct {
 
 // String says version and place in one line.
 func (r Runtime) String() string {
+	if r.Path == "" {
+		return "no ONNX Runtime"
+	}
 	return fmt.Sprintf("ONNX Runtime %s (%s, from %s)", cmp.Or(r.Version, "of unknown version"), r.Path, r.From)
 }
 

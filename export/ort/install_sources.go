@@ -89,7 +89,7 @@ func npmPack(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", errors.New("no npm on this machine")
 	}
-	err = runClient(ctx, dir, npm, "pack", "onnxruntime-node@"+Version, "--ignore-scripts", "--pack-destination", dir,
+	err = runClient(ctx, dir, firstLines, npm, "pack", "onnxruntime-node@"+Version, "--ignore-scripts", "--pack-destination", dir,
 		"--loglevel=error", "--no-update-notifier", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")
 	if err != nil {
 		return "", err
@@ -107,7 +107,7 @@ func pipDownload(ctx context.Context, p pin, dir string) (string, error) {
 		if err != nil {
 			continue
 		}
-		err = runClient(ctx, dir, exe, append(pip[1:], args...)...)
+		err = runClient(ctx, dir, lastLines, exe, append(pip[1:], args...)...)
 		if err == nil {
 			return theOnly(dir, "*.whl")
 		}
@@ -122,8 +122,8 @@ func pipDownload(ctx context.Context, p pin, dir string) (string, error) {
 	return "", failed
 }
 
-// runClient runs a package manager in dir; its error has the last lines that the program wrote.
-func runClient(ctx context.Context, dir, exe string, args ...string) error {
+// runClient runs a package manager in dir; its error has what telling picks out of the program's output.
+func runClient(ctx context.Context, dir string, telling func(string) string, exe string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe, args...)
@@ -136,7 +136,7 @@ func runClient(ctx context.Context, dir, exe string, args ...string) error {
 		return fmt.Errorf("%s: not done after %s", filepath.Base(exe), clientTimeout)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w%s", filepath.Base(exe), err, lastLines(out.String(), 4))
+		return fmt.Errorf("%s: %w%s", filepath.Base(exe), err, telling(out.String()))
 	}
 	return nil
 }
@@ -151,12 +151,29 @@ func (l *limitedBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func lastLines(s string, n int) string {
-	lines := strings.FieldsFunc(s, func(r rune) bool { return r == '\n' })
-	if len(lines) == 0 {
-		return ""
+// npm writes the reason first and general advice after it; pip writes its conclusion last.
+func firstLines(s string) string {
+	lines := outputLines(s)
+	return strings.Join(lines[:min(4, len(lines))], "")
+}
+func lastLines(s string) string {
+	lines := outputLines(s)
+	return strings.Join(lines[max(0, len(lines)-3):], "")
+}
+
+// outputLines gives the lines that say something, each with a separator in front, cut to a readable length.
+func outputLines(s string) []string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(strings.TrimPrefix(line, "npm error"))
+		if len(line) > 240 {
+			line = line[:240] + "..."
+		}
+		if line != "" {
+			lines = append(lines, "; "+line)
+		}
 	}
-	return ": " + strings.Join(lines[max(0, len(lines)-n):], "; ")
+	return lines
 }
 
 // theOnly returns the one file that matches.

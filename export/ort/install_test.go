@@ -180,6 +180,53 @@ func TestInstallListsEveryFailedWay(t *testing.T) {
 	}
 }
 
+func TestFailedClientsAreReportedWithTheirReason(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the clients of this test are shell scripts")
+	}
+	bin := t.TempDir()
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+"/bin:/usr/bin")
+	for name, script := range map[string]string{
+		"npm":  "echo 'npm error code ETARGET' >&2; echo 'npm error see the log' >&2; exit 1",
+		"pip3": "echo 'Looking'; echo 'ERROR: No matching distribution' >&2; exit 1",
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := installer{root: t.TempDir(), progress: func(string) {}}
+	_, err := in.install(t.Context(), InstallOptions{}, []pin{{source: sourceNPM}, {source: sourcePyPI, item: "any"}})
+	for _, want := range []string{"npm: exit status 1; code ETARGET; see the log", "pip3: exit status 1; Looking; ERROR: No matching distribution"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want it to contain %q", err, want)
+		}
+	}
+	// A client that says it succeeded but left nothing is no success.
+	os.WriteFile(filepath.Join(bin, "npm"), []byte("#!/bin/sh\nexit 0\n"), 0o755)
+	if _, err := in.install(t.Context(), InstallOptions{}, []pin{{source: sourceNPM}}); err == nil || !strings.Contains(err.Error(), "0 files *.tgz") {
+		t.Errorf("empty success: %v", err)
+	}
+}
+
+func TestInstallStopsWhenCancelled(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the client of this test is a shell script")
+	}
+	bin := t.TempDir()
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+"/bin:/usr/bin")
+	os.WriteFile(filepath.Join(bin, "npm"), []byte("#!/bin/sh\nexec sleep 60\n"), 0o755)
+	in := installer{root: t.TempDir(), progress: func(string) {}}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := in.install(ctx, InstallOptions{}, []pin{{source: sourceNPM}}); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 10*time.Second {
+		t.Errorf("after %s: %v", time.Since(start), err)
+	}
+	if left, _ := os.ReadDir(in.dir()); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestExtractZipTakesTheExactMember(t *testing.T) {
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "a.whl")

@@ -80,6 +80,19 @@ func (g graph) bytes() []byte {
 	return m
 }
 
+// external is a float32 TensorProto whose data lie in another file.
+func external(name, file string, offset string, dims ...int64) message {
+	var m message
+	for _, d := range dims {
+		m = m.num(1, d)
+	}
+	m = m.num(2, 1).str(8, name)
+	for k, v := range map[string]string{"location": file, "offset": offset} {
+		m = m.sub(13, message{}.str(1, k).str(2, v))
+	}
+	return m.num(14, 1)
+}
+
 // int64s is a TensorProto initialiser.
 func int64s(name string, vs ...int64) message {
 	m := message{}.num(1, int64(len(vs))).num(2, 7).str(8, name)

@@ -64,6 +64,20 @@ func checkInputs(declared []IOInfo, given map[string]Tensor) error {
 	return fmt.Errorf("has no input %q; its inputs are %s", unknown, strings.Join(names, ", "))
 }
 
+// checkOutputs reports an output whose values Tensor cannot hold.
+func checkOutputs(declared []IOInfo) error {
+	for _, o := range declared {
+		switch o.DType {
+		case Float32, Float64, Int64, Int32, Bool:
+		case 0:
+			return fmt.Errorf("output %q is not a tensor, or its type is not declared", o.Name)
+		default:
+			return fmt.Errorf("output %q is %s, which is not supported here (float32, float64, int64, int32, bool are)", o.Name, o.DType)
+		}
+	}
+	return nil
+}
+
 // StatePair is one carried state of an exported model: what an output holds after a run is fed to an input of the next run.
 type StatePair struct {
 	Past, Present IOInfo

@@ -147,6 +147,9 @@ func (s *Session) Run(inputs map[string]Tensor) (map[string]Tensor, error) {
 	if err := checkInputs(s.inputs, inputs); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
+	if err := checkOutputs(s.outputs); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
 	ins := make([]binding.Value, len(s.inputs))
 	outs := make([]binding.Value, len(s.outputs))
 	defer destroyAll(ins)

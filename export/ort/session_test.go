@@ -3,8 +3,11 @@
 package ort_test
 
 import (
+	"encoding/binary"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -200,5 +203,72 @@ func TestLoadReportsTheVersionOfTheLibrary(t *testing.T) {
 	loaded := orttest.Require(t)
 	if found.Version != "" && found.Version != loaded.Version {
 		t.Errorf("Find read version %s out of the file, the library says %s", found.Version, loaded.Version)
+	}
+}
+
+func TestExternalDataIsFoundBesideTheFileOrInDataDir(t *testing.T) {
+	orttest.Require(t)
+	dir := t.TempDir()
+	g := graph{nodes: []message{node("Add", []string{"a", "w"}, []string{"sum"})}, initial: []message{external("w", "m.onnx_data", "4", 2)},
+		inputs: []message{value("a", 1, 2)}, outputs: []message{value("sum", 1, 2)}}
+	path := filepath.Join(dir, "m.onnx")
+	var data []byte
+	for _, v := range []float32{9, 1, 2} { // the weights begin at byte 4
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	for name, b := range map[string][]byte{path: g.bytes(), path + "_data": data} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, open := range map[string]func() (*ort.Session, error){
+		"file":  func() (*ort.Session, error) { return ort.Open(path, ort.Options{}) },
+		"bytes": func() (*ort.Session, error) { return ort.OpenBytes(g.bytes(), ort.Options{DataDir: dir}) },
+	} {
+		s, err := open()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer s.Close()
+		out, err := s.Run(map[string]ort.Tensor{"a": {Shape: []int64{2}, F32: []float32{10, 20}}})
+		if err != nil || !slices.Equal(out["sum"].F32, []float32{11, 22}) {
+			t.Errorf("%s: %v %v", name, out, err)
+		}
+	}
+	os.Remove(path + "_data")
+	if _, err := ort.Open(path, ort.Options{}); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("missing data file: %v", err)
+	}
+}
+
+func TestOutputsThatTensorCannotHoldAreErrors(t *testing.T) {
+	orttest.Require(t)
+	const float16, uint8 = 10, 2
+	noShape := message{}.str(1, "y").sub(2, message{}.sub(1, message{}.num(1, float16)))
+	for _, c := range []struct {
+		name   string
+		to     int64
+		output message
+		rows   int64
+		want   string
+	}{
+		{"half precision", float16, value("y", float16, "n"), 2, `output "y" is float16, which is not supported`},
+		{"half precision, empty", float16, value("y", float16, "n"), 0, "float16"},
+		{"bytes", uint8, value("y", uint8, "n"), 2, `output "y" is uint8`},
+		{"no shape", float16, noShape, 2, "float16"},
+		{"no type", float16, message{}.str(1, "y"), 2, "not a tensor, or its type is not declared"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := graph{nodes: []message{node("Cast", []string{"x"}, []string{"y"}, intAttr("to", c.to))}, inputs: []message{value("x", 1, "n")}, outputs: []message{c.output}}
+			s, err := ort.OpenBytes(g.bytes(), ort.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			_, err = s.Run(map[string]ort.Tensor{"x": {Shape: []int64{c.rows}, F32: make([]float32, c.rows)}})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error is %v, want it to contain %q", err, c.want)
+			}
+		})
 	}
 }
