@@ -48,8 +48,9 @@ func exp32(x float32) float32 {
 func pow2(k int32) float32 { return math.Float32frombits(uint32(k+127) << 23) }
 
 // exp2Poly is 2^f on |f| ≤ 1/2, highest power first: the polynomial of degree 5
-// and constant term 1 with the least largest relative error, 2^-23.4 (Remez).
-var exp2Poly = [6]float32{1.3264727724e-3, 9.6715126396e-3, 5.5507337432e-2, 2.4022242085e-1, 6.9314697760e-1, 1}
+// and constant term 1 with the least largest error in units in the last place,
+// 1.08 before rounding (Remez).
+var exp2Poly = [6]float32{1.3225707225501537e-3, 9.671762585639954e-3, 5.550891533493996e-2, 2.4022236466407776e-1, 6.931468248367310e-1, 1}
 
 // decay32 is 2^z for the decay factors of a scan: to 2 units in the last
 // place for |z| ≤ 126, and 2^±126 beyond. A decay that small is as good as zero.
