@@ -4,7 +4,6 @@ package plugins
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"strconv"
@@ -20,6 +19,9 @@ const watchInterval = 250 * time.Millisecond
 func watchHost() {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
+	// A dead host's end of stderr is closed: a write there must fail, not end the
+	// process before it has cleaned up.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	parent := os.Getppid()
 	host, _ := strconv.Atoi(os.Getenv(envHostPID))
 	go func() {
@@ -32,7 +34,6 @@ func watchHost() {
 					continue
 				}
 			}
-			fmt.Fprintln(os.Stderr, "host is gone; exiting")
 			leave(host)
 		}
 	}()
@@ -41,9 +42,12 @@ func watchHost() {
 // leave sweeps the folders of dead hosts, this one's among them, and ends the
 // whole process group where the host gave this process one of its own.
 func leave(host int) {
-	if host != 0 && os.Getppid() == host {
-		// A SIGTERM from a person: the host lives, sees the exit and cleans up.
-		os.Exit(3)
+	// The kernel's signal comes when the first of the host's threads is gone; the
+	// host itself is a moment later.
+	for deadline := time.Now().Add(watchInterval); host != 0 && os.Getppid() == host; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			os.Exit(3) // a SIGTERM from a person: the host lives and cleans up
+		}
 	}
 	if root := os.Getenv(envRunRoot); root != "" {
 		// The kernel releases the dead host's lock a moment after its death.
