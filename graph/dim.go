@@ -326,6 +326,32 @@ func (a atom) bind(env map[string]int64) Dim {
 	}
 }
 
+// NonNegative reports whether d can be seen to be at least 0: symbols are extents.
+func (d Dim) NonNegative() bool {
+	for _, t := range d.terms {
+		if t.coef < 0 {
+			return false
+		}
+		for _, a := range t.atoms {
+			if !a.nonNegative() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (a atom) nonNegative() bool {
+	switch a.kind {
+	case symbolAtom:
+		return true
+	case maxAtom:
+		return a.a.NonNegative() || a.b.NonNegative()
+	default:
+		return a.a.NonNegative() && a.b.NonNegative()
+	}
+}
+
 // Symbols adds the names of all symbols in d to set.
 func (d Dim) Symbols(set map[string]bool) {
 	for _, t := range d.terms {

@@ -136,6 +136,13 @@ func (g *Graph) unique(name string) string {
 	}
 }
 
+// Fresh is a name close to the given one that nothing in the graph has yet.
+func (g *Graph) Fresh(name string) string {
+	fresh := g.unique(g.Path(name))
+	delete(g.root().names, fresh)
+	return fresh
+}
+
 // reserve takes exactly this name, or fails when it is in use.
 func (g *Graph) reserve(kind, name string) string {
 	if g.root().names[name] {
@@ -164,6 +171,13 @@ func (g *Graph) Param(name string, init Init, decay bool, shape ...int64) *Value
 	v := &Value{Name: full, Type: Type{Float32, Dims(shape...)}, graph: g}
 	v.param = &Param{Value: v, Init: init, Decay: decay}
 	g.Params = append(g.Params, v.param)
+	return v
+}
+
+// Frozen adds a weight that no optimiser changes.
+func (g *Graph) Frozen(name string, init Init, shape ...int64) *Value {
+	v := g.Param(name, init, false, shape...)
+	v.param.Frozen = true
 	return v
 }
 

@@ -12,6 +12,7 @@ import (
 // Device is the processor with its pool of workers. One program runs at a time.
 type Device struct {
 	Pool *kernel.Pool
+	task rowTask
 }
 
 // New makes a device with a number of threads; 0 takes one per available processor.

@@ -12,7 +12,7 @@ import (
 // call needs, told from shapes alone.
 type Kernel struct {
 	Run     func(d *Device, c *backend.Call) error
-	Scratch func(c *backend.Call) int
+	Scratch func(d *Device, c *backend.Call) int
 }
 
 var table = map[string]Kernel{}
@@ -49,5 +49,5 @@ func (d *Device) Scratch(c *backend.Call) int {
 	if k.Scratch == nil {
 		return 0
 	}
-	return k.Scratch(c)
+	return k.Scratch(d, c)
 }

@@ -103,13 +103,13 @@ func lowerAttention(c *graph.Lower) []Value {
 	heads := Transpose(Scale(q, float64(c.Float("scale", 1))), 0, 2, 1, 3) // [B, Hq, L, Dh]
 	scores := MatMul(foldHeads(heads, hkv, dh), Transpose(k, 0, 1, 3, 2))  // [B, Hkv, (Hq/Hkv)·L, S]
 	shape := Concat(0, Slice(ShapeOf(heads), 0, 0, 3), Unsqueeze(s, 0))
-	scores = reshapeTo(scores, shape) // [B, Hq, L, S]
+	scores = ReshapeTo(scores, shape) // [B, Hq, L, S]
 	scores = Where(seen, scores, c.G.Float(-math.MaxFloat32))
 	p := Softmax(scores, -1)
 	if hq != hkv {
-		p = reshapeTo(p, Concat(0, Slice(ShapeOf(k), 0, 0, 2), c.G.Int64s(-1), Unsqueeze(s, 0)))
+		p = ReshapeTo(p, Concat(0, Slice(ShapeOf(k), 0, 0, 2), c.G.Int64s(-1), Unsqueeze(s, 0)))
 	}
-	y := reshapeTo(MatMul(p, v), ShapeOf(heads))
+	y := ReshapeTo(MatMul(p, v), ShapeOf(heads))
 	return []Value{Transpose(y, 0, 2, 1, 3)}
 }
 

@@ -10,8 +10,8 @@ import (
 //
 //	y[t, c] = bias[c] + Σ_j w[c, j] · x[t − (K−1) + j, c]
 //
-// x [B, L, C], w [C, K], bias [C] or nil, past [B, C, K−1] holding the inputs before the
-// first step, newest last → y [B, L, C] and the past of what follows [B, C, K−1].
+// x [B, L, C], w [C, K], bias [C] or nil, past [B, C, K−1] or nil for zeros holding the inputs
+// before the first step, newest last → y [B, L, C] and the past of what follows [B, C, K−1].
 func CausalConv(x, w, bias, past Value) (y, next Value) {
 	out := many(causalConv, nil, 2, x, w, bias, past)
 	return out[0], out[1]
@@ -22,7 +22,7 @@ var causalConv, causalConvGrad *graph.Op
 func init() {
 	inputs := []graph.Arg{
 		{Name: "x", Doc: "[B, L, C]"}, {Name: "w", Doc: "[C, K], tap K−1 meets the newest input"},
-		{Name: "bias", Doc: "[C]", Optional: true}, {Name: "past", Doc: "[B, C, K−1], newest last"},
+		{Name: "bias", Doc: "[C]", Optional: true}, {Name: "past", Doc: "[B, C, K−1], newest last; 0 when absent", Optional: true},
 	}
 	causalConv = graph.Register(&graph.Op{
 		Name: "CausalConv", Domain: graph.Domain, Since: 1,
@@ -56,14 +56,19 @@ func init() {
 		},
 		Grad: func(c *graph.Grad) []Value {
 			d := c.G.Apply(causalConvGrad, nil, 4, c.DOut[0], c.DOut[1], c.In(0), c.In(1), c.In(3))
-			if c.In(2) == nil {
-				d[2] = nil
+			for i := 2; i < 4; i++ {
+				if c.In(i) == nil {
+					d[i] = nil
+				}
 			}
 			return d
 		},
 		Lower: func(c *graph.Lower) []Value {
 			x, w, bias, past := c.In(0), c.In(1), c.In(2), c.In(3)
 			channels, k := intDim(w, 0), intDim(w, 1)
+			if past == nil {
+				past = zeros(x, channels, k-1)
+			}
 			all := Concat(2, past, Transpose(x, 0, 2, 1))
 			y := Conv(all, Unsqueeze(w, 1), bias, channels)
 			next := past
@@ -78,7 +83,7 @@ func init() {
 		Doc: "dx[s] = Σ_j w[K−1−j] · dy[s+j], dw[c, j] = Σ dy[t] · x[t−K+1+j], dbias = Σ dy",
 		Inputs: []graph.Arg{
 			{Name: "dy", Doc: "[B, L, C]", Optional: true}, {Name: "dnext", Doc: "[B, C, K−1]", Optional: true},
-			{Name: "x", Doc: "[B, L, C]"}, {Name: "w", Doc: "[C, K]"}, {Name: "past", Doc: "[B, C, K−1]"},
+			{Name: "x", Doc: "[B, L, C]"}, {Name: "w", Doc: "[C, K]"}, {Name: "past", Doc: "[B, C, K−1]", Optional: true},
 		},
 		Outputs: []graph.Arg{
 			{Name: "dx", Doc: "as x"}, {Name: "dw", Doc: "as w"}, {Name: "dbias", Doc: "[C]"}, {Name: "dpast", Doc: "as past"},
@@ -87,7 +92,8 @@ func init() {
 			c.Out(0, graph.Float32, c.Shape(2))
 			c.Out(1, graph.Float32, c.Shape(3))
 			c.Out(2, graph.Float32, c.Shape(3)[:1])
-			c.Out(3, graph.Float32, c.Shape(4))
+			x, w := c.Shape(2), c.Shape(3)
+			c.Out(3, graph.Float32, graph.Shape{x[0], x[2], w[1].Sub(graph.Const(1))})
 			return nil
 		},
 		NoGrad: "second derivatives are not built", NoLower: trainingOnly,

@@ -122,5 +122,5 @@ func pinRows(y, x Value) Value {
 	if y.Dim(0).Equal(x.Dim(0)) {
 		return y
 	}
-	return reshapeTo(y, Concat(0, Slice(ShapeOf(x), 0, 0, 1), y.Graph().Int64s(intDim(y, 1))))
+	return ReshapeTo(y, Concat(0, Slice(ShapeOf(x), 0, 0, 1), y.Graph().Int64s(intDim(y, 1))))
 }

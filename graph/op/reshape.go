@@ -20,8 +20,8 @@ func ReshapeLike(x, like Value) Value {
 	return one(reshape, nil, x, ShapeOf(like))
 }
 
-// reshapeTo is x under a computed shape.
-func reshapeTo(x, shape Value) Value { return one(reshape, nil, x, shape) }
+// ReshapeTo is x under a computed shape.
+func ReshapeTo(x, shape Value) Value { return one(reshape, nil, x, shape) }
 
 var reshape *graph.Op
 

@@ -16,7 +16,7 @@ const ScanChunk = 16
 //	h[t] = exp(Δ[t]·A) ⊙ h[t−1] + (Δ[t]·u[t]) ⊗ B[t],   y[t] = h[t]·C[t] + D ⊙ u[t]
 //
 // u and delta [B, L, D], a [D, N] (negative), b and c [B, L, G, N] where channel d reads
-// group ⌊d·G/D⌋, skip [D] or nil, past [B, D, N] → y [B, L, D] and the state after the
+// group ⌊d·G/D⌋, skip [D] or nil, past [B, D, N] or nil for zeros → y [B, L, D] and the state after the
 // last step [B, D, N].
 func SelectiveScan(u, delta, a, b, c, skip, past Value) (y, state Value) {
 	out := many(selectiveScan, nil, 3, u, delta, a, b, c, skip, past)
@@ -28,7 +28,7 @@ var selectiveScan, selectiveScanGrad *graph.Op
 var scanInputs = []graph.Arg{
 	{Name: "u", Doc: "[B, L, D]"}, {Name: "delta", Doc: "step sizes after softplus, [B, L, D]"},
 	{Name: "a", Doc: "[D, N], negative"}, {Name: "b", Doc: "[B, L, G, N]"}, {Name: "c", Doc: "[B, L, G, N]"},
-	{Name: "d", Doc: "skip weights [D]", Optional: true}, {Name: "past", Doc: "state before the first step [B, D, N]"},
+	{Name: "d", Doc: "skip weights [D]", Optional: true}, {Name: "past", Doc: "state before the first step [B, D, N], 0 when absent", Optional: true},
 }
 
 func init() {
@@ -44,10 +44,10 @@ func init() {
 			if err := wantScan(c); err != nil {
 				return err
 			}
-			u, past := c.Shape(0), c.Shape(6)
+			u, a := c.Shape(0), c.Shape(2)
 			c.Out(0, graph.Float32, u)
-			c.Out(1, graph.Float32, past)
-			c.Out(2, graph.Float32, graph.Shape{u[0], u[1].CeilDiv(graph.Const(ScanChunk)), past[1], past[2]})
+			c.Out(1, graph.Float32, graph.Shape{u[0], a[0], a[1]})
+			c.Out(2, graph.Float32, graph.Shape{u[0], u[1].CeilDiv(graph.Const(ScanChunk)), a[0], a[1]})
 			return nil
 		},
 		Grad:  gradSelectiveScan,
@@ -68,8 +68,9 @@ func init() {
 			for i := range 5 {
 				c.Out(i, graph.Float32, c.Shape(i+3))
 			}
-			c.Out(5, graph.Float32, c.Shape(5)[:1])
-			c.Out(6, graph.Float32, c.Shape(9))
+			u, a := c.Shape(3), c.Shape(5)
+			c.Out(5, graph.Float32, a[:1])
+			c.Out(6, graph.Float32, graph.Shape{u[0], a[0], a[1]})
 			return nil
 		},
 		NoGrad: "second derivatives are not built", NoLower: trainingOnly,
@@ -110,8 +111,10 @@ func wantScan(c *graph.Infer) error {
 func gradSelectiveScan(c *graph.Grad) []Value {
 	in := append([]Value{c.DOut[0], c.DOut[1], c.Out(2)}, c.Inputs...)
 	d := c.G.Apply(selectiveScanGrad, nil, 7, in...)
-	if c.In(5) == nil {
-		d[5] = nil
+	for i := 5; i < 7; i++ {
+		if c.In(i) == nil {
+			d[i] = nil
+		}
 	}
 	return d
 }
@@ -124,6 +127,9 @@ func lowerSelectiveScan(c *graph.Lower) []Value {
 	u, delta, a, b, cc, skip, past := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.In(5), c.In(6)
 	d, n, g := intDim(u, 2), intDim(a, 1), intDim(b, 2)
 	at := Transpose(a, 1, 0) // [N, D]
+	if past == nil {
+		past = zeros(u, d, n)
+	}
 	h0 := Transpose(past, 0, 2, 1)
 	row := func(x Value) Value { return Unsqueeze(Transpose(x, 1, 0, 2), 2) } // [B,L,D] → [L,B,1,D]
 	column := func(x Value) Value { return Unsqueeze(Squeeze(Transpose(x, 1, 0, 2, 3), 2), 3) }
@@ -151,6 +157,12 @@ func lowerSelectiveScan(c *graph.Lower) []Value {
 		y = Add(y, Mul(u, skip))
 	}
 	return []Value{y, Transpose(state, 0, 2, 1)}
+}
+
+// zeros is a float tensor [B, dims...] of zeros, with the batch of x.
+func zeros(x Value, dims ...int64) Value {
+	shape := Concat(0, Slice(ShapeOf(x), 0, 0, 1), x.Graph().Int64s(dims...))
+	return ConstantOfShape(shape, graph.Floats([]int{1}, 0))
 }
 
 // intDim is an extent that lowerings need as a number.

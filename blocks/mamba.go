@@ -1,0 +1,65 @@
+package blocks
+
+import (
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/op"
+)
+
+// Mamba is the selective state-space mixer of arXiv 2312.00752, [B, L, D] → [B, L, D].
+type Mamba struct {
+	DModel   int64
+	Inner    int64 // Di, expand·D
+	DState   int64 // N
+	DConv    int64 // K
+	DtRank   int64 // R
+	Bias     bool  // of both projections
+	ConvBias bool
+}
+
+// Forward is equation 2a with the selection of algorithm 2. State: the last K−1 inputs of
+// the convolution [B, Di, K−1] and h [B, Di, N].
+func (m Mamba) Forward(c *Context, x Value) Value {
+	xz := c.Linear("in_proj", x, m.DModel, 2*m.Inner, m.Bias) // [B, L, 2·Di]
+	u, z := op.Halves(xz)                                     // [B, L, Di] each
+
+	past := c.State("conv", m.Inner, m.DConv-1)
+	w := c.G.Param("conv1d.weight", convInit(m.DConv), true, m.Inner, m.DConv)
+	u, next := op.CausalConv(c.keep(u), w, m.convBias(c), past)
+	c.SetState(past, next)
+	u = op.SiLU(u)
+
+	dt, b, cc := m.selection(c, u)
+	h := c.State("ssm", m.Inner, m.DState)
+	y, h2 := op.SelectiveScan(u, c.keep(dt), m.a(c), b, cc, m.d(c), h)
+	c.SetState(h, h2)
+
+	y = op.Mul(y, op.SiLU(z))
+	return op.Linear(y, c.G.Param("out_proj.weight", residualInit(m.Inner), true, m.Inner, m.DModel), c.Bias("out_proj", m.Bias, m.DModel))
+}
+
+// selection makes the step sizes Δ = softplus(W·δ + bias) [B, L, Di] and the input and
+// output maps B and C [B, L, 1, N] of the input.
+func (m Mamba) selection(c *Context, u Value) (dt, b, cc Value) {
+	parts := op.Split(c.Linear("x_proj", u, m.Inner, m.DtRank+2*m.DState, false), -1, m.DtRank, m.DState, m.DState)
+	w := c.G.Param("dt_proj.weight", dtProjInit(m.DtRank), true, m.DtRank, m.Inner)
+	bias := c.G.Param("dt_proj.bias", dtBiasInit(), false, m.Inner)
+	dt = op.Softplus(op.Linear(parts[0], w, bias))
+	return dt, op.Unsqueeze(parts[1], 2), op.Unsqueeze(parts[2], 2)
+}
+
+// a is A = −exp(A_log) [Di, N].
+func (m Mamba) a(c *Context) Value {
+	return op.Neg(op.Exp(c.G.Param("A_log", graph.Init{Scheme: "a_log"}, false, m.Inner, m.DState)))
+}
+
+// d is the skip weight of each channel [Di].
+func (m Mamba) d(c *Context) Value {
+	return c.G.Param("D", graph.Init{Scheme: "ones"}, false, m.Inner)
+}
+
+func (m Mamba) convBias(c *Context) Value {
+	if !m.ConvBias {
+		return nil
+	}
+	return c.G.Param("conv1d.bias", convInit(m.DConv), false, m.Inner)
+}

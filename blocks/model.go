@@ -1,0 +1,181 @@
+package blocks
+
+import (
+	"fmt"
+
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/op"
+)
+
+// Model is a causal language model: an embedding, a stack of residual layers, and a head.
+type Model struct {
+	Name       string
+	Vocabulary int64 // V
+	DModel     int64 // D
+	Layers     []Layer
+	FinalNorm  *Norm // nil for none
+	TiedHead   bool  // the head is the embedding's transpose
+	HeadBias   bool
+	MaxLearned int64 // learned absolute positions up to this length; 0 for none
+	Balance    Balance
+}
+
+// Layer is one residual step: h + Σ branch(norm(h)). One branch is the sequential
+// arrangement, several are parallel, each behind a norm of its own.
+type Layer struct {
+	Branches []Branch
+}
+
+// Branch is a block behind its norm.
+type Branch struct {
+	Name  string // "mamba", "moe": the scope of its parameters
+	Norm  Norm
+	Block Block
+}
+
+// Built is a model as a graph.
+type Built struct {
+	G       *graph.Graph
+	Logits  Value    // [B, L, V]
+	Loss    Value    // scalar: cross-entropy plus weighted auxiliary losses; nil without targets
+	Entropy Value    // scalar: cross-entropy alone, in nats per target
+	Losses  []Metric // auxiliary losses, unweighted
+	Metrics []Metric // router metrics
+	Updates []StateUpdate
+}
+
+// Options say what to build a model for.
+type Options struct {
+	Mode    Mode
+	Train   bool // training form of routers
+	Targets bool // add targets and the loss
+	Masked  bool // take an attention mask, for left-padded batches
+	Past    bool // take the number of earlier tokens (Decode; Export derives it)
+}
+
+// Build makes the model's graph. Inputs: "input_ids" int64 [batch_size, sequence_length];
+// with Targets also "targets" of the same shape, −100 where there is none; in Decode mode
+// "past_length", an int64 scalar; when Masked "attention_mask" int64
+// [batch_size, past + sequence_length].
+func (m Model) Build(o Options) (*Built, error) {
+	g := graph.New(m.Name)
+	c := &Context{G: g, Mode: o.Mode, Train: o.Train}
+	tokens := graph.ShapeOf(BatchSize, SequenceLen)
+	c.TokenIDs = g.Input("input_ids", graph.Int64, tokens)
+	m.past(c, o)
+	h := m.embed(c)
+	for i, layer := range m.Layers {
+		c.Layer = i
+		h = layer.forward(c, i, h, m.DModel)
+		if err := g.Err(); err != nil {
+			return nil, err
+		}
+	}
+	b := &Built{G: g}
+	b.Logits = m.head(c, h)
+	if o.Targets {
+		m.loss(c, b, g.Input("targets", graph.Int64, tokens))
+	}
+	b.Metrics, b.Updates = c.metrics, c.updates
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// past adds the inputs that tell where the sequence continues and what is padding.
+func (m Model) past(c *Context, o Options) {
+	g := c.G
+	switch o.Mode {
+	case Decode:
+		c.Past = g.Input("past_length", graph.Int64, nil)
+	case Export:
+		total := graph.Symbol(PastLength).Add(graph.Symbol(SequenceLen))
+		c.KeyMask = g.Input("attention_mask", graph.Int64, graph.Shape{graph.Symbol(BatchSize), total})
+		shape := op.ShapeOf(c.TokenIDs)
+		l := op.Slice(shape, 0, 1, 2)
+		// The mask's length is past + L, also in models without attention.
+		p := op.Sub(op.Slice(op.ShapeOf(c.KeyMask), 0, 1, 2), l)
+		c.Past = op.Squeeze(p, 0)
+		c.Mask = op.ReshapeTo(op.SliceTo(c.KeyMask, 1, p, op.Add(p, l)), shape)
+	default:
+		if o.Masked {
+			c.Mask = g.Input("attention_mask", graph.Int64, graph.ShapeOf(BatchSize, SequenceLen))
+			c.KeyMask = c.Mask
+		}
+	}
+}
+
+// embed is the embedding of the tokens [B, L, D].
+func (m Model) embed(c *Context) Value {
+	defer c.G.Scope("embedding")()
+	table := c.G.Param("weight", graph.Init{Scheme: "embedding"}, true, m.Vocabulary, m.DModel)
+	h := op.Gather(table, c.TokenIDs, 0)
+	if m.MaxLearned > 0 {
+		position := c.G.Param("position", graph.Init{Scheme: "embedding"}, true, m.MaxLearned, m.DModel)
+		at := op.ReshapeTo(c.positions(), op.ShapeOf(c.TokenIDs))
+		h = op.Add(h, op.Gather(position, at, 0))
+	}
+	return h
+}
+
+// forward is h + Σ branch(norm(h)).
+func (l Layer) forward(c *Context, i int, h Value, d int64) Value {
+	sum := h
+	for _, b := range l.Branches {
+		done := c.G.Scope(fmt.Sprintf("layers.%d", i))
+		y := b.Norm.Forward(c, b.normName(l), h, d)
+		leave := c.G.Scope(b.Name)
+		y = b.Block.Forward(c, y)
+		leave()
+		done()
+		if c.G.Err() != nil {
+			return h
+		}
+		sum = op.Add(sum, y)
+	}
+	return sum
+}
+
+// normName is "norm", or "norm_<branch>" where several branches stand side by side.
+func (b Branch) normName(l Layer) string {
+	if len(l.Branches) == 1 {
+		return "norm"
+	}
+	return "norm_" + b.Name
+}
+
+// head is the logits [B, L, V].
+func (m Model) head(c *Context, h Value) Value {
+	if m.FinalNorm != nil {
+		h = m.FinalNorm.Forward(c, "final_norm", h, m.DModel)
+	}
+	defer c.G.Scope("head")()
+	var w Value
+	if m.TiedHead {
+		for _, p := range c.G.Params {
+			if p.Value.Name == "embedding/weight" {
+				w = op.Transpose(p.Value, 1, 0)
+			}
+		}
+	} else {
+		w = c.G.Param("weight", graph.Init{Scheme: "head", Args: map[string]float64{"fan_in": float64(m.DModel)}}, true, m.DModel, m.Vocabulary)
+	}
+	return op.Linear(h, w, c.biasOf(m.HeadBias, m.Vocabulary))
+}
+
+// loss is the mean cross-entropy over positions that have a target, plus the auxiliary
+// losses of all layers.
+func (m Model) loss(c *Context, b *Built, targets Value) {
+	defer c.G.Scope("loss")()
+	flat := op.Reshape(targets, -1)
+	each := op.CrossEntropy(op.Reshape(b.Logits, -1, m.Vocabulary), flat)
+	counted := op.Cast(op.GreaterOrEqual(flat, c.G.Int64(0)), graph.Float32)
+	n := op.Max(op.ReduceSum(counted, nil, false), c.G.Float(1))
+	b.Entropy = op.Div(op.ReduceSum(each, nil, false), n)
+	b.Loss = b.Entropy
+	for _, a := range c.auxiliary(m.Balance) {
+		b.Losses = append(b.Losses, Metric{Name: a.name, Value: a.value})
+		b.Loss = op.Add(b.Loss, op.Scale(a.value, a.weight))
+	}
+}

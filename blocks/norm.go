@@ -1,0 +1,40 @@
+package blocks
+
+import (
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/op"
+)
+
+// Norm normalises the last axis, [..., D] → [..., D].
+type Norm struct {
+	Kind NormKind
+	Eps  float64
+	Bias bool
+}
+
+// NormKind names a normalisation.
+type NormKind string
+
+// Kinds of norms: LayerNorm of arXiv 1607.06450, RMSNorm of arXiv 1910.07467.
+const (
+	LayerNorm NormKind = "layernorm"
+	RMSNorm   NormKind = "rmsnorm"
+)
+
+// Forward normalises x under a name of its own.
+func (n Norm) Forward(c *Context, name string, x Value, d int64) Value {
+	defer c.G.Scope(name)()
+	gain := c.G.Param("weight", graph.Init{Scheme: "ones"}, false, d)
+	bias := c.biasOf(n.Bias, d)
+	if n.Kind == RMSNorm {
+		return op.RMSNorm(x, gain, bias, n.Eps)
+	}
+	return op.LayerNormalization(x, gain, bias, n.Eps)
+}
+
+func (c *Context) biasOf(has bool, d int64) Value {
+	if !has {
+		return nil
+	}
+	return c.G.Param("bias", graph.Init{Scheme: "zeros"}, false, d)
+}
