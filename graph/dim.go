@@ -328,7 +328,12 @@ func (a atom) bind(env map[string]int64) Dim {
 
 // NonNegative reports whether d can be seen to be at least 0: symbols are extents.
 func (d Dim) NonNegative() bool {
-	for _, t := range d.terms {
+	for i, t := range d.terms {
+		if t.coef == -1 && len(t.atoms) == 1 && t.atoms[0].kind == minAtom {
+			// −min(a, b) is at least −a and at least −b.
+			rest := Dim{terms: append(append([]term(nil), d.terms[:i]...), d.terms[i+1:]...)}
+			return rest.Sub(t.atoms[0].a).NonNegative() || rest.Sub(t.atoms[0].b).NonNegative()
+		}
 		if t.coef < 0 {
 			return false
 		}

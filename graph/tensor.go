@@ -101,3 +101,19 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	}
 	return out, nil
 }
+
+// Float64s decodes a float32 or float64 tensor without loss.
+func (t *Tensor) Float64s() ([]float64, error) {
+	out := make([]float64, t.Elements())
+	for i := range out {
+		switch t.DType {
+		case Float32:
+			out[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:])))
+		case Float64:
+			out[i] = math.Float64frombits(binary.LittleEndian.Uint64(t.Data[8*i:]))
+		default:
+			return nil, fmt.Errorf("%v tensor where floats are expected", t.DType)
+		}
+	}
+	return out, nil
+}

@@ -10,7 +10,7 @@ func Scale(x Value, by float64) Value {
 	if by == 1 {
 		return x
 	}
-	return Mul(x, x.Graph().Float(by))
+	return Mul(x, scalarLike(x, by))
 }
 
 var mul *graph.Op
