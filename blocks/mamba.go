@@ -20,7 +20,8 @@ type Mamba struct {
 // the convolution [B, Di, K−1] and h [B, Di, N].
 func (m Mamba) Forward(c *Context, x Value) Value {
 	xz := c.Linear("in_proj", x, m.DModel, 2*m.Inner, m.Bias) // [B, L, 2·Di]
-	u, z := op.Halves(xz)                                     // [B, L, Di] each
+	halves := op.Split(xz, -1, m.Inner, m.Inner)
+	u, z := halves[0], halves[1] // [B, L, Di] each
 
 	past := c.State("conv", m.Inner, m.DConv-1)
 	w := c.G.Param("conv1d.weight", convInit(m.DConv), true, m.Inner, m.DConv)

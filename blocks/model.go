@@ -97,7 +97,7 @@ func (m Model) past(c *Context, o Options) {
 		// The mask's length is past + L, also in models without attention.
 		p := op.Sub(op.Slice(op.ShapeOf(c.KeyMask), 0, 1, 2), l)
 		c.Past = op.Squeeze(p, 0)
-		c.Mask = op.ReshapeTo(op.SliceTo(c.KeyMask, 1, p, op.Add(p, l)), shape)
+		c.Mask = op.ReshapeTo(op.SliceBy(c.KeyMask, 1, p, op.Add(p, l)), shape)
 	default:
 		if o.Masked {
 			c.Mask = g.Input("attention_mask", graph.Int64, graph.ShapeOf(BatchSize, SequenceLen))

@@ -29,7 +29,7 @@ func (n Norm) Forward(c *Context, name string, x Value, d int64) Value {
 	if n.Kind == RMSNorm {
 		return op.RMSNorm(x, gain, bias, n.Eps)
 	}
-	return op.LayerNormalization(x, gain, bias, n.Eps)
+	return op.LayerNormalization(x, gain, bias, -1, n.Eps)
 }
 
 func (c *Context) biasOf(has bool, d int64) Value {

@@ -109,8 +109,7 @@ func (c *Copier) Body(body *Graph) *Graph {
 	b := c.dst.NewBody(body.Name)
 	inner := &Copier{dst: b, env: c.env, value: c.value, Rewrite: c.Rewrite, Names: c.Names}
 	for _, v := range body.Inputs {
-		w := b.Input(b.unique(v.Name), v.Type.DType, v.Type.Shape.Bind(c.env))
-		c.value[v] = w
+		c.value[v] = b.addInput(b.unique(v.Name), Type{v.Type.DType, v.Type.Shape.Bind(c.env)})
 	}
 	inner.Nodes(body)
 	for _, v := range body.Outputs {

@@ -186,28 +186,47 @@ func collect(terms []term) Dim {
 	return Dim{terms: kept}
 }
 
-// Div is the exact quotient when e divides d as a polynomial by a single monomial
-// or constant; ok is false when it does not divide evenly in that sense.
+// Div is the exact quotient d / e of polynomials; ok is false when a remainder is left.
+// It is long division by the leading term, so that (P+L)·B divided by P+L is B.
 func (d Dim) Div(e Dim) (q Dim, ok bool) {
-	if len(e.terms) != 1 {
-		if d.Equal(e) && len(e.terms) > 0 {
-			return Const(1), true
-		}
+	if len(e.terms) == 0 {
 		return Dim{}, false
 	}
-	by := e.terms[0]
-	var out []term
-	for _, t := range d.terms {
-		if t.coef%by.coef != 0 {
+	by := leading(e)
+	for rest := d; len(rest.terms) > 0; {
+		t := leading(rest)
+		atoms, divides := removeAtoms(t.atoms, by.atoms)
+		if !divides || t.coef%by.coef != 0 {
 			return Dim{}, false
 		}
-		atoms, ok := removeAtoms(t.atoms, by.atoms)
-		if !ok {
-			return Dim{}, false
-		}
-		out = append(out, term{coef: t.coef / by.coef, atoms: atoms})
+		part := Dim{terms: []term{{coef: t.coef / by.coef, atoms: atoms}}}
+		q = q.Add(part)
+		rest = rest.Sub(part.Mul(e))
 	}
-	return collect(out), true
+	return q, true
+}
+
+// leading is the largest term in graded lexicographic order.
+func leading(d Dim) term {
+	best := d.terms[0]
+	for _, t := range d.terms[1:] {
+		if exceeds(t, best) {
+			best = t
+		}
+	}
+	return best
+}
+
+func exceeds(a, b term) bool {
+	if len(a.atoms) != len(b.atoms) {
+		return len(a.atoms) > len(b.atoms)
+	}
+	for i := range a.atoms {
+		if a.atoms[i].key != b.atoms[i].key {
+			return a.atoms[i].key < b.atoms[i].key // a higher power of an earlier atom
+		}
+	}
+	return false
 }
 
 func removeAtoms(from, what []atom) ([]atom, bool) {

@@ -155,7 +155,12 @@ func (g *Graph) reserve(kind, name string) string {
 
 // Input adds a run-time input. The name is taken as it is, without the scope.
 func (g *Graph) Input(name string, dtype DType, shape Shape) *Value {
-	v := &Value{Name: g.reserve("input", name), Type: Type{dtype, shape}, graph: g}
+	return g.addInput(g.reserve("input", name), Type{dtype, shape})
+}
+
+// addInput is Input for a name that is already reserved.
+func (g *Graph) addInput(name string, t Type) *Value {
+	v := &Value{Name: name, Type: t, graph: g}
 	g.Inputs = append(g.Inputs, v)
 	return v
 }
