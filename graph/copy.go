@@ -123,7 +123,7 @@ func (g *Graph) Bind(env map[string]int64) (*Graph, error) {
 	dst := New(g.Name)
 	c := NewCopier(dst, env)
 	c.Names = true
-	g.copyInterface(c)
+	g.CopyInputs(c)
 	c.Nodes(g)
 	g.copyResults(c)
 	return dst, dst.Err()
@@ -134,14 +134,14 @@ func (g *Graph) Rewritten(rewrite func(n *Node, in []*Value) []*Value) (*Graph, 
 	dst := New(g.Name)
 	c := NewCopier(dst, nil)
 	c.Names, c.Rewrite = true, rewrite
-	g.copyInterface(c)
+	g.CopyInputs(c)
 	c.Nodes(g)
 	g.copyResults(c)
 	return dst, dst.Err()
 }
 
-// copyInterface makes the same inputs and parameters in the copier's destination.
-func (g *Graph) copyInterface(c *Copier) {
+// CopyInputs makes the same inputs and parameters in the copier's destination.
+func (g *Graph) CopyInputs(c *Copier) {
 	for name, d := range g.bounds {
 		c.dst.bounds[name] = d.Bind(c.env)
 	}

@@ -1,0 +1,458 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/autodiff"
+	"github.com/moezoo/moezoo/graph/op"
+)
+
+// Sizes fix the shape of one micro-batch and how many of them make a step.
+type Sizes struct {
+	Batch, Context, Accumulate int
+}
+
+// Engine makes optimiser steps. It owns the device buffers of parameters, gradients and
+// moments; everything is allocated when it is made, nothing while it steps.
+type Engine struct {
+	device    backend.Device
+	sizes     Sizes
+	params    []*graph.Param // trainable
+	buffers   map[string]backend.Buffer
+	first     backend.Program // gradients of the first micro-batch of a step
+	following backend.Program // adds to them; nil when a step has one micro-batch
+	update    backend.Program
+	reports   []report
+	planned   int
+
+	ids, targets, rng *backend.Tensor
+	lr, norm          *backend.Tensor
+	step              *backend.Tensor
+}
+
+// report is a recorded value's host copy.
+type report struct {
+	name   string
+	buffer backend.Buffer
+	host   *backend.Tensor
+	sum    []float64
+}
+
+// Names of buffers.
+const (
+	momentOne = "optimizer.m/"
+	momentTwo = "optimizer.v/"
+	gradient  = "gradient/"
+)
+
+// NewEngine differentiates, plans and compiles a task. Parameters start at zero: fill
+// them with [Engine.Initialise] or [Engine.SetParam].
+func NewEngine(t *Task, o Optimizer, s Sizes, d backend.Device) (*Engine, error) {
+	if s.Batch < 1 || s.Context < 1 || s.Accumulate < 1 {
+		return nil, fmt.Errorf("batch %d, context %d, accumulate %d: each must be at least 1", s.Batch, s.Context, s.Accumulate)
+	}
+	if len(t.Updates) > 0 && s.Accumulate > 1 {
+		return nil, fmt.Errorf("routers that keep state do not work with accumulate = %d yet: set accumulate to 1", s.Accumulate)
+	}
+	e := &Engine{device: d, sizes: s, buffers: map[string]backend.Buffer{}}
+	for _, p := range t.Train.Params {
+		if !p.Frozen {
+			e.params = append(e.params, p)
+		}
+	}
+	if err := e.buildGradients(t); err != nil {
+		return nil, err
+	}
+	if err := e.buildUpdate(t, o); err != nil {
+		return nil, err
+	}
+	return e, e.bindAll()
+}
+
+// buildGradients compiles the forward and backward pass. A step's first micro-batch
+// writes the gradients, those that follow add to them.
+func (e *Engine) buildGradients(t *Task) error {
+	programs := []*backend.Program{&e.first}
+	if e.sizes.Accumulate > 1 {
+		programs = append(programs, &e.following)
+	}
+	for i, to := range programs {
+		g, err := e.gradientGraph(t, i > 0)
+		if err != nil {
+			return err
+		}
+		if *to, err = e.compile(g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gradientGraph is a copy of the task's graph with the gradient of every trainable
+// parameter as an output, added to an input of the same name when adding.
+func (e *Engine) gradientGraph(t *Task, adding bool) (*graph.Graph, error) {
+	g := graph.New(t.Train.Name)
+	c := graph.NewCopier(g, nil)
+	c.Names = true
+	t.Train.CopyInputs(c)
+	c.Nodes(t.Train)
+	loss := c.Value(t.Loss)
+	wrt := make([]*graph.Value, len(e.params))
+	for i, p := range e.params {
+		wrt[i] = c.Value(p.Value)
+	}
+	seed := g.Float(1 / float64(e.sizes.Accumulate))
+	grads, err := autodiff.Gradients(g, []*graph.Value{loss}, []*graph.Value{seed}, wrt)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range e.params {
+		name := gradient + p.Value.Name
+		switch {
+		case grads[i] == nil:
+			return nil, fmt.Errorf("parameter %s reaches no loss: it would never change", p.Value.Name)
+		case adding:
+			sum := op.Add(g.Input(name, graph.Float32, p.Value.Shape()), grads[i])
+			g.Rename(sum, "sum/"+name)
+			g.Output(sum)
+		default:
+			out := ownOutput(grads[i])
+			g.Rename(out, name)
+			g.Output(out)
+		}
+	}
+	e.reports = e.reports[:0]
+	all := append([]Report{{"loss", t.Loss}}, t.Reports...)
+	for _, r := range all {
+		v := ownOutput(c.Value(r.Value))
+		g.Rename(v, "report/"+r.Name)
+		g.Output(v)
+		shape, ok := v.Shape().Ints()
+		if !ok {
+			return nil, fmt.Errorf("report %s: %v must have a fixed size", r.Name, v)
+		}
+		e.reports = append(e.reports, report{name: r.Name, host: backend.NewTensor(v.Type.DType, shape...)})
+	}
+	for _, u := range t.Updates {
+		v := ownOutput(c.Value(u.Accumulate))
+		g.Rename(v, "accumulated/"+u.Param.Name)
+		g.Output(v)
+	}
+	return g, g.Err()
+}
+
+// ownOutput makes sure that a value can be an output under a name of its own: an input,
+// a parameter, a constant, or a value that is an output already is copied.
+func ownOutput(v *graph.Value) *graph.Value {
+	if v.Node() == nil {
+		return op.Identity(v)
+	}
+	for _, o := range v.Graph().Outputs {
+		if o == v {
+			return op.Identity(v)
+		}
+	}
+	return v
+}
+
+// buildUpdate compiles clipping, AdamW for every parameter, and the updates without a
+// gradient.
+func (e *Engine) buildUpdate(t *Task, o Optimizer) error {
+	g := graph.New("update")
+	lr, step := g.Input("lr", graph.Float32, nil), g.Input("step", graph.Int64, nil)
+	grads := make([]*graph.Value, len(e.params))
+	for i, p := range e.params {
+		grads[i] = g.Input(gradient+p.Value.Name, graph.Float32, p.Value.Shape())
+	}
+	norm, scale := op.GlobalNorm(o.Clip, grads...)
+	g.Rename(norm, "norm")
+	g.Output(norm)
+	for i, p := range e.params {
+		name, shape := p.Value.Name, p.Value.Shape()
+		spec := o.AdamWSpec
+		if !p.Decay && !o.DecayAll {
+			spec.Decay = 0
+		}
+		w, m, v := g.Input(name, graph.Float32, shape), g.Input(momentOne+name, graph.Float32, shape), g.Input(momentTwo+name, graph.Float32, shape)
+		w2, m2, v2 := op.AdamW(w, grads[i], m, v, lr, scale, step, spec)
+		for _, out := range []struct {
+			v    *graph.Value
+			name string
+		}{{w2, name}, {m2, momentOne + name}, {v2, momentTwo + name}} {
+			g.Rename(out.v, next+out.name)
+			g.Output(out.v)
+		}
+	}
+	for _, u := range t.Updates {
+		old := g.Input(u.Param.Name, graph.Float32, u.Param.Shape())
+		gathered := g.Input("accumulated/"+u.Param.Name, graph.Float32, u.Accumulate.Shape())
+		updated := ownOutput(g.Inline(u.Function, old, gathered)[0])
+		g.Rename(updated, next+u.Param.Name)
+		g.Output(updated)
+	}
+	if err := g.Err(); err != nil {
+		return err
+	}
+	var err error
+	e.update, err = e.compile(g)
+	return err
+}
+
+// next begins the name of an output that replaces the buffer of the same name.
+const next = "next/"
+
+func (e *Engine) compile(g *graph.Graph) (backend.Program, error) {
+	plan, err := backend.NewPlan(g, e.symbols(), e.device)
+	if err != nil {
+		return nil, err
+	}
+	e.planned += plan.Bytes()
+	p, err := e.device.Compile(plan)
+	if err != nil {
+		return nil, err
+	}
+	return p, e.allocate(plan.Graph, p)
+}
+
+func (e *Engine) symbols() map[string]int64 {
+	return map[string]int64{"batch_size": int64(e.sizes.Batch), "sequence_length": int64(e.sizes.Context)}
+}
+
+// allocate makes the buffers that a program's interface names and binds them. Outputs
+// that replace an input share its buffer.
+func (e *Engine) allocate(g *graph.Graph, p backend.Program) error {
+	bind := func(v *graph.Value) error {
+		name := v.Name
+		for _, prefix := range []string{next, "sum/"} {
+			if len(name) > len(prefix) && name[:len(prefix)] == prefix {
+				name = name[len(prefix):]
+			}
+		}
+		if e.buffers[name] == nil {
+			shape, _ := v.Type.Shape.Ints()
+			b, err := e.device.Alloc(v.Type.DType, shape...)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			e.buffers[name] = b
+		}
+		return p.Bind(v.Name, e.buffers[name])
+	}
+	for _, v := range g.Inputs {
+		if err := bind(v); err != nil {
+			return err
+		}
+	}
+	for _, q := range g.Params {
+		if err := bind(q.Value); err != nil {
+			return err
+		}
+	}
+	for _, v := range g.Outputs {
+		if err := bind(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bindAll makes the host side of what goes in and out at every step.
+func (e *Engine) bindAll() error {
+	e.ids = backend.NewTensor(graph.Int64, e.sizes.Batch, e.sizes.Context)
+	e.targets = backend.NewTensor(graph.Int64, e.sizes.Batch, e.sizes.Context)
+	e.lr, e.norm, e.step = backend.NewTensor(graph.Float32), backend.NewTensor(graph.Float32), backend.NewTensor(graph.Int64)
+	if e.buffers["rng"] != nil {
+		e.rng = backend.NewTensor(graph.Int64, 2)
+	}
+	for i := range e.reports {
+		r := &e.reports[i]
+		r.buffer = e.buffers["report/"+r.name]
+		r.sum = make([]float64, r.host.Elements())
+	}
+	return nil
+}
+
+// Batch is where the caller writes the tokens and targets of a micro-batch before
+// [Engine.Accumulate], [batch · context] each.
+func (e *Engine) Batch() (ids, targets []int64) { return e.ids.I64(), e.targets.I64() }
+
+// Accumulate runs micro-batch number micro of a step: forward, backward, and the sum of
+// gradients. seed is the key of the step's randomness.
+func (e *Engine) Accumulate(ctx context.Context, micro int, seed [2]int64) error {
+	p := e.first
+	if micro > 0 {
+		p = e.following
+	} else {
+		for i := range e.reports {
+			clear(e.reports[i].sum)
+		}
+	}
+	if err := e.upload("input_ids", e.ids); err != nil {
+		return err
+	}
+	if err := e.upload("targets", e.targets); err != nil {
+		return err
+	}
+	if e.rng != nil {
+		copy(e.rng.I64(), seed[:])
+		if err := e.upload("rng", e.rng); err != nil {
+			return err
+		}
+	}
+	if err := p.Run(ctx, nil); err != nil {
+		return err
+	}
+	for i := range e.reports {
+		if err := e.reports[i].gather(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) upload(name string, t *backend.Tensor) error {
+	if b := e.buffers[name]; b != nil {
+		return b.Upload(nil, t)
+	}
+	return nil
+}
+
+// gather adds the present value to the sum over micro-batches.
+func (r *report) gather() error {
+	if err := r.buffer.Download(nil, r.host); err != nil {
+		return err
+	}
+	switch r.host.DType {
+	case graph.Float32:
+		for i, x := range r.host.F32() {
+			r.sum[i] += float64(x)
+		}
+	case graph.Int64:
+		for i, x := range r.host.I64() {
+			r.sum[i] += float64(x)
+		}
+	}
+	return nil
+}
+
+// Update makes the optimiser step number step, counted from 1, with the gradients
+// accumulated. It answers the gradient norm before clipping; when that is not finite
+// nothing has changed.
+func (e *Engine) Update(ctx context.Context, step int, lr float64) (norm float64, err error) {
+	e.lr.F32()[0] = float32(lr)
+	e.step.I64()[0] = int64(step)
+	if err := e.upload("lr", e.lr); err != nil {
+		return 0, err
+	}
+	if err := e.upload("step", e.step); err != nil {
+		return 0, err
+	}
+	if err := e.update.Run(ctx, nil); err != nil {
+		return 0, err
+	}
+	if err := e.buffers["norm"].Download(nil, e.norm); err != nil {
+		return 0, err
+	}
+	return float64(e.norm.F32()[0]), nil
+}
+
+// Report calls f with every recorded value of the step: the mean over micro-batches of
+// floats, the sum of counts.
+func (e *Engine) Report(f func(name string, values []float64)) {
+	for i := range e.reports {
+		r := &e.reports[i]
+		if r.host.DType == graph.Float32 && e.sizes.Accumulate > 1 {
+			for j := range r.sum {
+				r.sum[j] /= float64(e.sizes.Accumulate)
+			}
+		}
+		f(r.name, r.sum)
+	}
+}
+
+// Initialise gives every parameter its first value.
+func (e *Engine) Initialise(params []*graph.Param, fill func(p *graph.Param, out []float32) error) error {
+	for _, p := range params {
+		shape, _ := p.Value.Shape().Ints()
+		t := backend.NewTensor(graph.Float32, shape...)
+		if err := fill(p, t.F32()); err != nil {
+			return err
+		}
+		for _, x := range t.F32() {
+			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+				return fmt.Errorf("parameter %s: initialisation gives %v", p.Value.Name, x)
+			}
+		}
+		if err := e.SetTensor(p.Value.Name, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tensors lists what a checkpoint must hold besides counters: parameters first, then
+// both moments of each.
+func (e *Engine) Tensors(t *Task) (params, optimizer []string) {
+	for _, p := range t.Train.Params {
+		params = append(params, p.Value.Name)
+	}
+	for _, p := range e.params {
+		optimizer = append(optimizer, momentOne+p.Value.Name, momentTwo+p.Value.Name)
+	}
+	return params, optimizer
+}
+
+// Buffer is the device memory behind a name of [Engine.Tensors], which an evaluation may
+// share; nil when there is none.
+func (e *Engine) Buffer(name string) backend.Buffer { return e.buffers[name] }
+
+// Tensor copies a tensor from the device.
+func (e *Engine) Tensor(name string) (*backend.Tensor, error) {
+	b := e.buffers[name]
+	if b == nil {
+		return nil, fmt.Errorf("there is no tensor %q", name)
+	}
+	t := backend.NewTensor(b.DType(), b.Shape()...)
+	return t, b.Download(nil, t)
+}
+
+// SetTensor copies a tensor to the device.
+func (e *Engine) SetTensor(name string, t *backend.Tensor) error {
+	b := e.buffers[name]
+	if b == nil {
+		return fmt.Errorf("there is no tensor %q", name)
+	}
+	if err := b.Upload(nil, t); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// Bytes is the memory of arenas and buffers.
+func (e *Engine) Bytes() int {
+	n := e.planned
+	for _, b := range e.buffers {
+		size := b.DType().Size()
+		for _, d := range b.Shape() {
+			size *= d
+		}
+		n += size
+	}
+	return n
+}
+
+// Close frees everything.
+func (e *Engine) Close() {
+	for _, p := range []backend.Program{e.first, e.following, e.update} {
+		if p != nil {
+			p.Close()
+		}
+	}
+	for _, b := range e.buffers {
+		b.Free()
+	}
+}
