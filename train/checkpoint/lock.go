@@ -1,0 +1,54 @@
+//go:build unix
+
+package checkpoint
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lock keeps other runs out of a folder until it is released; the system releases it
+// when the process ends in any way.
+type Lock struct{ f *os.File }
+
+// Acquire makes the run's folder and locks it. A folder that another process uses is an
+// EnvironmentError that names the process.
+func Acquire(run string) (*Lock, error) {
+	if err := os.MkdirAll(run, 0o777); err != nil {
+		return nil, environment("run folder: %w", err)
+	}
+	path := filepath.Join(run, ".lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o666)
+	if err != nil {
+		return nil, environment("run folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		raw, _ := os.ReadFile(path)
+		f.Close()
+		return nil, environment("%s is in use by process %s", run, strings.TrimSpace(string(raw)))
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
+	}
+	if err != nil {
+		f.Close()
+		return nil, environment("run folder: %w", err)
+	}
+	return &Lock{f}, nil
+}
+
+// Release lets go of the folder.
+func (l *Lock) Release() error { return l.f.Close() }
+
+// Free is how many bytes can still be written in a folder.
+func Free(dir string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, environment("%s: %w", dir, err)
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil
+}
