@@ -29,9 +29,10 @@ type Spec struct {
 	Merges string          `json:"merges,omitempty"`
 }
 
-// Bytes is the tokenizer whose ids are byte values, 256 in all. It has no token for the
-// end of a document.
+// Bytes is the tokenizer whose ids 0 … 255 are byte values; 256 ends a document.
 type Bytes struct{}
+
+const endOfBytes = 256
 
 // Append appends every byte as an id.
 func (Bytes) Append(ids []int64, text []byte) []int64 {
@@ -41,23 +42,25 @@ func (Bytes) Append(ids []int64, text []byte) []int64 {
 	return ids
 }
 
-// Decode turns ids into bytes.
+// Decode turns ids into bytes; the end of a document is no text.
 func (Bytes) Decode(ids []int64) ([]byte, error) {
-	out := make([]byte, len(ids))
-	for i, id := range ids {
-		if id < 0 || id > 255 {
-			return nil, fmt.Errorf("token %d is no byte", id)
+	out := make([]byte, 0, len(ids))
+	for _, id := range ids {
+		switch {
+		case id < 0 || id > endOfBytes:
+			return nil, fmt.Errorf("token %d is outside of the vocabulary of %d", id, endOfBytes+1)
+		case id < endOfBytes:
+			out = append(out, byte(id))
 		}
-		out[i] = byte(id)
 	}
 	return out, nil
 }
 
-// Size is 256.
-func (Bytes) Size() int { return 256 }
+// Size is 257.
+func (Bytes) Size() int { return endOfBytes + 1 }
 
-// EndOfText has no id.
-func (Bytes) EndOfText() (int64, bool) { return 0, false }
+// EndOfText is 256.
+func (Bytes) EndOfText() (int64, bool) { return endOfBytes, true }
 
 // Spec is {"kind": "bytes"}.
 func (Bytes) Spec() Spec { return Spec{Kind: "bytes"} }

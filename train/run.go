@@ -1,0 +1,312 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/data"
+	"github.com/moezoo/moezoo/internal/faultfs"
+	"github.com/moezoo/moezoo/train/checkpoint"
+	"github.com/moezoo/moezoo/train/metrics"
+	"github.com/moezoo/moezoo/train/schedule"
+)
+
+// Config says how a run trains, where it keeps what it makes, and when.
+type Config struct {
+	Dir       string // the run's folder
+	Sizes     Sizes
+	Optimizer Optimizer
+	Schedule  schedule.Schedule
+	Seed      uint64
+
+	EvalEvery int // steps; 0 for only at the end
+	SaveEvery int // steps; 0 for only at the end
+	KeepLast  int
+	KeepBest  bool
+
+	// Blobs are further files of every checkpoint: the resolved recipe, built functions,
+	// the lock.
+	Blobs map[string][]byte
+	// Machine is what bit-equality depends on, such as "amd64/avx2".
+	Machine string
+	// AnyMachine allows resuming where Machine differs.
+	AnyMachine bool
+	Resume     bool
+
+	FS       faultfs.FS // where checkpoints are written; nil for the operating system's
+	Progress func(Progress)
+	Log      func(message string)
+}
+
+// Progress is what is known after a step.
+type Progress struct {
+	Step, Steps int
+	Loss        float64 // of the step's training batch, auxiliary losses included
+	LR, Norm    float64
+	TokensPerS  float64
+	Left        time.Duration
+	Skipped     int // steps without effect so far, because the gradient was not finite
+	HeldOut     *Evaluation
+}
+
+// Evaluation is the loss on the held-out text.
+type Evaluation struct {
+	Nats    float64 // per target
+	Targets int
+	// BitsPerByte is the loss over all held-out bytes.
+	BitsPerByte float64
+}
+
+// ErrDiverged says that the gradient was not finite for too many steps in a row.
+var ErrDiverged = errors.New("training diverged")
+
+// maxSkipped is how many steps in a row may be without effect.
+const maxSkipped = 10
+
+// Run is a training run that can be interrupted anywhere.
+type Run struct {
+	cfg     Config
+	task    *Task
+	set     *data.Set
+	engine  *Engine
+	eval    *Evaluator
+	sampler *data.Sampler
+	log     *metrics.Log
+	lock    *checkpoint.Lock
+	state   state
+	started time.Time
+	worked  int // steps made by this process
+}
+
+// New prepares a run: it locks the folder, compiles the task, and loads the latest
+// checkpoint when resuming, else draws the first weights.
+func New(cfg Config, t *Task, set *data.Set, d backend.Device) (*Run, error) {
+	if err := cfg.Schedule.Check(); err != nil {
+		return nil, err
+	}
+	if cfg.FS == nil {
+		cfg.FS = faultfs.OS{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = func(string) {}
+	}
+	r := &Run{cfg: cfg, task: t, set: set}
+	var err error
+	if r.sampler, err = data.NewSampler(set.Train, cfg.Seed, cfg.Sizes.Context); err != nil {
+		return nil, err
+	}
+	if r.lock, err = checkpoint.Acquire(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if err = r.prepare(d); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Run) prepare(d backend.Device) error {
+	if err := r.refuseOldRun(); err != nil {
+		return err
+	}
+	var err error
+	if r.engine, err = NewEngine(r.task, r.cfg.Optimizer, r.cfg.Sizes, d); err != nil {
+		return err
+	}
+	if r.eval, err = NewEvaluator(r.task, r.cfg.Sizes, d, r.engine.Buffer); err != nil {
+		return err
+	}
+	if err := r.checkSpace(); err != nil {
+		return err
+	}
+	if r.cfg.Resume {
+		if err := r.load(); err != nil {
+			return err
+		}
+	} else {
+		r.state = state{Best: math.Inf(1), BestStep: -1, Machine: r.cfg.Machine, Data: r.set.Hash}
+		if err := r.engine.Initialise(r.task.Train.Params, r.task.Init); err != nil {
+			return err
+		}
+	}
+	r.log, err = metrics.Open(r.cfg.Dir, r.state.Step)
+	return err
+}
+
+// refuseOldRun keeps a new run from mixing with one that is already in the folder.
+func (r *Run) refuseOldRun() error {
+	steps, err := checkpoint.Steps(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if len(steps) > 0 && !r.cfg.Resume {
+		return &checkpoint.Error{Path: r.cfg.Dir, Err: fmt.Errorf("already holds a run, at step %d: resume it, or choose another folder", steps[len(steps)-1])}
+	}
+	return nil
+}
+
+// checkSpace refuses to begin when the disk holds fewer than two checkpoints.
+func (r *Run) checkSpace() error {
+	need := int64(0)
+	params, optimizer := r.engine.Tensors(r.task)
+	for _, name := range append(params, optimizer...) {
+		b := r.engine.Buffer(name)
+		size := int64(b.DType().Size())
+		for _, n := range b.Shape() {
+			size *= int64(n)
+		}
+		need += 2 * size
+	}
+	free, err := checkpoint.Free(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if free < need {
+		return &checkpoint.EnvironmentError{Err: fmt.Errorf("%s has %d MB free, two checkpoints need %d MB", r.cfg.Dir, free>>20, need>>20)}
+	}
+	return nil
+}
+
+// Step is how many steps the run has made.
+func (r *Run) Step() int { return r.state.Step }
+
+// Bytes is the memory that training takes.
+func (r *Run) Bytes() int { return r.engine.Bytes() }
+
+// Train makes the steps that are left. When ctx ends it finishes the step under way,
+// saves, and answers the context's error. It answers the last evaluation.
+func (r *Run) Train(ctx context.Context) (*Evaluation, error) {
+	r.started = time.Now()
+	var last *Evaluation
+	skippedInARow := 0
+	for r.state.Step < r.cfg.Schedule.Steps {
+		if ctx.Err() != nil {
+			return last, errors.Join(r.Save(), ctx.Err())
+		}
+		p, err := r.step()
+		if err != nil {
+			return last, err
+		}
+		if finite(p.Norm) {
+			skippedInARow = 0
+		} else if skippedInARow++; skippedInARow >= maxSkipped {
+			return last, fmt.Errorf("%w: the gradient was not finite for %d steps in a row, up to step %d; the last checkpoint is good", ErrDiverged, skippedInARow, r.state.Step)
+		}
+		if last, err = r.after(ctx, p, last, skippedInARow); err != nil {
+			return last, err
+		}
+	}
+	if last == nil { // resumed after the last step
+		return r.eval.Measure(ctx, r.set)
+	}
+	return last, nil
+}
+
+// after evaluates, records and saves as the settings say.
+func (r *Run) after(ctx context.Context, p Progress, last *Evaluation, skipped int) (*Evaluation, error) {
+	final := r.state.Step == r.cfg.Schedule.Steps
+	due := func(every int) bool { return final || every > 0 && r.state.Step%every == 0 }
+	if due(r.cfg.EvalEvery) {
+		e, err := r.eval.Measure(ctx, r.set)
+		if err != nil && ctx.Err() == nil {
+			return last, err
+		}
+		if err == nil {
+			last, p.HeldOut = e, e
+			if e.Targets > 0 && e.Nats < r.state.Best {
+				r.state.Best, r.state.BestStep = e.Nats, r.state.Step
+			}
+		}
+	}
+	if err := r.record(p); err != nil {
+		return last, err
+	}
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(p)
+	}
+	if due(r.cfg.SaveEvery) && skipped == 0 {
+		return last, r.Save()
+	}
+	return last, nil
+}
+
+// step makes one optimiser step. It runs to its end whatever happens to a context, so
+// that an interruption never leaves half a step.
+func (r *Run) step() (Progress, error) {
+	ctx := context.Background()
+	step := r.state.Step
+	rows := int64(r.cfg.Sizes.Batch)
+	for micro := range r.cfg.Sizes.Accumulate {
+		ids, targets := r.engine.Batch()
+		r.sampler.Fill((int64(step)*int64(r.cfg.Sizes.Accumulate)+int64(micro))*rows, ids, targets)
+		if err := r.engine.Accumulate(ctx, micro, [2]int64{int64(r.cfg.Seed), int64(step)}); err != nil {
+			return Progress{}, err
+		}
+	}
+	lr := r.cfg.Schedule.At(step)
+	norm, err := r.engine.Update(ctx, step+1-r.state.Skipped, lr)
+	if err != nil {
+		return Progress{}, err
+	}
+	r.state.Step++
+	r.worked++
+	if !finite(norm) {
+		r.state.Skipped++
+		r.cfg.Log(fmt.Sprintf("step %d: the gradient is not finite; the step is skipped", r.state.Step))
+	}
+	p := Progress{Step: r.state.Step, Steps: r.cfg.Schedule.Steps, LR: lr, Norm: norm, Skipped: r.state.Skipped}
+	elapsed := time.Since(r.started).Seconds()
+	p.TokensPerS = float64(r.worked*r.tokensPerStep()) / elapsed
+	p.Left = time.Duration(elapsed / float64(r.worked) * float64(p.Steps-p.Step) * float64(time.Second))
+	r.engine.Report(func(name string, v []float64) {
+		if name == "loss" {
+			p.Loss = v[0]
+		}
+	})
+	return p, nil
+}
+
+func (r *Run) tokensPerStep() int {
+	return r.cfg.Sizes.Batch * r.cfg.Sizes.Context * r.cfg.Sizes.Accumulate
+}
+
+// record writes the step to the metric files.
+func (r *Run) record(p Progress) error {
+	values := map[string]any{"lr": p.LR, "grad_norm": p.Norm, "tokens": p.Step * r.tokensPerStep(), "skipped": p.Skipped}
+	r.engine.Report(func(name string, v []float64) {
+		if len(v) == 1 {
+			values[name] = v[0]
+		} else {
+			values[name] = append([]float64(nil), v...)
+		}
+	})
+	if p.HeldOut != nil && p.HeldOut.Targets > 0 {
+		values["held_out_loss"], values["held_out_bits_per_byte"] = p.HeldOut.Nats, p.HeldOut.BitsPerByte
+	}
+	if err := r.log.Write(p.Step, values); err != nil {
+		return &checkpoint.EnvironmentError{Err: err}
+	}
+	return nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// Close releases everything; it does not save.
+func (r *Run) Close() {
+	if r.log != nil {
+		r.log.Close()
+	}
+	if r.eval != nil {
+		r.eval.Close()
+	}
+	if r.engine != nil {
+		r.engine.Close()
+	}
+	if r.lock != nil {
+		r.lock.Release()
+	}
+}

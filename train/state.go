@@ -1,0 +1,194 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/safetensors"
+	"github.com/moezoo/moezoo/train/checkpoint"
+)
+
+// Files of a checkpoint.
+const (
+	ModelFile     = "model.safetensors"
+	OptimizerFile = "optimizer.safetensors"
+	StateFile     = "state.json"
+)
+
+// state is everything besides tensors that the next step depends on. The position in the
+// data and in every random sequence follows from the step.
+type state struct {
+	Step     int     `json:"step"`
+	Skipped  int     `json:"skipped"`
+	Best     float64 `json:"-"`
+	BestStep int     `json:"best_step"`
+	BestNats *number `json:"best_nats,omitempty"` // Best, absent while there is none
+	Seed     uint64  `json:"seed"`
+	Machine  string  `json:"machine"`
+	Data     string  `json:"data_sha256"`
+}
+
+// number keeps a float64 bit for bit.
+type number float64
+
+// MarshalJSON writes the shortest decimal that reads back as the same number.
+func (n number) MarshalJSON() ([]byte, error) { return json.Marshal(float64(n)) }
+
+// Save writes a checkpoint of the present step and removes those no longer wanted.
+func (r *Run) Save() error {
+	s := r.state
+	s.Seed = r.cfg.Seed
+	if !math.IsInf(s.Best, 0) {
+		best := number(s.Best)
+		s.BestNats = &best
+	}
+	raw, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	params, optimizer := r.engine.Tensors(r.task)
+	content := checkpoint.Content{
+		StateFile:     checkpoint.Blob(raw),
+		ModelFile:     r.tensors(params),
+		OptimizerFile: r.tensors(optimizer),
+	}
+	for name, b := range r.cfg.Blobs {
+		content[name] = checkpoint.Blob(b)
+	}
+	if err := r.log.Sync(); err != nil {
+		return &checkpoint.EnvironmentError{Err: err}
+	}
+	if err := checkpoint.Save(r.cfg.FS, r.cfg.Dir, r.state.Step, content); err != nil {
+		return err
+	}
+	var also []int
+	if r.cfg.KeepBest && r.state.BestStep >= 0 {
+		also = append(also, r.state.BestStep)
+	}
+	return checkpoint.Prune(r.cfg.FS, r.cfg.Dir, r.cfg.KeepLast, also...)
+}
+
+// tensors writes named tensors of the engine.
+func (r *Run) tensors(names []string) func(w io.Writer) error {
+	return func(w io.Writer) error {
+		out := make([]safetensors.Tensor, len(names))
+		for i, name := range names {
+			t, err := r.engine.Tensor(name)
+			if err != nil {
+				return err
+			}
+			out[i] = safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: int64s(t.Shape), Data: t.Data}
+		}
+		return safetensors.Write(w, out, map[string]string{"format": "moezoo"})
+	}
+}
+
+func int64s(ints []int) []int64 {
+	out := make([]int64, len(ints))
+	for i, n := range ints {
+		out[i] = int64(n)
+	}
+	return out
+}
+
+// load restores the latest checkpoint.
+func (r *Run) load() error {
+	c, err := checkpoint.Load(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if c.Note != "" {
+		r.cfg.Log(c.Note)
+	}
+	raw, err := c.Read(StateFile)
+	if err != nil {
+		return err
+	}
+	var s state
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return &checkpoint.Error{Path: filepath.Join(c.Dir, StateFile), Err: err}
+	}
+	s.Best = math.Inf(1)
+	if s.BestNats != nil {
+		s.Best = float64(*s.BestNats)
+	}
+	if err := r.checkState(c, s); err != nil {
+		return err
+	}
+	params, optimizer := r.engine.Tensors(r.task)
+	if err := r.restore(c, ModelFile, params); err != nil {
+		return err
+	}
+	if err := r.restore(c, OptimizerFile, optimizer); err != nil {
+		return err
+	}
+	r.state = s
+	return nil
+}
+
+// checkState refuses to continue where the result could differ from an uninterrupted run.
+func (r *Run) checkState(c *checkpoint.Checkpoint, s state) error {
+	problem := ""
+	switch {
+	case s.Step != c.Step || s.Step < 0 || s.Skipped < 0 || s.Skipped > s.Step:
+		problem = fmt.Sprintf("its state is of step %d with %d skipped", s.Step, s.Skipped)
+	case s.Seed != r.cfg.Seed:
+		problem = fmt.Sprintf("was trained with seed %d, not %d", s.Seed, r.cfg.Seed)
+	case s.Data != r.set.Hash:
+		problem = fmt.Sprintf("was trained on a text with SHA-256 %.12s…, this one has %.12s…", s.Data, r.set.Hash)
+	case s.Machine != r.cfg.Machine && !r.cfg.AnyMachine:
+		problem = fmt.Sprintf("was trained on %s, this machine computes as %s and would not give the same bits; allow it with --any-machine", s.Machine, r.cfg.Machine)
+	}
+	if problem != "" {
+		return &checkpoint.Error{Path: c.Dir, Err: fmt.Errorf("%s", problem)}
+	}
+	return nil
+}
+
+// restore reads tensors into the engine; the file must hold exactly these.
+func (r *Run) restore(c *checkpoint.Checkpoint, file string, names []string) error {
+	path, err := c.Path(file)
+	if err != nil {
+		return err
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return Restore(f, path, names, r.engine.Buffer)
+}
+
+// Restore reads the named tensors of a file into buffers. A missing or a further tensor,
+// or one of another shape, is an error.
+func Restore(f *safetensors.File, path string, names []string, buffer func(name string) backend.Buffer) error {
+	wanted := map[string]bool{}
+	for _, name := range names {
+		wanted[name] = true
+		b := buffer(name)
+		info, ok := f.Info(name)
+		switch {
+		case !ok:
+			return &checkpoint.Error{Path: path, Err: fmt.Errorf("tensor %q is missing", name)}
+		case info.DType != safetensors.F32 || fmt.Sprint(info.Shape) != fmt.Sprint(b.Shape()):
+			return &checkpoint.Error{Path: path, Err: fmt.Errorf("tensor %q is %s%v, the model needs F32%v", name, info.DType, info.Shape, b.Shape())}
+		}
+		t := backend.NewTensor(b.DType(), b.Shape()...)
+		if err := f.ReadInto(name, t.Data); err != nil {
+			return err
+		}
+		if err := b.Upload(nil, t); err != nil {
+			return err
+		}
+	}
+	for _, name := range f.Names() {
+		if !wanted[name] {
+			return &checkpoint.Error{Path: path, Err: fmt.Errorf("tensor %q is not part of the model", name)}
+		}
+	}
+	return nil
+}
