@@ -42,6 +42,8 @@ type Built struct {
 	Losses  []Metric // auxiliary losses, unweighted
 	Metrics []Metric // router metrics
 	Updates []StateUpdate
+
+	routed []routed
 }
 
 // Options say what to build a model for.
@@ -76,7 +78,7 @@ func (m Model) Build(o Options) (*Built, error) {
 	if o.Targets {
 		m.loss(c, b, g.Input("targets", graph.Int64, tokens))
 	}
-	b.Metrics, b.Updates = c.metrics, c.updates
+	b.Metrics, b.Updates, b.routed = c.metrics, c.updates, c.routed
 	if err := g.Err(); err != nil {
 		return nil, err
 	}

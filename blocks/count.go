@@ -1,0 +1,90 @@
+package blocks
+
+import (
+	"strings"
+
+	"github.com/moezoo/moezoo/graph"
+)
+
+// Counts are the sizes of a model. No weight is allocated to find them.
+type Counts struct {
+	// Total and Active are all parameters, and those that one token meets: of E experts only
+	// k, the router whole.
+	Total, Active int64
+	// PaperTotal and PaperActive count as the MoE-Mamba paper does: without embedding, head,
+	// positions and final norm.
+	PaperTotal, PaperActive int64
+	// FLOPs is the floating-point operations of a forward pass per token, at the context
+	// they were counted for; a multiplication with an addition is two. Training takes about
+	// three times as many.
+	FLOPs int64
+	Hash  string // of the inference graph
+}
+
+// Count builds the inference graph and counts. context is the sequence length for which
+// operations are counted.
+func (m Model) Count(context int64) (Counts, error) {
+	b, err := m.Build(Options{})
+	if err != nil {
+		return Counts{}, err
+	}
+	b.G.Output(b.Logits)
+	c := Counts{Hash: b.G.Hash()}
+	for _, p := range b.G.Params {
+		n, _ := p.Value.Shape().Elements().Int()
+		active := n
+		for _, r := range b.routed {
+			layer := strings.TrimSuffix(r.name, "router")
+			if k, ok := r.expert.Dim(1).Int(); ok && strings.HasPrefix(p.Value.Name, layer+"experts/") {
+				active = n / r.experts * k
+			}
+		}
+		c.Total += n
+		c.Active += active
+		if strings.HasPrefix(p.Value.Name, "layers.") {
+			c.PaperTotal += n
+			c.PaperActive += active
+		}
+	}
+	c.FLOPs, err = flopsPerToken(b.G, context)
+	return c, err
+}
+
+// flopsPerToken adds up the operations of all nodes for one sequence.
+func flopsPerToken(g *graph.Graph, context int64) (int64, error) {
+	bound, err := g.Bind(map[string]int64{BatchSize: 1, SequenceLen: context})
+	if err != nil {
+		return 0, err
+	}
+	bound.Prune()
+	total := int64(0)
+	for _, n := range bound.Nodes {
+		total += flops(n)
+	}
+	return total / context, nil
+}
+
+// flops is the operations of one node: exact for products, one per output element for
+// what is elementwise.
+func flops(n *graph.Node) int64 {
+	size := func(v *graph.Value) int64 { e, _ := v.Shape().Elements().Int(); return e }
+	dim := func(v *graph.Value, axis int) int64 { d, _ := v.Dim(axis).Int(); return d }
+	switch n.Op {
+	case "MatMul":
+		return 2 * size(n.Outputs[0]) * dim(n.Inputs[0], -1)
+	case "GroupedMatMul":
+		return 2 * size(n.Outputs[0]) * dim(n.Inputs[0], 1)
+	case "CausalConv":
+		return 2 * size(n.Outputs[0]) * dim(n.Inputs[1], 1)
+	case "SelectiveScan": // exp, three products and two sums per state, and the skip
+		return size(n.Outputs[0]) * (6*dim(n.Inputs[2], 1) + 2)
+	case "Attention": // q·k and p·v over the visible half of the keys
+		return 2 * size(n.Inputs[0]) * (dim(n.Inputs[1], 2) + 1)
+	case "Reshape", "Shape", "Squeeze", "Unsqueeze", "Transpose", "Gather", "Slice", "Concat", "Split", "TakeRows", "Dispatch", "Identity":
+		return 0
+	}
+	if !n.Outputs[0].Type.DType.IsFloat() {
+		return 0
+	}
+	return size(n.Outputs[0])
+}
