@@ -34,6 +34,8 @@ type Buffer interface {
 	// host tensor must not change meanwhile. A nil stream copies at once.
 	Upload(s Stream, from *Tensor) error
 	Download(s Stream, to *Tensor) error
+	// Copy copies another buffer of the same device, type and size.
+	Copy(s Stream, from Buffer) error
 	Free()
 }
 

@@ -62,6 +62,15 @@ func (b *Buffer) Upload(_ backend.Stream, from *backend.Tensor) error { return t
 // Download copies to a host tensor.
 func (b *Buffer) Download(_ backend.Stream, to *backend.Tensor) error { return transfer(to, b.t) }
 
+// Copy copies from another buffer.
+func (b *Buffer) Copy(_ backend.Stream, from backend.Buffer) error {
+	host, ok := from.(*Buffer)
+	if !ok {
+		return fmt.Errorf("copy from a buffer of another device (%T)", from)
+	}
+	return transfer(b.t, host.t)
+}
+
 func transfer(to, from *backend.Tensor) error {
 	if to.DType != from.DType || len(to.Data) != len(from.Data) {
 		return fmt.Errorf("copy of %v%v into %v%v", from.DType, from.Shape, to.DType, to.Shape)

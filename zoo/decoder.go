@@ -1,0 +1,269 @@
+package zoo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/graph"
+)
+
+// Decoder runs a model token by token, or chunk by chunk, with its states carried along.
+// Time and memory per token do not depend on how long the text is, except for attention,
+// whose caches double in capacity when they are full.
+type Decoder struct {
+	device   backend.Device
+	params   func(name string) backend.Buffer
+	built    *blocks.Built
+	vocab    int
+	batch    int
+	capacity int // of the attention caches
+	length   int // tokens so far
+	states   map[string]backend.Buffer
+	programs map[int]*decodeProgram // by tokens per call
+}
+
+// decodeProgram is the model compiled for a number of tokens per call.
+type decodeProgram struct {
+	program   backend.Program
+	ids, past *backend.Tensor
+	logits    *backend.Tensor
+	in, at    backend.Buffer
+	out       backend.Buffer
+	next      []carried
+}
+
+// carried is a state whose new value is computed beside the old one.
+type carried struct{ from, to backend.Buffer }
+
+const (
+	// prefillChunk is how many tokens of a prompt one call takes.
+	prefillChunk = 64
+	// firstCapacity is the attention caches' capacity at the start.
+	firstCapacity = 256
+)
+
+// NewDecoder prepares a decoder for batch rows that advance together.
+func NewDecoder(m blocks.Model, batch int, d backend.Device, params func(name string) backend.Buffer) (*Decoder, error) {
+	b, err := m.Build(blocks.Options{Mode: blocks.Decode})
+	if err != nil {
+		return nil, err
+	}
+	b.G.Output(b.Logits)
+	b.G.Rename(b.Logits, "logits")
+	dec := &Decoder{device: d, params: params, built: b, vocab: int(m.Vocabulary), batch: batch, capacity: firstCapacity}
+	return dec, dec.Reset()
+}
+
+// Reset forgets the text so far.
+func (d *Decoder) Reset() error {
+	d.length = 0
+	for _, b := range d.states {
+		b.Free()
+	}
+	d.states = map[string]backend.Buffer{}
+	for _, s := range d.built.G.States {
+		b, err := d.allocState(s.In)
+		if err != nil {
+			return err
+		}
+		d.states[s.Name] = b
+	}
+	return d.forgetPrograms()
+}
+
+func (d *Decoder) forgetPrograms() error {
+	for _, p := range d.programs {
+		p.program.Close()
+	}
+	d.programs = map[int]*decodeProgram{}
+	return nil
+}
+
+func (d *Decoder) symbols(tokens int) map[string]int64 {
+	return map[string]int64{blocks.BatchSize: int64(d.batch), blocks.SequenceLen: int64(tokens), blocks.CacheCapacity: int64(d.capacity)}
+}
+
+func (d *Decoder) allocState(v *graph.Value) (backend.Buffer, error) {
+	shape, ok := v.Shape().Bind(d.symbols(1)).Ints()
+	if !ok {
+		return nil, fmt.Errorf("state %v has an unknown size", v)
+	}
+	return d.device.Alloc(v.Type.DType, shape...)
+}
+
+// Length is the number of tokens so far.
+func (d *Decoder) Length() int { return d.length }
+
+// Feed takes the next tokens of every row, [batch · n], and answers the logits behind the
+// last of them, [batch · V], valid until the next call.
+func (d *Decoder) Feed(ctx context.Context, tokens []int64) ([]float32, error) {
+	n := len(tokens) / d.batch
+	if n == 0 || len(tokens)%d.batch != 0 {
+		return nil, fmt.Errorf("%d tokens do not make rows for a batch of %d", len(tokens), d.batch)
+	}
+	if err := d.grow(d.length + n); err != nil {
+		return nil, err
+	}
+	var last []float32
+	for at := 0; at < n; {
+		step := 1
+		if n-at >= prefillChunk {
+			step = prefillChunk
+		}
+		p, err := d.program(step)
+		if err != nil {
+			return nil, err
+		}
+		for row := range d.batch {
+			copy(p.ids.I64()[row*step:(row+1)*step], tokens[row*n+at:])
+		}
+		if last, err = d.run(ctx, p, step); err != nil {
+			return nil, err
+		}
+		at += step
+	}
+	return last, nil
+}
+
+// run makes one call of a program.
+func (d *Decoder) run(ctx context.Context, p *decodeProgram, step int) ([]float32, error) {
+	p.past.I64()[0] = int64(d.length)
+	if err := p.in.Upload(nil, p.ids); err != nil {
+		return nil, err
+	}
+	if err := p.at.Upload(nil, p.past); err != nil {
+		return nil, err
+	}
+	if err := p.program.Run(ctx, nil); err != nil {
+		return nil, err
+	}
+	for _, c := range p.next {
+		if err := c.to.Copy(nil, c.from); err != nil {
+			return nil, err
+		}
+	}
+	d.length += step
+	if err := p.out.Download(nil, p.logits); err != nil {
+		return nil, err
+	}
+	all := p.logits.F32() // [batch, step, V]; the last of each row moves to the front
+	for row := range d.batch {
+		copy(all[row*d.vocab:(row+1)*d.vocab], all[(row*step+step-1)*d.vocab:])
+	}
+	return all[:d.batch*d.vocab], nil
+}
+
+// program compiles the model for step tokens per call, once.
+func (d *Decoder) program(step int) (*decodeProgram, error) {
+	if p := d.programs[step]; p != nil {
+		return p, nil
+	}
+	plan, err := backend.NewPlan(d.built.G, d.symbols(step), d.device)
+	if err != nil {
+		return nil, err
+	}
+	p := &decodeProgram{
+		ids: backend.NewTensor(graph.Int64, d.batch, step), past: backend.NewTensor(graph.Int64),
+		logits: backend.NewTensor(graph.Float32, d.batch, step, d.vocab),
+	}
+	if p.program, err = d.device.Compile(plan); err != nil {
+		return nil, err
+	}
+	if err := d.bind(p, plan); err != nil {
+		return nil, err
+	}
+	d.programs[step] = p
+	return p, nil
+}
+
+func (d *Decoder) bind(p *decodeProgram, plan *backend.Plan) error {
+	var err error
+	for name, at := range map[string]struct {
+		b    *backend.Buffer
+		like *backend.Tensor
+	}{"input_ids": {&p.in, p.ids}, "past_length": {&p.at, p.past}, "logits": {&p.out, p.logits}} {
+		if *at.b, err = d.device.Alloc(at.like.DType, at.like.Shape...); err != nil {
+			return err
+		}
+		if err := p.program.Bind(name, *at.b); err != nil {
+			return err
+		}
+	}
+	for _, q := range plan.Graph.Params {
+		if err := p.program.Bind(q.Value.Name, d.params(q.Value.Name)); err != nil {
+			return err
+		}
+	}
+	for _, s := range plan.Graph.States {
+		old := d.states[s.Name]
+		if err := p.program.Bind(s.In.Name, old); err != nil {
+			return err
+		}
+		to := old // a cache is appended to where it lies
+		if n := s.Out.Node(); n == nil || n.Op != "CacheAppend" {
+			if to, err = d.allocState(s.In); err != nil {
+				return err
+			}
+			p.next = append(p.next, carried{from: to, to: old})
+		}
+		if err := p.program.Bind(s.Out.Name, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grow doubles the attention caches until they hold a number of tokens.
+func (d *Decoder) grow(tokens int) error {
+	if tokens <= d.capacity {
+		return nil
+	}
+	old := d.capacity
+	for d.capacity < tokens {
+		d.capacity *= 2
+	}
+	changed := false
+	for _, s := range d.built.G.States {
+		b, err := d.allocState(s.In)
+		if err != nil {
+			return err
+		}
+		if fmt.Sprint(b.Shape()) == fmt.Sprint(d.states[s.Name].Shape()) {
+			b.Free()
+			continue
+		}
+		changed = true
+		if err := widen(b, d.states[s.Name], old); err != nil {
+			return err
+		}
+		d.states[s.Name].Free()
+		d.states[s.Name] = b
+	}
+	if changed {
+		return d.forgetPrograms()
+	}
+	return nil
+}
+
+// widen copies a cache [B, H, old, Dh] into the beginning of each head of a larger one.
+func widen(to, from backend.Buffer, old int) error {
+	a, b := backend.NewTensor(from.DType(), from.Shape()...), backend.NewTensor(to.DType(), to.Shape()...)
+	if err := from.Download(nil, a); err != nil {
+		return err
+	}
+	s, capacity := from.Shape(), to.Shape()[2]
+	for head := range s[0] * s[1] {
+		copy(b.F32()[head*capacity*s[3]:], a.F32()[head*old*s[3]:(head+1)*old*s[3]])
+	}
+	return to.Upload(nil, b)
+}
+
+// Close frees the decoder's memory; the parameters are not its own.
+func (d *Decoder) Close() {
+	_ = d.forgetPrograms()
+	for _, b := range d.states {
+		b.Free()
+	}
+}
