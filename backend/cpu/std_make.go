@@ -1,0 +1,308 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/op"
+)
+
+func init() {
+	register("", map[string]Kernel{
+		"Shape":           {Run: runShape},
+		"Size":            {Run: func(_ *Device, c *backend.Call) error { c.Out[0].I64()[0] = int64(c.In[0].Elements()); return nil }},
+		"Constant":        {Run: runConstant},
+		"ConstantOfShape": {Run: runConstantOfShape},
+		"Range":           {Run: runRange},
+		"Cast":            {Run: runCast},
+		"Conv":            {Run: runConvolution},
+	})
+}
+
+func runShape(_ *Device, c *backend.Call) error {
+	shape, y := c.In[0].Shape, c.Out[0].I64()
+	start := c.Node.Int("start", 0)
+	if start < 0 {
+		start += int64(len(shape))
+	}
+	start = min(max(start, 0), int64(len(shape)))
+	for i := range y {
+		y[i] = int64(shape[int(start)+i])
+	}
+	return nil
+}
+
+func runConstant(_ *Device, c *backend.Call) error {
+	t, err := op.ConstantData(c.Node)
+	if err != nil {
+		return err
+	}
+	copy(c.Out[0].Data, t.Data)
+	return nil
+}
+
+func runConstantOfShape(_ *Device, c *backend.Call) error {
+	y := c.Out[0]
+	clear(y.Data)
+	if v := c.Node.Tensor("value"); v != nil && len(v.Data) > 0 {
+		for i := 0; i < len(y.Data); i += len(v.Data) {
+			copy(y.Data[i:], v.Data)
+		}
+	}
+	return nil
+}
+
+func runRange(_ *Device, c *backend.Call) error {
+	switch c.In[0].DType {
+	case graph.Int64:
+		rangeOf[int64](c)
+	case graph.Int32:
+		rangeOf[int32](c)
+	case graph.Int16:
+		rangeOf[int16](c)
+	case graph.Float32:
+		rangeOf[float32](c)
+	case graph.Float64:
+		rangeOf[float64](c)
+	default:
+		return unsupported(c)
+	}
+	return nil
+}
+
+func rangeOf[T number](c *backend.Call) {
+	start, delta := backend.As[T](c.In[0])[0], backend.As[T](c.In[2])[0]
+	y := backend.As[T](c.Out[0])
+	for i := range y {
+		y[i] = start + T(i)*delta
+	}
+}
+
+func runCast(_ *Device, c *backend.Call) error {
+	x, y := c.In[0], c.Out[0]
+	if x.DType == y.DType {
+		copy(y.Data, x.Data)
+		return nil
+	}
+	if x.DType.IsFloat() {
+		v, err := doubles(x)
+		if err != nil {
+			return err
+		}
+		return castFloats(v, y)
+	}
+	v, err := x.ToGraph().Int64s()
+	if err != nil {
+		return err
+	}
+	return castInts(v, y)
+}
+
+// doubles reads floats of any width.
+func doubles(t *backend.Tensor) ([]float64, error) {
+	out := make([]float64, t.Elements())
+	switch t.DType {
+	case graph.Float64:
+		copy(out, backend.As[float64](t))
+	case graph.Float32:
+		for i, v := range t.F32() {
+			out[i] = float64(v)
+		}
+	case graph.Float16:
+		for i, v := range backend.As[uint16](t) {
+			out[i] = float64(halfToFloat(v))
+		}
+	case graph.BFloat16:
+		for i, v := range backend.As[uint16](t) {
+			out[i] = float64(math.Float32frombits(uint32(v) << 16))
+		}
+	default:
+		return nil, fmt.Errorf("the cpu kernel does not read %v", t.DType)
+	}
+	return out, nil
+}
+
+func halfToFloat(h uint16) float32 {
+	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
+	switch exponent {
+	case 0:
+		f := float32(fraction) / (1 << 24)
+		if sign != 0 {
+			f = -f
+		}
+		return f
+	case 31:
+		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
+}
+
+// floatToHalf rounds to the nearest half, ties to even.
+func floatToHalf(x float64) uint16 {
+	b := math.Float32bits(float32(x))
+	sign, exponent, fraction := uint16(b>>16)&0x8000, int(b>>23)&0xff, b&0x7fffff
+	switch {
+	case exponent == 0xff:
+		if fraction != 0 {
+			return sign | 0x7e00
+		}
+		return sign | 0x7c00
+	case exponent-112 >= 31:
+		return sign | 0x7c00
+	case exponent-112 <= 0:
+		shift := uint(126 - exponent)
+		if shift > 24 {
+			return sign
+		}
+		full := fraction | 0x800000
+		half := full >> shift
+		if rest := full & (1<<shift - 1); rest > 1<<(shift-1) || rest == 1<<(shift-1) && half&1 == 1 {
+			half++
+		}
+		return sign | uint16(half)
+	}
+	half := uint32(exponent-112)<<10 | fraction>>13
+	if rest := fraction & 0x1fff; rest > 0x1000 || rest == 0x1000 && half&1 == 1 {
+		half++
+	}
+	return sign | uint16(half)
+}
+
+func floatToBFloat(x float64) uint16 {
+	b := math.Float32bits(float32(x))
+	if x != x {
+		return uint16(b>>16) | 0x40
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+func castFloats(v []float64, y *backend.Tensor) error {
+	switch y.DType {
+	case graph.Float32:
+		convert(v, y.F32())
+	case graph.Float64:
+		copy(backend.As[float64](y), v)
+	case graph.Float16:
+		for i, x := range v {
+			backend.As[uint16](y)[i] = floatToHalf(x)
+		}
+	case graph.BFloat16:
+		for i, x := range v {
+			backend.As[uint16](y)[i] = floatToBFloat(x)
+		}
+	case graph.Bool:
+		for i, x := range v {
+			backend.As[bool](y)[i] = x != 0
+		}
+	default:
+		whole := make([]int64, len(v))
+		for i, x := range v {
+			whole[i] = int64(x)
+			if x >= math.MaxInt64 && y.DType == graph.Uint64 {
+				whole[i] = int64(uint64(x))
+			}
+		}
+		return castInts(whole, y)
+	}
+	return nil
+}
+
+func castInts(v []int64, y *backend.Tensor) error {
+	switch y.DType {
+	case graph.Float32:
+		convert(v, y.F32())
+	case graph.Float64:
+		convert(v, backend.As[float64](y))
+	case graph.Int64:
+		copy(y.I64(), v)
+	case graph.Uint64:
+		convert(v, backend.As[uint64](y))
+	case graph.Int32:
+		convert(v, backend.As[int32](y))
+	case graph.Uint32:
+		convert(v, backend.As[uint32](y))
+	case graph.Int16:
+		convert(v, backend.As[int16](y))
+	case graph.Uint16:
+		convert(v, backend.As[uint16](y))
+	case graph.Int8:
+		convert(v, backend.As[int8](y))
+	case graph.Uint8:
+		convert(v, backend.As[uint8](y))
+	case graph.Bool:
+		for i, x := range v {
+			backend.As[bool](y)[i] = x != 0
+		}
+	case graph.Float16, graph.BFloat16:
+		f := make([]float64, len(v))
+		convert(v, f)
+		return castFloats(f, y)
+	default:
+		return fmt.Errorf("the cpu kernel does not cast to %v", y.DType)
+	}
+	return nil
+}
+
+func convert[T, U number](from []T, to []U) {
+	for i, x := range from {
+		to[i] = U(x)
+	}
+}
+
+// runConvolution is the plain loop over any number of spatial axes: exports use it for
+// depthwise convolutions of a few taps, which is all this project writes.
+func runConvolution(d *Device, c *backend.Call) error {
+	if c.In[0].DType != graph.Float32 {
+		return unsupported(c)
+	}
+	x, w, y := c.In[0], c.In[1], c.Out[0]
+	spatial, taps := dimsOf(x.Shape[2:]), dimsOf(w.Shape[2:])
+	window, err := op.ConvWindow(c.Node, spatial, taps)
+	if err != nil {
+		return err
+	}
+	before := make([]int, len(window.Before))
+	for i, b := range window.Before {
+		n, _ := b.Int()
+		before[i] = int(n)
+	}
+	groups := int(c.Node.Int("group", 1))
+	perGroup, perChannel := w.Shape[1], y.Shape[1]/groups
+	in, kernelSize := product(x.Shape[2:]), product(w.Shape[2:])
+	xs, ws, ys, bias := f32(x), f32(w), f32(y), f32(c.Input(2))
+	fromX, fromW := strides(x.Shape[2:]), strides(w.Shape[2:])
+	place(y.Shape, func(at int, index []int) {
+		b, m := index[0], index[1]
+		sum := float32(0)
+		if bias != nil {
+			sum = bias[m]
+		}
+		for t := range kernelSize {
+			i, inside := 0, true
+			for k := range before {
+				tap := t / fromW[k] % w.Shape[2+k]
+				p := index[2+k]*int(window.Strides[k]) + tap*int(window.Dilations[k]) - before[k]
+				inside = inside && p >= 0 && p < x.Shape[2+k]
+				i += p * fromX[k]
+			}
+			if !inside {
+				continue
+			}
+			for ch := range perGroup {
+				sum += ws[(m*perGroup+ch)*kernelSize+t] * xs[(b*x.Shape[1]+m/perChannel*perGroup+ch)*in+i]
+			}
+		}
+		ys[at] = sum
+	})
+	return nil
+}
+
+func dimsOf(shape []int) graph.Shape {
+	out := make(graph.Shape, len(shape))
+	for i, n := range shape {
+		out[i] = graph.Const(int64(n))
+	}
+	return out
+}
