@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -267,14 +268,14 @@ func (g *Graph) Apply(op *Op, attrs Attrs, n int, inputs ...*Value) []*Value {
 		node.Outputs = append(node.Outputs, &Value{Name: name, graph: g, node: node, index: i})
 	}
 	if g.Err() != nil {
-		return node.Outputs
+		return slices.Clone(node.Outputs)
 	}
 	if err := node.infer(op); err != nil {
 		g.Fail(fmt.Errorf("%s: %w", op.Name, err))
-		return node.Outputs
+		return slices.Clone(node.Outputs)
 	}
 	g.Nodes = append(g.Nodes, node)
-	return node.Outputs
+	return slices.Clone(node.Outputs)
 }
 
 // Append adds a node as a file has it: output names are given. Where inference cannot
