@@ -37,8 +37,8 @@ func (c budgetCodec) Unmarshal(data mem.BufferSlice, v any) error {
 // countElements takes the fields of raw, a message of type d, off the budget.
 func countElements(raw []byte, d protoreflect.MessageDescriptor, left *int) error {
 	for len(raw) > 0 {
-		if *left--; *left < 0 {
-			return fmt.Errorf("the message has more than %d elements", maxMessageElements)
+		if err := takeElements(left, 1); err != nil {
+			return err
 		}
 		num, typ, n := protowire.ConsumeTag(raw)
 		if n < 0 {
@@ -67,7 +67,14 @@ func countInside(raw []byte, f protoreflect.FieldDescriptor, left *int) error {
 	case f.Message() != nil:
 		return countElements(inner, f.Message(), left)
 	case f.IsPacked():
-		*left -= len(inner)
+		return takeElements(left, len(inner)) // a byte each, at least
+	}
+	return nil
+}
+
+func takeElements(left *int, n int) error {
+	if *left -= n; *left < 0 {
+		return fmt.Errorf("the message has more than %d elements", maxMessageElements)
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ type Error struct {
 	Hint   string // what to do about it; may be empty
 	Stderr string // tail of what the process wrote to stderr, cleaned; may be empty
 	Err    error  // cause, for errors.Is; its text is not printed again
+
+	panicked bool // the provider's code panicked
 }
 
 // Error is "plugin NAME: OP: DETAIL", then the tail of stderr and the hint on

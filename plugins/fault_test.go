@@ -1,3 +1,5 @@
+//go:build unix
+
 package plugins
 
 import (
@@ -20,6 +22,7 @@ type faultCase struct {
 	fault string
 	want  string // of the error; PATH and SUM stand for the plugin's, a final … for anything
 	log   string // must be in the log
+	slow  bool   // waits for a deadline
 	// patient cases take the usual deadlines: they move much data
 	patient bool
 }
@@ -39,19 +42,19 @@ var startFaults = []faultCase{
   upgrade the one that is older: zoo, or the plugin`},
 	{fault: "core-version", want: `plugin faulty: start: its handshake "7|1|unix|…`},
 	{fault: "netrpc", want: `plugin faulty: start: its handshake "1|1|unix|…`},
-	{fault: "nohandshake", want: `plugin faulty: start: no handshake within 1s; it was stopped`},
-	{fault: "deaf", want: `plugin faulty: start: no handshake within 1s; it was stopped`},
+	{fault: "nohandshake", slow: true, want: `plugin faulty: start: no handshake within 1s; it was stopped`},
+	{fault: "deaf", slow: true, want: `plugin faulty: start: no handshake within 1s; it was stopped`},
 	{fault: "address-outside", want: `plugin faulty: start: it was refused: it answered from unix "/tmp/other.sock", which is outside its socket folder`},
 	{fault: "address-tcp", want: `plugin faulty: start: it was refused: it answered from tcp "127.0.0.1:22", a unix socket was expected`},
 	{fault: "address-file", want: `plugin faulty: start: it was refused: it answered from unix "…`},
-	{fault: "long-line", want: `plugin faulty: start: it printed "xxxxxxxxxx…`},
+	{fault: "long-line", slow: true, want: `plugin faulty: start: it printed "xxxxxxxxxx…`},
 	{fault: "stdin", want: `plugin faulty: start: it ended before the handshake (exit status 5)
   its stderr ends with:
     | stdin: 0 bytes, EOF`},
 	{fault: "environment", want: `plugin faulty: start: it ended before the handshake (exit status 6)
   its stderr ends with:
     | token="" path=true`},
-	{fault: "describe-hang", want: `plugin faulty: describe: no answer within 700ms; it was stopped`},
+	{fault: "describe-hang", slow: true, want: `plugin faulty: describe: no answer within 700ms; it was stopped`},
 	{fault: "describe-nonsense", want: `plugin faulty: describe: its answer was refused: provider name "../../etc" must match ^[a-z][a-z0-9-]{0,62}$`},
 	{fault: "describe-otherwise", want: `plugin faulty: describe: PATH calls itself somebody; name and file must agree`},
 }
@@ -66,8 +69,8 @@ var buildFaults = []faultCase{
   its stderr ends with:
     | cannot go on`},
 	{fault: "kill", want: `plugin faulty: build pick: it died (signal: killed), and so did a fresh process`},
-	{fault: "hang", want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
-	{fault: "stop", want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
+	{fault: "hang", slow: true, want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
+	{fault: "stop", slow: true, want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
 	{fault: "refuse", want: `plugin faulty: build pick: experts must be even, got 3 red`},
 	{fault: "reply-65MiB", want: `plugin faulty: build pick: its answer is larger than the 64 MiB allowed`},
 	{fault: "function-9MiB", want: `plugin faulty: build pick: its answer was refused: its functions have 9437184 bytes; 8388608 are allowed`},
@@ -94,6 +97,7 @@ var buildFaults = []faultCase{
 
 func TestFaultsAtTheStartGiveOneClearError(t *testing.T) {
 	t.Setenv("SECRET_TOKEN", "hunter2")
+	swapStdin(t, "typed by a person")
 	for _, c := range startFaults {
 		t.Run(c.fault, func(t *testing.T) { runFault(t, c) })
 	}
@@ -108,6 +112,9 @@ func TestFaultsInACallGiveOneClearError(t *testing.T) {
 // runFault asks the faulty plugin for its router and checks the error, the time,
 // and that neither process nor socket is left.
 func runFault(t *testing.T, c faultCase) {
+	if testing.Short() && c.slow {
+		t.Skip("waits for a deadline")
+	}
 	t.Parallel()
 	dir, root := pluginDir(t), shortDir(t)
 	h, log := testHost(t, Config{Dirs: []string{dir}, RunRoot: root, Timeouts: quick, Env: []string{"ZOO_FAULT=" + c.fault}})
@@ -128,6 +135,24 @@ func runFault(t *testing.T, c faultCase) {
 		t.Errorf("escape sequences reached the log:\n%q", log)
 	}
 	checkNothingLeft(t, root)
+}
+
+// swapStdin gives this process something to read on stdin until the test and its
+// subtests are over.
+func swapStdin(t *testing.T, text string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.WriteString(text)
+	old := os.Stdin
+	os.Stdin = r
+	t.Cleanup(func() {
+		os.Stdin = old
+		r.Close()
+		w.Close()
+	})
 }
 
 // checkError compares a whole message; a … in want stands for anything.

@@ -1,10 +1,14 @@
+//go:build unix
+
 package plugins
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
@@ -24,7 +28,8 @@ func testSocket() string {
 // helperHost is a host in a process of its own, which a test kills: it starts the
 // plugins, prints their process ids and waits.
 func helperHost() {
-	h, err := NewHost(Config{Dirs: []string{os.Getenv("ZOO_TEST_HOST")}, NotBeside: true, RunRoot: os.Getenv("ZOO_TEST_RUNROOT")})
+	h, err := NewHost(Config{Dirs: []string{os.Getenv("ZOO_TEST_HOST")}, NotBeside: true,
+		RunRoot: os.Getenv("ZOO_TEST_RUNROOT"), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)
@@ -42,4 +47,10 @@ func helperHost() {
 		_, _ = h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: map[string]int64{"d_model": 8}})
 	}
 	time.Sleep(time.Hour)
+}
+
+// runByHand runs a plugin as a person would.
+func runByHand(path string, args ...string) (string, error) {
+	out, err := exec.Command(path, args...).CombinedOutput()
+	return string(out), err
 }

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 
@@ -123,7 +123,7 @@ func (h *Host) discover() error {
 	for name := range h.cfg.Dev {
 		dev = append(dev, name)
 	}
-	sort.Strings(dev)
+	slices.Sort(dev)
 	for _, name := range dev {
 		if !providerName.MatchString(name) {
 			return &InputError{Detail: fmt.Sprintf("--plugin-dev %s=%s: the name must match %s", cleanLine(name, 80), h.cfg.Dev[name], providerName)}
@@ -310,19 +310,10 @@ func (h *Host) unknown(kind Kind, providerPart, name string) error {
 			}
 		}
 	}
-	if providerPart != "" && !contains(providers, providerPart) {
+	if providerPart != "" && !slices.Contains(providers, providerPart) {
 		return &InputError{Detail: fmt.Sprintf("no plugin is called %s", cleanLine(providerPart, 80)), Hint: didYouMean(providerPart, providers)}
 	}
 	return &InputError{Detail: fmt.Sprintf("no %s is called %s", kind, cleanLine(name, 80)), Hint: didYouMean(name, names)}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // Close ends every provider that was started and removes the socket folder.

@@ -36,8 +36,9 @@ func (c *inProcess) close() {}
 func throughBytes[T proto.Message](ctx context.Context, name, op string, limit time.Duration, into T,
 	call func(context.Context) (proto.Message, error)) (T, error) {
 	type result struct {
-		raw []byte
-		err error
+		raw      []byte
+		err      error
+		panicked bool
 	}
 	var zero T
 	cctx, cancel := context.WithTimeout(ctx, limit)
@@ -46,7 +47,7 @@ func throughBytes[T proto.Message](ctx context.Context, name, op string, limit t
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
-				done <- result{err: fmt.Errorf("it panicked: %v", r)}
+				done <- result{err: fmt.Errorf("it panicked: %v", r), panicked: true}
 			}
 		}()
 		m, err := call(cctx)
@@ -55,7 +56,7 @@ func throughBytes[T proto.Message](ctx context.Context, name, op string, limit t
 			return
 		}
 		raw, err := proto.Marshal(m)
-		done <- result{raw, err}
+		done <- result{raw: raw, err: err}
 	}()
 	select {
 	case <-cctx.Done():
@@ -68,7 +69,7 @@ func throughBytes[T proto.Message](ctx context.Context, name, op string, limit t
 			r.err = proto.Unmarshal(r.raw, into)
 		}
 		if r.err != nil {
-			return zero, &Error{Plugin: name, Op: op, Detail: cleanLine(r.err.Error(), maxTextBytes), Err: r.err}
+			return zero, &Error{Plugin: name, Op: op, Detail: cleanLine(r.err.Error(), maxTextBytes), Err: r.err, panicked: r.panicked}
 		}
 		return into, nil
 	}

@@ -29,10 +29,12 @@ const (
 	maxTextBytes     = 4 << 10
 )
 
-// InitSchemes are the ways to fill a parameter, with the arguments each needs.
-// Bounds and deviations are absolute: a provider knows the dims and works fan-in
-// rules out itself.
+// InitSchemes are the ways to fill a parameter, with the arguments each needs. A
+// "linear" weight and one whose output is added to the residual stream ("residual")
+// start as the model's policy says; all others are absolute.
 var InitSchemes = map[string][]string{
+	"linear":           {"fan_in"},
+	"residual":         {"fan_in"},
 	"zeros":            {},
 	"ones":             {},
 	"constant":         {"value"},
@@ -70,11 +72,10 @@ func checkDescription(d *wire.DescribeResponse) error {
 		if err := checkVariant(v); err != nil {
 			return fmt.Errorf("variant %q: %w", cleanLine(v.Name, 80), err)
 		}
-		key := string(kindOf(v.Kind)) + " " + v.Name
-		if seen[key] {
-			return fmt.Errorf("variant %q: two %ss of that name", v.Name, kindOf(v.Kind))
+		if seen[v.Name] {
+			return fmt.Errorf("variant %q: two variants have that name", v.Name)
 		}
-		seen[key] = true
+		seen[v.Name] = true
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package plugins
 
 import (
@@ -88,6 +90,9 @@ func (p *testProvider) Describe(context.Context) (*wire.DescribeResponse, error)
 
 // Build implements Provider; ZOO_FAULT spoils the answer.
 func (p *testProvider) Build(_ context.Context, req *wire.BuildRequest) (*wire.BuildResponse, error) {
+	if req.Variant != "pick" && req.Variant != "same" {
+		return nil, status.Errorf(codes.NotFound, "no variant %q; there is pick, same", req.Variant)
+	}
 	r := goodAnswer(req)
 	fault := os.Getenv("ZOO_FAULT")
 	if f := callFaults[fault]; f != nil {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package plugins
 
 import (
@@ -50,6 +52,9 @@ func startHelper(t *testing.T, root, fault string) (*exec.Cmd, []int) {
 }
 
 func TestNothingSurvivesAKilledHost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts and kills whole hosts")
+	}
 	for _, c := range []struct {
 		name   string
 		signal syscall.Signal
@@ -83,6 +88,9 @@ func TestNothingSurvivesAKilledHost(t *testing.T) {
 }
 
 func TestProvidersDoNotRelyOnTheKernelToSeeTheHostDie(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts and kills whole hosts")
+	}
 	// The signal on the parent's death is Linux only; without it the watch alone
 	// must end the provider. A shell between host and provider takes it away.
 	root, dir := shortDir(t), t.TempDir()

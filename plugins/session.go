@@ -186,6 +186,7 @@ func (s *session) callError(op string, limit time.Duration, err error) *Error {
 		e.Detail = "it does not know this call"
 		e.Hint = "it was built for another protocol; upgrade it"
 	case strings.HasPrefix(text, "panic: "):
+		e.panicked = true
 		e.Detail = "it panicked: " + strings.TrimPrefix(text, "panic: ")
 	case strings.HasPrefix(text, "grpc: ") || strings.Contains(text, "unmarshal"):
 		e.Detail = "its answer cannot be read: " + strings.TrimPrefix(text, "grpc: ")

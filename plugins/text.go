@@ -1,7 +1,7 @@
 package plugins
 
 import (
-	"sort"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -73,7 +73,7 @@ func cleanLine(s string, limit int) string {
 func nearest(s string, names []string) string {
 	best, bestD := "", max(1, len(s)/3)+1
 	sorted := append([]string(nil), names...)
-	sort.Strings(sorted)
+	slices.Sort(sorted)
 	for _, n := range sorted {
 		if d := editDistance(s, n); d < bestD {
 			best, bestD = n, d
@@ -115,7 +115,8 @@ func didYouMean(s string, names []string) string {
 		return ""
 	}
 	sorted := append([]string(nil), names...)
-	sort.Strings(sorted)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted)
 	if len(sorted) > 20 {
 		sorted = append(sorted[:20], "…")
 	}

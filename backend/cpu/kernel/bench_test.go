@@ -1,0 +1,166 @@
+package kernel
+
+import (
+	"fmt"
+	"testing"
+)
+
+// eachLevelBench runs a benchmark on every level and with 1 and 2 threads.
+func eachLevelBench(b *testing.B, f func(b *testing.B, p *Pool)) {
+	saved := active
+	defer func() { active = saved }()
+	for _, l := range levels() {
+		active = l
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/threads=%d", l.name, threads), func(b *testing.B) {
+				p := NewPool(threads)
+				defer p.Close()
+				b.ReportAllocs()
+				f(b, p)
+			})
+		}
+	}
+}
+
+func BenchmarkGemm(b *testing.B) {
+	for _, s := range [][3]int{{512, 512, 512}, {1024, 1024, 1024}, {2048, 1024, 256}, {8, 1536, 512}, {64, 1536, 512}, {256, 512, 1536}, {1, 1536, 512}} {
+		for mode, name := range []string{"NN", "NT", "TN"} {
+			b.Run(fmt.Sprintf("%d,%d,%d/%s", s[0], s[1], s[2], name), func(b *testing.B) {
+				eachLevelBench(b, func(b *testing.B, p *Pool) {
+					m, n, k := s[0], s[1], s[2]
+					r := newSource(1)
+					x, y := dense(r.slice(m*k, -1, 1), m, k, mode == 2), dense(r.slice(k*n, -1, 1), k, n, mode == 1)
+					c := dense(make([]float32, m*n), m, n, false)
+					scratch := make([]float32, GemmScratch(p, x.Trans, m, n, k))
+					for b.Loop() {
+						Gemm(p, m, n, k, x, y, c, false, scratch)
+					}
+					b.ReportMetric(2*float64(m*n*k)/float64(b.Elapsed().Nanoseconds())*float64(b.N), "GFLOP/s")
+				})
+			})
+		}
+	}
+}
+
+func BenchmarkGroupedGemm(b *testing.B) {
+	const e, rows, n, k = 8, 2048, 768, 256
+	eachLevelBench(b, func(b *testing.B, p *Pool) {
+		r := newSource(1)
+		x, w, y := r.slice(rows*k, -1, 1), r.slice(e*n*k, -1, 1), make([]float32, rows*n)
+		offsets := make([]int64, e+1)
+		for i := range offsets {
+			offsets[i] = int64(i * rows / e)
+		}
+		scratch := make([]float32, GroupedGemmScratch(p, rows, n, k))
+		for b.Loop() {
+			GroupedGemm(p, e, rows, n, k, x, offsets, w, false, y, scratch)
+		}
+		b.ReportMetric(2*float64(rows*n*k)/float64(b.Elapsed().Nanoseconds())*float64(b.N), "GFLOP/s")
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	for _, d := range []int{512, 1024} {
+		eachLevelBench(b, func(b *testing.B, p *Pool) {
+			const batch, l = 4, 256
+			s := scanCase(newSource(1), batch, l, d, 16, 1, true)
+			for i := range s.Delta {
+				s.Delta[i] *= 0.3
+			}
+			y, h, ck := make([]float32, len(s.U)), make([]float32, len(s.H0)), make([]float32, ScanCheckpoints(s))
+			scratch := make([]float32, max(ScanScratch(p, s), ScanBackwardScratch(p, s)))
+			g := ScanGrads{U: make([]float32, len(y)), Delta: make([]float32, len(y)), A: make([]float32, len(s.A)), B: make([]float32, len(s.B)), C: make([]float32, len(s.C)), Skip: make([]float32, d)}
+			per := func(b *testing.B) {
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(batch*l*d), "ns/token·channel")
+			}
+			b.Run(fmt.Sprintf("D=%d/forward", d), func(b *testing.B) {
+				for b.Loop() {
+					ScanForward(p, s, y, h, ck, scratch)
+				}
+				per(b)
+			})
+			b.Run(fmt.Sprintf("D=%d/backward", d), func(b *testing.B) {
+				for b.Loop() {
+					ScanBackward(p, s, ck, y, nil, g, scratch)
+				}
+				per(b)
+			})
+		})
+	}
+}
+
+func BenchmarkElementwise(b *testing.B) {
+	const n = elementBlock
+	for _, c := range []struct {
+		name string
+		f    func(p *Pool, dst, x []float32)
+	}{{"exp", Exp}, {"sigmoid", Sigmoid}, {"silu", SiLU}, {"softplus", Softplus}, {"tanh", Tanh}, {"gelu", GELU}, {"relu", ReLU}, {"log", Log}} {
+		b.Run(c.name, func(b *testing.B) {
+			eachLevelBench(b, func(b *testing.B, p *Pool) {
+				x, y := newSource(1).slice(n, -8, 8), make([]float32, n)
+				for b.Loop() {
+					c.f(p, y, x)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/value")
+			})
+		})
+	}
+}
+
+func BenchmarkConv(b *testing.B) {
+	eachLevelBench(b, func(b *testing.B, p *Pool) {
+		s := ConvShape{8, 256, 512, 4}
+		r := newSource(1)
+		x, w := r.slice(8*256*512, -1, 1), r.slice(512*4, -1, 1)
+		y, dx, dw := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(w))
+		scratch := make([]float32, ConvBackwardScratch(p, s))
+		b.Run("forward", func(b *testing.B) {
+			for b.Loop() {
+				ConvForward(p, s, x, w, nil, nil, y, nil, scratch)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(x)), "ns/value")
+		})
+		b.Run("backward", func(b *testing.B) {
+			for b.Loop() {
+				ConvBackward(p, s, x, w, nil, y, nil, ConvGrads{X: dx, W: dw}, scratch)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(x)), "ns/value")
+		})
+	})
+}
+
+func BenchmarkAttention(b *testing.B) {
+	eachLevelBench(b, func(b *testing.B, p *Pool) {
+		const batch, l, h, dh = 4, 256, 4, 64
+		r := newSource(1)
+		lay := DenseHeads(l, h, dh)
+		n := batch * l * h * dh
+		a := AttentionInput{Batch: batch, Queries: l, Keys: l, Heads: h, KVHeads: h, Dim: dh, Scale: 0.125,
+			Q: r.slice(n, -1, 1), K: r.slice(n, -1, 1), V: r.slice(n, -1, 1), QLayout: lay, KLayout: lay, VLayout: lay}
+		y, lse := make([]float32, n), make([]float32, batch*h*l)
+		dq, dk, dv := make([]float32, n), make([]float32, n), make([]float32, n)
+		scratch := make([]float32, max(AttentionScratch(p, a), AttentionBackwardScratch(p, a)))
+		flops := 2 * float64(batch*h*l*l*dh) // causal half of two products
+		b.Run("forward", func(b *testing.B) {
+			for b.Loop() {
+				AttentionForward(p, a, y, lse, scratch)
+			}
+			b.ReportMetric(flops/float64(b.Elapsed().Nanoseconds())*float64(b.N), "GFLOP/s")
+		})
+		b.Run("backward", func(b *testing.B) {
+			for b.Loop() {
+				AttentionBackward(p, a, y, lse, y, dq, dk, dv, scratch)
+			}
+			b.ReportMetric(2.5*flops/float64(b.Elapsed().Nanoseconds())*float64(b.N), "GFLOP/s")
+		})
+	})
+}
+
+func BenchmarkPoolRun(b *testing.B) {
+	p := NewPool(2)
+	defer p.Close()
+	t := &workerTask{}
+	for b.Loop() {
+		p.RunTask(2, t)
+	}
+}

@@ -1,0 +1,192 @@
+package onnx
+
+import (
+	"fmt"
+
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/onnx/file"
+	"github.com/moezoo/moezoo/graph/onnx/pb"
+)
+
+// File is a model read from a file.
+type File struct {
+	Graph    *graph.Graph
+	Opset    int64
+	Metadata map[string]string
+}
+
+// Read reads a model for the evaluator: initializers become constants. Types that files
+// leave open stay unknown. Operators that are not in the table, and versions of the
+// standard operators that mean something else, are an Unsupported error.
+func Read(path string) (*File, error) {
+	m, ext, err := file.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	out, err := FromProto(m, ext)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
+}
+
+// ReadBytes is Read for a model without external data that is already in memory.
+func ReadBytes(data []byte) (*File, error) {
+	m, err := file.ReadBytes(data)
+	if err != nil {
+		return nil, err
+	}
+	return FromProto(m, nil)
+}
+
+// newestOpset is the newest version of the standard operators whose meaning, for the
+// operators of the table, is that of version 18.
+const newestOpset = 26
+
+// FromProto is Read for a message.
+func FromProto(m *pb.ModelProto, ext *file.External) (*File, error) {
+	out := &File{Metadata: map[string]string{}}
+	for _, p := range m.MetadataProps {
+		out.Metadata[p.Key] = p.Value
+	}
+	for _, o := range m.OpsetImport {
+		if o.Domain == "" || o.Domain == "ai.onnx" {
+			out.Opset = o.Version
+		}
+	}
+	if out.Opset < 13 || out.Opset > newestOpset {
+		return nil, &Unsupported{fmt.Sprintf("opset %d of the standard operators (13 to %d are)", out.Opset, newestOpset)}
+	}
+	if len(m.Functions) > 0 {
+		return nil, &Unsupported{"a file with model-local functions"}
+	}
+	g := graph.New(m.Graph.Name)
+	d := &decoder{g: g, values: map[string]*graph.Value{}, opset: out.Opset, ext: ext}
+	if err := d.graph(m.Graph); err != nil {
+		return nil, err
+	}
+	out.Graph = g
+	return out, nil
+}
+
+// graph fills the decoder's graph.
+func (d *decoder) graph(p *pb.GraphProto) error {
+	for _, t := range p.Initializer {
+		data, err := d.tensor(t)
+		if err != nil {
+			return fmt.Errorf("initializer %q: %w", t.Name, err)
+		}
+		v := d.g.Const("c", data)
+		d.g.Rename(v, t.Name)
+		d.values[t.Name] = v
+	}
+	for _, in := range p.Input {
+		if d.values[in.Name] != nil {
+			continue // an input with a default
+		}
+		t, err := inputType(d.g, in)
+		if err != nil {
+			return err
+		}
+		d.values[in.Name] = d.g.Input(in.Name, t.DType, t.Shape)
+	}
+	for _, n := range p.Node {
+		if err := d.node(n); err != nil {
+			return err
+		}
+	}
+	for _, o := range p.Output {
+		v := d.look(o.Name)
+		if v == nil {
+			return fmt.Errorf("output %q is not defined", o.Name)
+		}
+		d.g.Output(v)
+	}
+	return d.g.Err()
+}
+
+func inputType(g *graph.Graph, in *pb.ValueInfoProto) (graph.Type, error) {
+	tt := in.GetType().GetTensorType()
+	if tt == nil {
+		if in.Type == nil {
+			return graph.Type{}, nil // the inputs of bodies may leave their types open
+		}
+		return graph.Type{}, &Unsupported{fmt.Sprintf("input %q, which is no tensor,", in.Name)}
+	}
+	t := graph.Type{DType: graph.DType(tt.ElemType)}
+	if t.DType.Size() == 0 && tt.ElemType != 0 {
+		return t, &Unsupported{fmt.Sprintf("input %q of element type %v", in.Name, t.DType)}
+	}
+	if tt.Shape == nil {
+		return graph.Type{}, nil
+	}
+	for i, dim := range tt.Shape.Dim {
+		switch v := dim.Value.(type) {
+		case *pb.TensorShapeProto_Dimension_DimValue:
+			if v.DimValue < 0 {
+				return t, fmt.Errorf("input %q has the extent %d", in.Name, v.DimValue)
+			}
+			t.Shape = append(t.Shape, graph.Const(v.DimValue))
+		case *pb.TensorShapeProto_Dimension_DimParam:
+			t.Shape = append(t.Shape, graph.Symbol(v.DimParam))
+		default:
+			t.Shape = append(t.Shape, g.FreshSymbol(fmt.Sprintf("%s_dim%d", in.Name, i), graph.Const(1<<40)))
+		}
+	}
+	return t, nil
+}
+
+// body is the graph of a control-flow attribute.
+func (d *decoder) body(p *pb.GraphProto) (*graph.Graph, error) {
+	b := &decoder{g: d.g.NewBody(p.Name), values: map[string]*graph.Value{}, outer: d, opset: d.opset, ext: d.ext}
+	return b.g, b.graph(p)
+}
+
+// node adds a node as the file has it.
+func (d *decoder) node(n *pb.NodeProto) error {
+	domain := n.Domain
+	if domain == "ai.onnx" {
+		domain = ""
+	}
+	if _, err := graph.Lookup(domain, n.OpType); err != nil {
+		return &Unsupported{fmt.Sprintf("node %q: operator %s", n.Name, qualified(domain, n.OpType))}
+	}
+	in := make([]*graph.Value, len(n.Input))
+	for i, name := range n.Input {
+		if name == "" {
+			continue
+		}
+		if in[i] = d.look(name); in[i] == nil {
+			return fmt.Errorf("node %q: %q is not defined before it", n.Name, name)
+		}
+	}
+	attrs, err := d.attributes(n)
+	if err != nil {
+		return fmt.Errorf("node %q: %w", n.Name, err)
+	}
+	node := &graph.Node{Name: n.Name, Domain: domain, Op: n.OpType, Inputs: in, Attrs: attrs}
+	if domain == "" {
+		if err := d.upgrade(node); err != nil {
+			return err
+		}
+	}
+	if err := d.g.Append(node, n.Output); err != nil {
+		return err
+	}
+	for i, name := range n.Output {
+		if name != "" {
+			d.values[name] = node.Outputs[i]
+		}
+	}
+	return nil
+}
+
+// upgrade rewrites a node of an older opset to the form of opset 18: axes of reductions
+// moved from an attribute to an input.
+func (d *decoder) upgrade(n *graph.Node) error {
+	if axes, ok := n.Attrs["axes"].([]int64); ok && d.opset < 18 && len(n.Op) > 6 && n.Op[:6] == "Reduce" {
+		delete(n.Attrs, "axes")
+		n.Inputs = append(n.Inputs[:1], d.g.Int64s(axes...))
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package builtin_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/moezoo/moezoo/plugins"
+	_ "github.com/moezoo/moezoo/plugins/builtin"
+)
+
+func host(t *testing.T) *plugins.Host {
+	t.Helper()
+	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+func TestEveryBuiltInBuildsAndDecodes(t *testing.T) {
+	h := host(t)
+	for _, c := range []struct {
+		kind         plugins.Kind
+		name, config string
+	}{
+		{plugins.RouterKind, "switch", `{}`}, {plugins.RouterKind, "switch", `{"balance":0,"z_loss":0.001}`},
+		{plugins.RouterKind, "topk", `{}`}, {plugins.RouterKind, "topk", `{"softmax":"after"}`}, {plugins.RouterKind, "topk", `{"renormalize":false}`},
+		{plugins.RouterKind, "hash", `{"seed":3}`}, {plugins.RouterKind, "random", `{}`},
+		{plugins.ExpertKind, "relu", `{}`}, {plugins.ExpertKind, "gelu", `{"bias":true}`}, {plugins.ExpertKind, "swiglu", `{"bias":true}`},
+	} {
+		b, err := h.Build(context.Background(), plugins.Request{Kind: c.kind, Name: c.name, Config: json.RawMessage(c.config),
+			Dims: map[string]int64{"d_model": 8, "experts": 4, "top_k": 2, "width": 12, "vocabulary": 11}})
+		if err != nil {
+			t.Errorf("%s %s: %v", c.name, c.config, err)
+			continue
+		}
+		s, err := b.Store()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := s.Function()
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if again, err := s.Function(); err != nil || again.Train.Hash() != f.Train.Hash() {
+			t.Errorf("%s: decoding twice differs: %v", c.name, err)
+		}
+	}
+}
+
+func TestOptionsAreCheckedByTheSchema(t *testing.T) {
+	h := host(t)
+	for config, want := range map[string]string{
+		`{"balnce":1}`:       "balance",
+		`{"balance":-1}`:     "balance",
+		`{"balance":"much"}`: "balance",
+	} {
+		err := h.CheckConfig(context.Background(), plugins.RouterKind, "switch", json.RawMessage(config))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", config, err)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package plugins
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/onnx"
+	"github.com/moezoo/moezoo/plugins/wire"
+)
+
+// Stored is a variant's answer with the request it answers: all that is needed to make
+// its function again, without the plugin. Checkpoints keep it.
+type Stored struct {
+	Provider string           `json:"provider"`
+	Variant  Variant          `json:"variant"`
+	Dims     map[string]int64 `json:"dims"`
+	Config   string           `json:"config"`
+	Digest   string           `json:"digest"`
+	Answer   []byte           `json:"answer"` // serialised wire.BuildResponse
+}
+
+// Store is the answer as a checkpoint keeps it.
+func (b *Built) Store() (Stored, error) {
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(b.Response)
+	return Stored{Provider: b.Provider, Variant: b.Variant, Dims: b.Dims, Config: string(b.Config), Digest: b.Digest, Answer: raw}, err
+}
+
+// Function decodes and checks a stored answer as one that comes over the wire.
+func (s Stored) Function() (*Function, error) {
+	resp := &wire.BuildResponse{}
+	left := maxMessageElements
+	if err := countElements(s.Answer, resp.ProtoReflect().Descriptor(), &left); err != nil {
+		return nil, fmt.Errorf("function of %s: %w", qualifiedName(s.Provider, s.Variant.Name), err)
+	}
+	if err := proto.Unmarshal(s.Answer, resp); err != nil {
+		return nil, fmt.Errorf("function of %s: %w", qualifiedName(s.Provider, s.Variant.Name), err)
+	}
+	if d := wire.Digest(resp); d != s.Digest {
+		return nil, fmt.Errorf("function of %s: has SHA-256 %.12s…, its record says %.12s…", qualifiedName(s.Provider, s.Variant.Name), d, s.Digest)
+	}
+	if err := checkAnswer(s.Variant, resp); err != nil {
+		return nil, fmt.Errorf("function of %s: %w", qualifiedName(s.Provider, s.Variant.Name), err)
+	}
+	f, err := decode(s.Variant, s.Dims, resp)
+	if err != nil {
+		return nil, fmt.Errorf("function of %s: %w", qualifiedName(s.Provider, s.Variant.Name), err)
+	}
+	f.Provider, f.Wire, f.Hash = s.Provider, s.Answer, s.Digest
+	return f, nil
+}
+
+// CheckFunctions is the Checker of a Host: an answer must decode.
+func CheckFunctions(v Variant, req *wire.BuildRequest, resp *wire.BuildResponse) error {
+	_, err := decode(v, req.Dims, resp)
+	return err
+}
+
+// allowed says which operators a function may use: those of the table that neither
+// branch nor loop, nor belong to training itself.
+func allowed(domain, name string) bool {
+	entry, err := graph.Lookup(domain, name)
+	if err != nil {
+		return true // the decoder's message names the nearest operator
+	}
+	for _, a := range entry.Attrs {
+		if a.Kind == graph.GraphAttr {
+			return false
+		}
+	}
+	return domain == "" || entry.Lower != nil
+}
+
+// decode turns an answer into functions, checking every type and shape.
+func decode(v Variant, dims map[string]int64, resp *wire.BuildResponse) (*Function, error) {
+	f := &Function{Variant: v.Name, Kind: v.Kind, Capabilities: v.Capabilities}
+	tokens := graph.Symbol("T")
+	inputs := []onnx.FunctionInput{{Name: "x", Type: graph.Type{DType: graph.Float32, Shape: graph.Shape{tokens, graph.Const(dims["d_model"])}}}}
+	for _, extra := range []struct {
+		needed bool
+		name   string
+		shape  graph.Shape
+	}{
+		{v.Capabilities.NeedsTokenIDs, "token_ids", graph.Shape{tokens}}, {v.Capabilities.NeedsPositions, "positions", graph.Shape{tokens}},
+		{v.Capabilities.NeedsRNG, "rng", graph.ShapeOf(2)},
+	} {
+		if extra.needed {
+			inputs = append(inputs, onnx.FunctionInput{Name: extra.name, Type: graph.Type{DType: graph.Int64, Shape: extra.shape}})
+		}
+	}
+	for _, p := range resp.Params {
+		inputs = append(inputs, onnx.FunctionInput{Name: p.Tensor.Name, Type: graph.Type{DType: graph.Float32, Shape: graph.Dims(p.Tensor.Dims...)}})
+		init := graph.Init{Scheme: p.Init.GetScheme(), Args: map[string]float64{}}
+		for _, a := range p.Init.GetArgs() {
+			init.Args[a.Name] = a.Value
+		}
+		f.Params = append(f.Params, FunctionParam{Name: p.Tensor.Name, Shape: p.Tensor.Dims, Init: init, Decay: p.Decay})
+	}
+	for _, s := range resp.States {
+		t := graph.Type{DType: graph.Float32, Shape: graph.Dims(s.Tensor.Dims...)}
+		inputs = append(inputs, onnx.FunctionInput{Name: s.Tensor.Name, Type: t})
+		update, err := onnx.DecodeFunction(s.Update, []onnx.FunctionInput{{Name: "state", Type: t}, {Name: "accumulated", Type: t}}, allowed)
+		if err != nil {
+			return nil, fmt.Errorf("update of state %s: %w", s.Tensor.Name, err)
+		}
+		f.States = append(f.States, FunctionState{Name: s.Tensor.Name, Shape: s.Tensor.Dims, Fill: float32(s.Fill), Accumulate: s.AccumulateOutput, Update: update})
+	}
+	var err error
+	if f.Train, err = onnx.DecodeFunction(resp.Train, inputs, allowed); err != nil {
+		return nil, err
+	}
+	f.Infer = f.Train
+	if len(resp.Infer) > 0 {
+		if f.Infer, err = onnx.DecodeFunction(resp.Infer, inputs, allowed); err != nil {
+			return nil, fmt.Errorf("inference form: %w", err)
+		}
+	}
+	for _, l := range resp.Losses {
+		f.Losses = append(f.Losses, FunctionLoss{Name: l.Name, Output: l.Output, Weight: l.Weight, PerToken: l.PerToken})
+	}
+	for _, m := range resp.Metrics {
+		f.Metrics = append(f.Metrics, NamedOutput{m.Name, m.Output})
+	}
+	for _, t := range resp.TokenOutputs {
+		f.TokenOutputs = append(f.TokenOutputs, NamedOutput{t.Name, t.Output})
+	}
+	for _, fn := range []*graph.Graph{f.Train, f.Infer} {
+		if err := f.checkOutputs(fn, dims, resp); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// checkOutputs makes sure that a function answers what its kind promises.
+func (f *Function) checkOutputs(fn *graph.Graph, dims map[string]int64, resp *wire.BuildResponse) error {
+	tokens := graph.Symbol("T")
+	want := func(name string, dtype graph.DType, shape graph.Shape) error {
+		i, ok := f.Output(fn, name)
+		if !ok {
+			names := make([]string, len(fn.Outputs))
+			for j, o := range fn.Outputs {
+				names[j] = o.Name
+			}
+			return fmt.Errorf("output %q is missing; there are %s", name, strings.Join(names, ", "))
+		}
+		if t := fn.Outputs[i].Type; t.DType != dtype || !t.Shape.Equal(shape) {
+			return fmt.Errorf("output %q is %v, want %v", name, t, graph.Type{DType: dtype, Shape: shape})
+		}
+		return nil
+	}
+	if f.Kind == ExpertKind {
+		return want("y", graph.Float32, graph.Shape{tokens, graph.Const(dims["d_model"])})
+	}
+	assign := resp.GetAssign()
+	if assign == nil {
+		return fmt.Errorf("this form of routing is not supported yet: a router must assign experts to tokens")
+	}
+	f.Routing = RoutingOutputs{Kind: Assign, First: assign.Expert, Second: assign.Weight}
+	pairs := graph.Shape{tokens, graph.Const(dims["top_k"])}
+	if err := want(assign.Expert, graph.Int64, pairs); err != nil {
+		return err
+	}
+	if err := want(assign.Weight, graph.Float32, pairs); err != nil {
+		return err
+	}
+	for _, l := range f.Losses {
+		shape := graph.Shape(nil)
+		if l.PerToken {
+			shape = graph.Shape{tokens}
+		}
+		if err := want(l.Output, graph.Float32, shape); err != nil {
+			return fmt.Errorf("loss %s: %w", l.Name, err)
+		}
+	}
+	for _, m := range f.Metrics {
+		if err := want(m.Output, graph.Float32, nil); err != nil {
+			return fmt.Errorf("metric %s: %w", m.Name, err)
+		}
+	}
+	for _, t := range f.TokenOutputs {
+		if err := want(t.Output, graph.Float32, graph.Shape{tokens, graph.Const(dims["experts"])}); err != nil {
+			return fmt.Errorf("value per token %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
