@@ -1,0 +1,49 @@
+// Package recipe reads recipes: short YAML files that describe a sequence model and its
+// training. A recipe becomes a typed, resolved Recipe in which every default is filled
+// in; that is what builders use, and what is saved beside a run.
+//
+// A recipe in full (most keys have defaults, see Recipe and its parts):
+//
+//	name: moe-mamba-tiny                # required; arch-size
+//	doc: one line about it
+//	paper: arXiv:2401.04081
+//	extends: mamba-tiny                 # start from an embedded recipe, or a file beside this one
+//	vocabulary: bytes                   # bytes | gpt2 | {size: N}
+//	d_model: 128                        # required; width of the residual stream
+//	positions: none                     # none | {learned: MAX}
+//	repeat: 4                           # the layers below, four times
+//	layers:                             # required
+//	  - mamba:     {d_state: 16, d_conv: 4, expand: 2, dt_rank: auto, conv_bias: true, bias: false}
+//	  - attention: {heads: 8, kv_heads: 8, head_dim: 16, rope: {base: 10000, fraction: 1, interleaved: false}, bias: false}
+//	  - ff:        {expert: relu, width: 3x, bias: false}
+//	  - moe:       {router: switch, experts: 8, top_k: 1, expert: relu, width: 3x,
+//	                capacity_factor: 0, capacity_scope: batch, overflow: zero}
+//	  - parallel:  [{mamba: {}}, {moe: {router: switch, experts: 8, expert: relu, width: 3x}}]
+//	norm: layernorm                     # layernorm | rmsnorm | {kind, eps, bias}, before every block
+//	final_norm: true                    # true (as norm) | false | a norm
+//	head: {tied: false, bias: false}
+//	init: mamba_ssm                     # mamba_ssm | paper
+//	balance: per_layer_sum              # per_layer_sum | all_layers_mean
+//	train: {optimizer: adamw, lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1,
+//	        decay: groups, clip: 1, schedule: cosine, warmup: 1%, cooldown: 20%, final_fraction: 0.1,
+//	        steps: 1000, batch: 16, context: 256, accumulate: 1, seed: 0,
+//	        eval_every: 100, save_every: 100, keep_last: 2, keep_best: true}
+//	data: {holdout: 5%, document_boundaries: carry}
+//
+// router and expert name a plugin's variant, short ("switch") or qualified
+// ("provider/switch"); {use: switch, balance: 0.02} adds options, which only the plugin's
+// schema can check: use Recipe.ErrorAt to point at what it refuses. width counts
+// in numbers or in multiples of d_model ("3x"); warm-up and cool-down count in steps or in
+// per cent of all steps.
+//
+// With extends, mappings are merged key by key; lists and single values replace what was
+// there. name is never inherited.
+//
+// The YAML is strict: no anchors, tags, merge keys, tabs, second documents, unknown or
+// duplicate keys, or numbers that readers take differently (010, 1_000). Every error has
+// file, line and column, shows the line with a caret, and where it can a hint.
+//
+// What does not live here: building graphs (zoo, blocks), plugins and their schemas
+// (plugins), and where files are read from and written to, which only the command line
+// says. The package imports nothing else of the project.
+package recipe

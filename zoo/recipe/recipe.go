@@ -1,0 +1,255 @@
+package recipe
+
+import "encoding/json"
+
+// Recipe is a model and its training, every default filled in.
+type Recipe struct {
+	Name  string
+	Doc   string
+	Paper string
+
+	Vocabulary Vocabulary
+	DModel     int64
+	Positions  int64   // learned absolute positions up to this length; 0 for none
+	Repeat     int64   // how often Layers is stacked
+	Layers     []Layer // the written list
+	Norm       Norm    // before every block
+	FinalNorm  *Norm   // before the head; nil for none
+	Head       Head
+	Init       Init
+	Balance    Balance
+	Train      Train
+	Data       Data
+
+	tree *node // what was written, extended and set: positions of every value
+}
+
+// Vocabulary says what the token ids are.
+type Vocabulary struct {
+	Kind VocabularyKind
+	Size int64 // number of ids
+}
+
+// VocabularyKind names a vocabulary.
+type VocabularyKind string
+
+// Vocabularies: Bytes is the 256 byte values and an end-of-text token; GPT2 is the 50257
+// tokens of GPT-2; Sized is ids of unsaid meaning.
+const (
+	Bytes VocabularyKind = "bytes"
+	GPT2  VocabularyKind = "gpt2"
+	Sized VocabularyKind = "size"
+)
+
+// Sizes of the named vocabularies.
+const (
+	BytesSize = 257
+	GPT2Size  = 50257
+)
+
+// Layer is one residual step h + Σ block(norm(h)): one block, or several in parallel.
+type Layer struct {
+	Blocks []Block
+}
+
+// Parallel tells whether the layer was written as "parallel".
+func (l Layer) Parallel() bool { return len(l.Blocks) > 1 }
+
+// Block is one of the four kinds; the others are nil.
+type Block struct {
+	Mamba     *Mamba
+	Attention *Attention
+	FF        *FF
+	MoE       *MoE
+
+	// Path is where the block was written, as Recipe.Position takes it:
+	// "layers[1].moe", "layers[0].parallel[1].moe".
+	Path string
+}
+
+// Kind is the key the block is written with: mamba, attention, ff or moe.
+func (b Block) Kind() string {
+	switch {
+	case b.Mamba != nil:
+		return "mamba"
+	case b.Attention != nil:
+		return "attention"
+	case b.FF != nil:
+		return "ff"
+	default:
+		return "moe"
+	}
+}
+
+// Mamba is the selective state-space mixer of arXiv 2312.00752.
+type Mamba struct {
+	DState   int64 // N, 16
+	DConv    int64 // K, 4
+	Expand   int64 // inner width = Expand·DModel, 2
+	DtRank   int64 // R; auto is ⌈DModel/16⌉
+	ConvBias bool  // true
+	Bias     bool  // of the projections, false
+}
+
+// Attention is causal softmax attention, multi-head or grouped.
+type Attention struct {
+	Heads   int64 // query heads
+	KVHeads int64 // divides Heads; default Heads
+	HeadDim int64 // default DModel/Heads
+	Rope    *Rope // nil for none
+	Bias    bool  // of the projections, false
+}
+
+// Rope is rotary position embedding (arXiv 2104.09864).
+type Rope struct {
+	Base        float64 // 10000
+	Fraction    float64 // of HeadDim that is rotated, 1
+	Interleaved bool    // pairs (2i, 2i+1) instead of halves, false
+}
+
+// Use names a plugin's variant and its options.
+type Use struct {
+	Name    string          // "switch" or "provider/switch"
+	Options json.RawMessage // a JSON object with sorted keys; nil when none were written
+}
+
+// FF is a dense feed-forward layer: an expert applied to every token.
+type FF struct {
+	Expert Use
+	Width  int64
+	Bias   bool // false
+}
+
+// MoE is a Mixture-of-Experts layer.
+type MoE struct {
+	Router  Use
+	Experts int64
+	TopK    int64 // experts per token, 1
+	Expert  Use
+	Width   int64 // of one expert
+
+	CapacityFactor float64       // training only; 0 drops nothing
+	CapacityScope  CapacityScope // batch
+	Overflow       Overflow      // zero
+}
+
+// CapacityScope says over what tokens an expert's capacity counts.
+type CapacityScope string
+
+// Capacity scopes.
+const (
+	PerBatch CapacityScope = "batch"
+	PerRow   CapacityScope = "row" // each sequence on its own
+)
+
+// Overflow says what becomes of a token beyond an expert's capacity.
+type Overflow string
+
+// Overflows: ZeroOverflow adds nothing to the stream, PassThrough adds weight·x.
+const (
+	ZeroOverflow Overflow = "zero"
+	PassThrough  Overflow = "pass_through"
+)
+
+// Norm is a normalisation.
+type Norm struct {
+	Kind NormKind
+	Eps  float64 // 1e-5
+	Bias bool    // true for layernorm, false for rmsnorm
+}
+
+// NormKind names a normalisation.
+type NormKind string
+
+// Norms of arXiv 1607.06450 and 1910.07467.
+const (
+	LayerNorm NormKind = "layernorm"
+	RMSNorm   NormKind = "rmsnorm"
+)
+
+// Head is the projection to the vocabulary.
+type Head struct {
+	Tied bool // it is the embedding's transpose
+	Bias bool
+}
+
+// Init names the family of initial distributions.
+type Init string
+
+// Initialisers: of state-spaces/mamba, and of the authors of MoE-Mamba (truncated normals
+// outside the mixers).
+const (
+	InitMambaSSM Init = "mamba_ssm"
+	InitPaper    Init = "paper"
+)
+
+// Balance says how the auxiliary losses of several layers become one.
+type Balance string
+
+// Balances: the sum of each layer's loss, or one loss over all layers' tokens together.
+const (
+	PerLayerSum   Balance = "per_layer_sum"
+	AllLayersMean Balance = "all_layers_mean"
+)
+
+// Train is the optimiser, its schedule, and how often to look and save.
+type Train struct {
+	Optimizer     string     // "adamw"
+	LR            float64    // peak learning rate, 1e-3
+	Betas         [2]float64 // 0.9, 0.999
+	Eps           float64    // 1e-8
+	WeightDecay   float64    // 0.1
+	Decay         Decay      // groups
+	Clip          float64    // largest global gradient norm, 1; 0 for none
+	Schedule      Schedule   // cosine
+	Warmup        int64      // steps; default 1 % of Steps
+	Cooldown      int64      // steps at the end of wsd, default 20 %; 0 for other schedules
+	FinalFraction float64    // of LR at the last step, 0.1; 1 for constant
+
+	Steps      int64 // optimiser steps, 1000
+	Batch      int64 // sequences a micro-batch, 16
+	Context    int64 // tokens a sequence, 256
+	Accumulate int64 // micro-batches a step, 1
+	Seed       uint64
+
+	EvalEvery int64 // steps, default a tenth of Steps, at most 1000; 0 for only at the end
+	SaveEvery int64 // steps, likewise
+	KeepLast  int64 // newest checkpoints kept, 2
+	KeepBest  bool  // also keep the one of lowest held-out loss
+}
+
+// Decay says which parameters AdamW's weight decay pulls.
+type Decay string
+
+// Decays: DecayGroups leaves out what its block or plugin marks (biases, gains, A, D);
+// DecayAll leaves out nothing.
+const (
+	DecayGroups Decay = "groups"
+	DecayAll    Decay = "all"
+)
+
+// Schedule is the learning rate's course after the warm-up.
+type Schedule string
+
+// Schedules: WSD is constant, then a linear cool-down (arXiv 2405.18392).
+const (
+	Cosine   Schedule = "cosine"
+	WSD      Schedule = "wsd"
+	Linear   Schedule = "linear"
+	Constant Schedule = "constant"
+)
+
+// Data says how a corpus becomes sequences.
+type Data struct {
+	Holdout    float64    // fraction kept for evaluation, 0.05
+	Boundaries Boundaries // carry
+}
+
+// Boundaries says what happens at the start of a document inside a packed sequence.
+type Boundaries string
+
+// Boundaries: Carry lets states and attention cross documents, Reset starts anew.
+const (
+	Carry Boundaries = "carry"
+	Reset Boundaries = "reset"
+)

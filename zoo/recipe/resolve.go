@@ -1,0 +1,456 @@
+package recipe
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// resolve fills a recipe from a tree in which extensions are merged already.
+func resolve(tree *node) (*Recipe, error) {
+	r := &reader{}
+	s := r.section(tree, "a recipe")
+	out := &Recipe{tree: tree}
+	out.Name = s.text("name", "")
+	out.Doc, out.Paper = s.text("doc", ""), s.text("paper", "")
+	if out.Name == "" {
+		r.fail(tree.at, "give it one: name: my-model-tiny", "the recipe has no name")
+	}
+	out.Vocabulary = readVocabulary(r, s.get("vocabulary"))
+	if n := s.get("d_model"); n == nil {
+		r.fail(tree.at, "", "the recipe has no d_model, the width of the model")
+	} else {
+		out.DModel = r.integer(n, "d_model", 1)
+	}
+	out.Positions = readPositions(r, s.get("positions"))
+	out.Repeat = s.int("repeat", 1, 1)
+	out.Norm = readNorm(r, s.get("norm"), Norm{Kind: LayerNorm, Eps: 1e-5, Bias: true})
+	out.FinalNorm = readFinalNorm(r, s.get("final_norm"), out.Norm)
+	head := r.section(s.get("head"), "head")
+	out.Head = Head{Tied: head.bool("tied", false), Bias: head.bool("bias", false)}
+	head.done()
+	out.Init = choice(s, "init", InitMambaSSM, InitMambaSSM, InitPaper)
+	out.Balance = choice(s, "balance", PerLayerSum, PerLayerSum, AllLayersMean)
+	layers := s.get("layers")
+	switch {
+	case layers == nil:
+		r.fail(tree.at, "", "the recipe has no layers")
+	case layers.kind != listNode || len(layers.items) == 0:
+		r.fail(layers.at, "write them one per line: - mamba: {}", "layers: got %s, want a list", layers.what())
+	default:
+		for i, n := range layers.items {
+			out.Layers = append(out.Layers, readLayer(r, n, fmt.Sprintf("layers[%d]", i), out.DModel))
+		}
+	}
+	out.Train = readTrain(r, s.get("train"))
+	out.Data = readData(r, s.get("data"))
+	s.get("extends") // merged before
+	s.done()
+	if r.err != nil {
+		return nil, r.err
+	}
+	return out, checkSizes(out)
+}
+
+// checkSizes refuses recipes whose sizes overflow when multiplied.
+func checkSizes(r *Recipe) error {
+	if total := float64(r.Repeat) * float64(len(r.Layers)); total > 10000 {
+		return r.ErrorAt("repeat", fmt.Sprintf("%g layers are more than the 10000 supported", total), "")
+	}
+	if n := float64(r.Train.Batch) * float64(r.Train.Context) * float64(r.DModel); n > math.MaxInt32*1024 {
+		return r.ErrorAt("train.batch", fmt.Sprintf("batch × context × d_model = %.3g is too large", n), "")
+	}
+	return nil
+}
+
+func readVocabulary(r *reader, n *node) Vocabulary {
+	switch {
+	case n == nil || n.kind == nullNode:
+		return Vocabulary{Bytes, BytesSize}
+	case n.kind == mapNode:
+		s := r.section(n, "vocabulary")
+		size := s.int("size", 0, 1)
+		s.done()
+		if size == 0 {
+			r.fail(n.at, "", "vocabulary needs a size")
+		}
+		return Vocabulary{Sized, size}
+	case n.text == string(Bytes):
+		return Vocabulary{Bytes, BytesSize}
+	case n.text == string(GPT2):
+		return Vocabulary{GPT2, GPT2Size}
+	}
+	r.fail(n.at, didYouMean(n.text, []string{"bytes", "gpt2"}), "vocabulary: got %s, want bytes, gpt2 or {size: N}", n.what())
+	return Vocabulary{}
+}
+
+func readPositions(r *reader, n *node) int64 {
+	switch {
+	case n == nil || n.kind == nullNode || n.text == "none":
+		return 0
+	case n.kind == mapNode:
+		s := r.section(n, "positions")
+		most := s.int("learned", 0, 1)
+		s.done()
+		return most
+	}
+	r.fail(n.at, "", "positions: got %s, want none or {learned: MAX}", n.what())
+	return 0
+}
+
+func readNorm(r *reader, n *node, def Norm) Norm {
+	if n == nil || n.kind == nullNode {
+		return def
+	}
+	kind := n
+	s := r.section(nil, "norm")
+	if n.kind == mapNode {
+		s = r.section(n, "norm")
+		if kind = s.get("kind"); kind == nil {
+			r.fail(n.at, "", "norm needs a kind, layernorm or rmsnorm")
+			return def
+		}
+	}
+	out := Norm{Kind: NormKind(kind.text), Eps: 1e-5}
+	switch out.Kind {
+	case LayerNorm:
+		out.Bias = true
+	case RMSNorm:
+	default:
+		r.fail(kind.at, didYouMean(kind.text, []string{"layernorm", "rmsnorm"}), "norm: got %s, want layernorm or rmsnorm", kind.what())
+	}
+	out.Eps = s.float("eps", out.Eps, 0, 1)
+	out.Bias = s.bool("bias", out.Bias)
+	s.done()
+	return out
+}
+
+func readFinalNorm(r *reader, n *node, norm Norm) *Norm {
+	switch {
+	case n == nil || n.kind == nullNode || n.kind == scalarNode && n.text == "true":
+		return &norm
+	case n.kind == scalarNode && n.text == "false":
+		return nil
+	}
+	out := readNorm(r, n, norm)
+	return &out
+}
+
+// readLayer reads one item of layers: a single key, or parallel with several.
+func readLayer(r *reader, n *node, path string, dModel int64) Layer {
+	if n.kind == mapNode && len(n.entries) == 1 && n.entries[0].key == "parallel" {
+		list := n.entries[0].value
+		if list.kind != listNode || len(list.items) < 2 {
+			r.fail(list.at, "parallel: [{mamba: {}}, {moe: {…}}]", "parallel: got %s, want a list of at least two blocks", list.what())
+			return Layer{}
+		}
+		var l Layer
+		seen := map[string]bool{}
+		for i, item := range list.items {
+			b := readBlock(r, item, fmt.Sprintf("%s.parallel[%d]", path, i), dModel)
+			if seen[b.Kind()] {
+				r.fail(item.at, "", "two %s blocks in parallel are not supported", b.Kind())
+			}
+			seen[b.Kind()] = true
+			l.Blocks = append(l.Blocks, b)
+		}
+		return l
+	}
+	b := readBlock(r, n, path, dModel)
+	return Layer{Blocks: []Block{b}}
+}
+
+var blockKinds = []string{"mamba", "attention", "ff", "moe", "parallel"}
+
+func readBlock(r *reader, n *node, path string, dModel int64) Block {
+	kind, value, at := "", (*node)(nil), n.at
+	switch {
+	case n.kind == scalarNode:
+		kind = n.text
+	case n.kind == mapNode && len(n.entries) == 1:
+		kind, value, at = n.entries[0].key, n.entries[0].value, n.entries[0].at
+	default:
+		r.fail(n.at, "write one per line: - mamba: {}", "a layer: got %s, want a single block", n.what())
+		return Block{Path: path}
+	}
+	b := Block{Path: path + "." + kind}
+	s := r.section(value, kind)
+	switch kind {
+	case "mamba":
+		b.Mamba = readMamba(s, dModel)
+	case "attention":
+		b.Attention = readAttention(s, dModel)
+	case "ff":
+		b.FF = &FF{Expert: s.use("expert", "relu"), Width: s.width("width", dModel), Bias: s.bool("bias", false)}
+	case "moe":
+		b.MoE = readMoE(s, dModel)
+	default:
+		r.fail(at, didYouMean(kind, blockKinds), "there is no block %s", quoteShort(kind))
+		return b
+	}
+	s.done()
+	return b
+}
+
+func readMamba(s *section, dModel int64) *Mamba {
+	m := &Mamba{DState: s.int("d_state", 16, 1), DConv: s.int("d_conv", 4, 1), Expand: s.int("expand", 2, 1)}
+	m.DtRank = (dModel + 15) / 16
+	if n := s.get("dt_rank"); n != nil && n.text != "auto" {
+		m.DtRank = s.integer(n, "dt_rank", 1)
+	}
+	m.ConvBias, m.Bias = s.bool("conv_bias", true), s.bool("bias", false)
+	return m
+}
+
+func readAttention(s *section, dModel int64) *Attention {
+	a := &Attention{Heads: s.int("heads", 8, 1)}
+	a.KVHeads = s.int("kv_heads", a.Heads, 1)
+	if dim := s.get("head_dim"); dim != nil {
+		a.HeadDim = s.integer(dim, "head_dim", 1)
+	} else if a.HeadDim = dModel / a.Heads; a.HeadDim*a.Heads != dModel {
+		s.fail(s.place(), "give head_dim, or another number of heads", "%d heads do not divide d_model %d", a.Heads, dModel)
+	}
+	if a.Heads%a.KVHeads != 0 {
+		s.fail(s.place(), "", "%d kv_heads do not divide %d heads", a.KVHeads, a.Heads)
+	}
+	if rope := s.get("rope"); rope == nil || rope.kind == mapNode || rope.text != "none" {
+		p := s.section(rope, "rope")
+		a.Rope = &Rope{Base: p.float("base", 10000, 1, math.Inf(1)), Fraction: p.float("fraction", 1, 0, 1), Interleaved: p.bool("interleaved", false)}
+		p.done()
+		if dims := a.Rope.Fraction * float64(a.HeadDim); int64(dims)%2 != 0 {
+			s.fail(s.place(), "", "rope rotates %d of %d head dims: want an even number", int64(dims), a.HeadDim)
+		}
+	}
+	a.Bias = s.bool("bias", false)
+	return a
+}
+
+func readMoE(s *section, dModel int64) *MoE {
+	m := &MoE{Router: s.use("router", "switch"), Experts: s.int("experts", 8, 1), TopK: s.int("top_k", 1, 1), Expert: s.use("expert", "relu"), Width: s.width("width", dModel)}
+	if m.TopK > m.Experts {
+		s.fail(s.place(), "", "top_k %d is more than the %d experts", m.TopK, m.Experts)
+	}
+	m.CapacityFactor = s.float("capacity_factor", 0, 0, 1e6)
+	m.CapacityScope = choice(s, "capacity_scope", PerBatch, PerBatch, PerRow)
+	m.Overflow = choice(s, "overflow", ZeroOverflow, ZeroOverflow, PassThrough)
+	if n := s.get("shared"); n != nil {
+		s.fail(n.at, "", "shared experts are not supported yet")
+	}
+	return m
+}
+
+// use reads a variant's name, or {use: NAME, options…}.
+func (s *section) use(key, def string) Use {
+	n := s.get(key)
+	switch {
+	case n == nil || n.kind == nullNode:
+		return Use{Name: def}
+	case n.kind == scalarNode:
+		return Use{Name: n.text}
+	case n.kind != mapNode || n.get("use") == nil || n.get("use").kind != scalarNode:
+		s.fail(n.at, key+": {use: NAME, option: value}", "%s: got %s, want a name", key, n.what())
+		return Use{Name: def}
+	}
+	options := &node{kind: mapNode}
+	for _, e := range n.entries {
+		if e.key != "use" {
+			options.entries = append(options.entries, e)
+		}
+	}
+	u := Use{Name: n.get("use").text}
+	if len(options.entries) > 0 {
+		raw, err := json.Marshal(s.plain(options))
+		if err != nil {
+			s.fail(n.at, "", "%s: %v", key, err)
+		}
+		u.Options = raw
+	}
+	return u
+}
+
+// plain is a tree as JSON knows it.
+func (r *reader) plain(n *node) any {
+	switch n.kind {
+	case mapNode:
+		m := map[string]any{}
+		for _, e := range n.entries {
+			m[e.key] = r.plain(e.value)
+		}
+		return m
+	case listNode:
+		list := []any{}
+		for _, item := range n.items {
+			list = append(list, r.plain(item))
+		}
+		return list
+	case nullNode:
+		return nil
+	}
+	switch {
+	case n.quoted:
+		return n.text
+	case n.text == "true", n.text == "false":
+		return n.text == "true"
+	case plainFloat.MatchString(n.text):
+		return json.Number(n.text)
+	case n.text != "" && strings.ContainsAny(n.text[:1], "0123456789.+-"):
+		r.fail(n.at, "quote it if it is text", "%s could be read as a number in more than one way", quoteShort(n.text))
+	}
+	return n.text
+}
+
+func readTrain(r *reader, n *node) Train {
+	s := r.section(n, "train")
+	t := Train{Optimizer: choice(s, "optimizer", "adamw", "adamw")}
+	t.LR = s.float("lr", 1e-3, 0, 1e3)
+	if t.LR == 0 && r.err == nil {
+		r.fail(s.n.get("lr").at, "", "lr: got 0, want more")
+	}
+	t.Betas = [2]float64{0.9, 0.999}
+	if b := s.get("betas"); b != nil {
+		if b.kind != listNode || len(b.items) != 2 {
+			r.fail(b.at, "betas: [0.9, 0.999]", "betas: got %s, want two numbers", b.what())
+		} else {
+			for i := range t.Betas {
+				t.Betas[i] = r.number(b.items[i], "betas", 0, 0.9999999)
+			}
+		}
+	}
+	t.Eps, t.WeightDecay = s.float("eps", 1e-8, 0, 1), s.float("weight_decay", 0.1, 0, 1e3)
+	t.Decay = choice(s, "decay", DecayGroups, DecayGroups, DecayAll)
+	t.Clip = s.float("clip", 1, 0, 1e6)
+	t.Schedule = choice(s, "schedule", Cosine, Cosine, WSD, Linear, Constant)
+	t.Steps = s.int("steps", 1000, 1)
+	t.Warmup = s.share("warmup", t.Steps, max(1, t.Steps/100))
+	cooldown := int64(0)
+	if t.Schedule == WSD {
+		cooldown = t.Steps / 5
+	}
+	t.Cooldown = s.share("cooldown", t.Steps, cooldown)
+	final := 0.1
+	if t.Schedule == Constant {
+		final = 1
+	}
+	t.FinalFraction = s.float("final_fraction", final, 0, 1)
+	t.Batch, t.Context, t.Accumulate = s.int("batch", 16, 1), s.int("context", 256, 1), s.int("accumulate", 1, 1)
+	t.Seed = uint64(s.int("seed", 0, 0))
+	tenth := min(max(t.Steps/10, 1), 1000)
+	t.EvalEvery, t.SaveEvery = s.int("eval_every", tenth, 0), s.int("save_every", tenth, 0)
+	t.KeepLast, t.KeepBest = s.int("keep_last", 2, 1), s.bool("keep_best", true)
+	s.done()
+	if r.err == nil && t.Warmup+t.Cooldown > t.Steps {
+		r.fail(s.place(), "", "warmup %d and cooldown %d are more than %d steps", t.Warmup, t.Cooldown, t.Steps)
+	}
+	return t
+}
+
+func readData(r *reader, n *node) Data {
+	s := r.section(n, "data")
+	d := Data{Holdout: 0.05}
+	if h := s.get("holdout"); h != nil {
+		part := *h
+		if p, ok := strings.CutSuffix(h.text, "%"); ok {
+			part.text = p
+			d.Holdout = r.number(&part, "holdout", 0, 99) / 100
+		} else {
+			d.Holdout = r.number(h, "holdout", 0, 0.99)
+		}
+	}
+	d.Boundaries = choice(s, "document_boundaries", Carry, Carry, Reset)
+	if d.Boundaries == Reset {
+		r.fail(s.n.get("document_boundaries").at, "use carry", "resetting states at document boundaries is not supported yet")
+	}
+	s.done()
+	return d
+}
+
+// YAML writes the resolved recipe in full; parsing it gives the same recipe.
+func (r *Recipe) YAML() []byte {
+	var b bytes.Buffer
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("name: %s", strconv.Quote(r.Name))
+	for _, t := range [][2]string{{"doc", r.Doc}, {"paper", r.Paper}} {
+		if t[1] != "" {
+			line("%s: %s", t[0], strconv.Quote(t[1]))
+		}
+	}
+	switch r.Vocabulary.Kind {
+	case Sized:
+		line("vocabulary: {size: %d}", r.Vocabulary.Size)
+	default:
+		line("vocabulary: %s", r.Vocabulary.Kind)
+	}
+	line("d_model: %d", r.DModel)
+	if r.Positions > 0 {
+		line("positions: {learned: %d}", r.Positions)
+	}
+	line("norm: %s", r.Norm.yaml())
+	if r.FinalNorm == nil {
+		line("final_norm: false")
+	} else {
+		line("final_norm: %s", r.FinalNorm.yaml())
+	}
+	line("head: {tied: %v, bias: %v}", r.Head.Tied, r.Head.Bias)
+	line("init: %s", r.Init)
+	line("balance: %s", r.Balance)
+	line("repeat: %d", r.Repeat)
+	line("layers:")
+	for _, l := range r.Layers {
+		if !l.Parallel() {
+			line("  - %s", l.Blocks[0].yaml())
+			continue
+		}
+		line("  - parallel:")
+		for _, x := range l.Blocks {
+			line("      - %s", x.yaml())
+		}
+	}
+	t := r.Train
+	line("train:")
+	line("  {optimizer: %s, lr: %s, betas: [%s, %s], eps: %s, weight_decay: %s, decay: %s, clip: %s,", t.Optimizer, format(t.LR), format(t.Betas[0]), format(t.Betas[1]), format(t.Eps), format(t.WeightDecay), t.Decay, format(t.Clip))
+	line("   schedule: %s, steps: %d, warmup: %d, cooldown: %d, final_fraction: %s, batch: %d, context: %d, accumulate: %d, seed: %d,", t.Schedule, t.Steps, t.Warmup, t.Cooldown, format(t.FinalFraction), t.Batch, t.Context, t.Accumulate, t.Seed)
+	line("   eval_every: %d, save_every: %d, keep_last: %d, keep_best: %v}", t.EvalEvery, t.SaveEvery, t.KeepLast, t.KeepBest)
+	line("data: {holdout: %s, document_boundaries: %s}", format(r.Data.Holdout), r.Data.Boundaries)
+	return b.Bytes()
+}
+
+func (n Norm) yaml() string {
+	return fmt.Sprintf("{kind: %s, eps: %s, bias: %v}", n.Kind, format(n.Eps), n.Bias)
+}
+
+func (b Block) yaml() string {
+	switch {
+	case b.Mamba != nil:
+		m := b.Mamba
+		return fmt.Sprintf("mamba: {d_state: %d, d_conv: %d, expand: %d, dt_rank: %d, conv_bias: %v, bias: %v}", m.DState, m.DConv, m.Expand, m.DtRank, m.ConvBias, m.Bias)
+	case b.Attention != nil:
+		a := b.Attention
+		rope := "none"
+		if a.Rope != nil {
+			rope = fmt.Sprintf("{base: %s, fraction: %s, interleaved: %v}", format(a.Rope.Base), format(a.Rope.Fraction), a.Rope.Interleaved)
+		}
+		return fmt.Sprintf("attention: {heads: %d, kv_heads: %d, head_dim: %d, rope: %s, bias: %v}", a.Heads, a.KVHeads, a.HeadDim, rope, a.Bias)
+	case b.FF != nil:
+		return fmt.Sprintf("ff: {expert: %s, width: %d, bias: %v}", b.FF.Expert.yaml(), b.FF.Width, b.FF.Bias)
+	}
+	m := b.MoE
+	return fmt.Sprintf("moe: {router: %s, experts: %d, top_k: %d, expert: %s, width: %d, capacity_factor: %s, capacity_scope: %s, overflow: %s}",
+		m.Router.yaml(), m.Experts, m.TopK, m.Expert.yaml(), m.Width, format(m.CapacityFactor), m.CapacityScope, m.Overflow)
+}
+
+// yaml writes a use; JSON is YAML, but for the space that YAML wants behind a colon.
+func (u Use) yaml() string {
+	if u.Options == nil {
+		return u.Name
+	}
+	var options map[string]json.RawMessage
+	_ = json.Unmarshal(u.Options, &options) // made by json.Marshal
+	parts := []string{"use: " + u.Name}
+	for _, k := range sortedKeys(options) {
+		parts = append(parts, k+": "+string(options[k]))
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
