@@ -1,0 +1,213 @@
+package zoo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/data"
+	"github.com/moezoo/moezoo/data/tokenizer"
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/plugins"
+	"github.com/moezoo/moezoo/safetensors"
+	"github.com/moezoo/moezoo/train"
+	"github.com/moezoo/moezoo/train/checkpoint"
+	"github.com/moezoo/moezoo/zoo/recipe"
+)
+
+// Trained is a model with its weights, loaded from a run. It needs no plugins.
+type Trained struct {
+	*Model
+	Dir    string
+	Step   int
+	Note   string // why an older checkpoint was taken, empty when the latest was
+	device backend.Device
+	params map[string]backend.Buffer
+}
+
+// Open loads the latest good checkpoint of a run.
+func Open(dir string, d backend.Device) (*Trained, error) {
+	c, err := checkpoint.Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	m, err := openModel(c)
+	if err != nil {
+		return nil, err
+	}
+	t := &Trained{Model: m, Dir: dir, Step: c.Step, Note: c.Note, device: d, params: map[string]backend.Buffer{}}
+	return t, t.load(c)
+}
+
+// OpenModel is the model of a run without its weights.
+func OpenModel(dir string) (*Model, error) {
+	c, err := checkpoint.Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	return openModel(c)
+}
+
+func openModel(c *checkpoint.Checkpoint) (*Model, error) {
+	raw, err := c.Read(RecipeFile)
+	if err != nil {
+		return nil, err
+	}
+	r, err := recipe.Parse(c.Dir+"/"+RecipeFile, raw, nil)
+	if err != nil {
+		return nil, err
+	}
+	if raw, err = c.Read(FunctionsFile); err != nil {
+		return nil, err
+	}
+	var functions []plugins.Stored
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&functions); err != nil {
+		return nil, &checkpoint.Error{Path: c.Dir + "/" + FunctionsFile, Err: err}
+	}
+	m, err := Restore(r, functions)
+	if err != nil {
+		return nil, &checkpoint.Error{Path: c.Dir, Err: err}
+	}
+	return m, nil
+}
+
+// load reads the weights onto the device.
+func (t *Trained) load(c *checkpoint.Checkpoint) error {
+	b, err := t.Net.Build(blocks.Options{})
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, p := range b.G.Params {
+		shape, _ := p.Value.Shape().Ints()
+		buffer, err := t.device.Alloc(graph.Float32, shape...)
+		if err != nil {
+			return err
+		}
+		t.params[p.Value.Name] = buffer
+		names = append(names, p.Value.Name)
+	}
+	path, err := c.Path(train.ModelFile)
+	if err != nil {
+		return err
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return train.Restore(f, path, names, t.param)
+}
+
+func (t *Trained) param(name string) backend.Buffer { return t.params[name] }
+
+// Weight is a copy of a parameter's data, nil when there is none of that name.
+func (t *Trained) Weight(name string) *backend.Tensor {
+	b := t.params[name]
+	if b == nil {
+		return nil
+	}
+	out := backend.NewTensor(b.DType(), b.Shape()...)
+	if b.Download(nil, out) != nil {
+		return nil
+	}
+	return out
+}
+
+// Evaluate measures the loss on the held-out part of a set.
+func (t *Trained) Evaluate(ctx context.Context, set *data.Set) (*train.Evaluation, error) {
+	task, err := t.Task()
+	if err != nil {
+		return nil, err
+	}
+	sizes, _, _ := trainSettings(t.Recipe)
+	e, err := train.NewEvaluator(task, sizes, t.device, t.param)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	return e.Measure(ctx, set)
+}
+
+// Decoder prepares the model to run token by token.
+func (t *Trained) Decoder(batch int) (*Decoder, error) {
+	return NewDecoder(t.Net, batch, t.device, t.param)
+}
+
+// Stepper predicts: it takes the next tokens and answers the logits behind the last.
+type Stepper interface {
+	Feed(ctx context.Context, tokens []int64) ([]float32, error)
+}
+
+// GenerateOptions say what to write.
+type GenerateOptions struct {
+	Sampling
+	Prompt    []byte
+	MaxTokens int
+	Stop      [][]byte // generation ends before any of these texts
+}
+
+// Generated is what was written.
+type Generated struct {
+	Tokens   []int64   `json:"tokens"`
+	LogProbs []float64 `json:"log_probs"`
+	Text     string    `json:"text"`
+	// Finish is why it ended: "length", "stop" or "end" of the document.
+	Finish string `json:"finish"`
+}
+
+// Generate continues a prompt, writing text to out as it comes.
+func Generate(ctx context.Context, s Stepper, t tokenizer.Tokenizer, o GenerateOptions, out io.Writer) (*Generated, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	ids := t.Append(nil, o.Prompt)
+	end, hasEnd := t.EndOfText()
+	if len(ids) == 0 {
+		if !hasEnd {
+			return nil, fmt.Errorf("the prompt is empty")
+		}
+		ids = append(ids, end) // the beginning of a document
+	}
+	logits, err := s.Feed(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	g := &Generated{Finish: "length"}
+	w := &streamer{out: out, stop: o.Stop}
+	sample := newSampler(o.Sampling)
+	for len(g.Tokens) < o.MaxTokens {
+		id, logProb := sample.next(logits)
+		if hasEnd && id == end {
+			g.Finish = "end"
+			break
+		}
+		g.Tokens, g.LogProbs = append(g.Tokens, id), append(g.LogProbs, logProb)
+		piece, err := t.Decode([]int64{id})
+		if err != nil {
+			return nil, err
+		}
+		if stopped, err := w.write(piece); err != nil || stopped {
+			g.Finish = "stop"
+			if err != nil {
+				return nil, err
+			}
+			break
+		}
+		if len(g.Tokens) == o.MaxTokens {
+			break
+		}
+		if logits, err = s.Feed(ctx, []int64{id}); err != nil {
+			return nil, err
+		}
+	}
+	err = w.flush()
+	g.Text = string(w.all)
+	return g, err
+}

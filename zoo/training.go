@@ -1,0 +1,114 @@
+package zoo
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/backend/cpu/kernel"
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/data"
+	"github.com/moezoo/moezoo/data/corpus"
+	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/train"
+	"github.com/moezoo/moezoo/train/schedule"
+	"github.com/moezoo/moezoo/zoo/recipe"
+)
+
+// TrainOptions say where a run lives and what it reads.
+type TrainOptions struct {
+	Dir        string
+	Text       []corpus.Document
+	Resume     bool
+	AnyMachine bool
+	Lock       []byte // the project's zoo.lock, kept with the run
+	Progress   func(train.Progress)
+	Log        func(string)
+}
+
+// Names of a checkpoint's blobs.
+const (
+	RecipeFile    = "recipe.yaml"
+	FunctionsFile = "functions.json"
+	LockFile      = "zoo.lock"
+)
+
+// Task is the model as a training task.
+func (m *Model) Task() (*train.Task, error) {
+	b, err := m.Net.Build(blocks.Options{Train: true, Targets: true})
+	if err != nil {
+		return nil, err
+	}
+	eval, err := m.Net.Build(blocks.Options{Targets: true})
+	if err != nil {
+		return nil, err
+	}
+	in := blocks.Initialiser{Policy: blocks.Policy(m.Recipe.Init), Layers: len(m.Net.Layers), Seed: m.Recipe.Train.Seed}
+	t := &train.Task{Train: b.G, Loss: b.Loss, Eval: eval.G, Entropy: eval.Entropy, Init: in.Fill}
+	t.Reports = append(t.Reports, train.Report{Name: "cross_entropy", Value: b.Entropy})
+	for _, r := range append(b.Losses, b.Metrics...) {
+		t.Reports = append(t.Reports, train.Report{Name: r.Name, Value: r.Value})
+	}
+	for _, u := range b.Updates {
+		t.Updates = append(t.Updates, train.Update{Param: u.State, Accumulate: u.Accumulate, Function: u.Update})
+	}
+	return t, nil
+}
+
+// trainSettings are the recipe's settings as package train takes them.
+func trainSettings(r *recipe.Recipe) (train.Sizes, train.Optimizer, schedule.Schedule) {
+	t := r.Train
+	return train.Sizes{Batch: int(t.Batch), Context: int(t.Context), Accumulate: int(t.Accumulate)},
+		train.Optimizer{AdamWSpec: op.AdamWSpec{Beta1: t.Betas[0], Beta2: t.Betas[1], Eps: t.Eps, Decay: t.WeightDecay}, Clip: t.Clip, DecayAll: t.Decay == recipe.DecayAll},
+		schedule.Schedule{Kind: schedule.Kind(t.Schedule), LR: t.LR, Steps: int(t.Steps), Warmup: int(t.Warmup), Final: t.FinalFraction, Decay: int(t.Cooldown)}
+}
+
+// Machine names what bit-equality depends on: the architecture and the kernel level.
+func Machine() string { return runtime.GOARCH + "/" + kernel.Level() }
+
+// Data tokenizes and splits texts as the recipe says.
+func (m *Model) Data(docs []corpus.Document) (*data.Set, error) {
+	t, err := m.Tokenizer()
+	if err != nil {
+		return nil, err
+	}
+	return data.NewSet(docs, t, m.Recipe.Data.Holdout)
+}
+
+// Train prepares a run of the recipe on a device.
+func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.Run, error) {
+	task, err := m.Task()
+	if err != nil {
+		return nil, err
+	}
+	functions, err := json.Marshal(m.Functions)
+	if err != nil {
+		return nil, err
+	}
+	sizes, optimizer, sched := trainSettings(m.Recipe)
+	blobs := map[string][]byte{RecipeFile: m.Recipe.YAML(), FunctionsFile: functions}
+	if o.Lock != nil {
+		blobs[LockFile] = o.Lock
+	}
+	t := m.Recipe.Train
+	return train.New(train.Config{
+		Dir: o.Dir, Sizes: sizes, Optimizer: optimizer, Schedule: sched, Seed: t.Seed,
+		EvalEvery: int(t.EvalEvery), SaveEvery: int(t.SaveEvery), KeepLast: int(t.KeepLast), KeepBest: t.KeepBest,
+		Blobs: blobs, Machine: Machine(), AnyMachine: o.AnyMachine, Resume: o.Resume, Progress: o.Progress, Log: o.Log,
+	}, task, set, d)
+}
+
+// Memory is what training the recipe takes, in bytes. Nothing is allocated to find out.
+func (m *Model) Memory(d backend.Device) (int, error) {
+	task, err := m.Task()
+	if err != nil {
+		return 0, err
+	}
+	sizes, optimizer, _ := trainSettings(m.Recipe)
+	n, err := train.Estimate(task, optimizer, sizes, d)
+	if err != nil {
+		return 0, fmt.Errorf("planning the training of %s: %w", m.Recipe.Name, err)
+	}
+	return n, nil
+}
