@@ -1,0 +1,119 @@
+package export
+
+import (
+	"fmt"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/lower"
+	"github.com/moezoo/moezoo/graph/onnx"
+	"github.com/moezoo/moezoo/graph/onnx/file"
+)
+
+// Source is what is exported: an inference graph with its states, the input "input_ids"
+// [batch, sequence] and the output "logits".
+type Source struct {
+	Graph  *graph.Graph
+	Layers int // residual layers; the position carrier comes behind them
+	Weight func(name string) *backend.Tensor
+}
+
+// Options say how a file is written.
+type Options struct {
+	Names    Profile // HF when empty
+	Opset    int64   // 18 when 0
+	External bool    // weights beside the file even when they are small
+	Metadata map[string]string
+}
+
+// Symbols of the graph's sizes, as consumers want them spelled.
+const (
+	batchSize = "batch_size"
+	pastSize  = "past_sequence_length"
+)
+
+// Prepared is a source in standard operators, ready to be written.
+type Prepared struct {
+	Graph  *graph.Graph
+	weight func(name string) *backend.Tensor
+	opt    Options
+}
+
+// Prepare names, lowers and folds. The source's graph is changed.
+func Prepare(s Source, o Options) (*Prepared, error) {
+	if o.Names == "" {
+		o.Names = HF
+	}
+	if o.Names != HF && o.Names != GenAI {
+		return nil, fmt.Errorf("names %q: want hf or genai", o.Names)
+	}
+	if o.Opset == 0 {
+		o.Opset = onnx.Opset
+	}
+	if o.Opset < onnx.Opset || o.Opset > 22 {
+		return nil, fmt.Errorf("opset %d: want 18 to 22", o.Opset)
+	}
+	if !hasCache(s.Graph) && o.Names == HF {
+		addPositionCarrier(s.Graph, s.Layers, s.Graph.Inputs[0], graph.Symbol(batchSize), graph.Symbol(pastSize))
+	}
+	if err := rename(s.Graph, o.Names); err != nil {
+		return nil, err
+	}
+	lowered, err := lower.Graph(s.Graph)
+	if err != nil {
+		return nil, err
+	}
+	folded, err := fold(lowered, s.Weight)
+	if err != nil {
+		return nil, err
+	}
+	return &Prepared{folded, s.Weight, o}, nil
+}
+
+// hasCache reports whether the graph has attention caches.
+func hasCache(g *graph.Graph) bool {
+	for _, s := range g.States {
+		if len(s.Name) > 4 && s.Name[:4] == "key." {
+			return true
+		}
+	}
+	return false
+}
+
+// Write writes the file whole or not at all, with the weights beside it above 1.5 GB.
+func (p *Prepared) Write(path string, metadata map[string]string) error {
+	all := map[string]string{}
+	for _, m := range []map[string]string{p.opt.Metadata, metadata} {
+		for k, v := range m {
+			all[k] = v
+		}
+	}
+	all["zoo.names"] = string(p.opt.Names)
+	m, err := onnx.Model(p.Graph, onnx.ModelOptions{
+		Opset: p.opt.Opset, Metadata: all, Weight: p.bytes,
+		DimName: func(d graph.Dim) string {
+			if d.Equal(graph.Symbol(pastSize).Add(graph.Symbol("sequence_length"))) {
+				return "total_sequence_length"
+			}
+			return d.String()
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := file.Validate(m); err != nil {
+		return fmt.Errorf("the exported model is not valid: %w", err)
+	}
+	w := file.WriteOptions{External: file.ExternalAuto}
+	if p.opt.External {
+		w.External = file.ExternalAlways
+	}
+	return file.Write(path, m, w)
+}
+
+func (p *Prepared) bytes(name string) []byte {
+	if t := p.weight(name); t != nil {
+		return t.Data
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package zoo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/export"
+	"github.com/moezoo/moezoo/export/ort"
+)
+
+// ExportOptions say how a model becomes a file.
+type ExportOptions struct {
+	export.Options
+	NoVerify bool
+	Progress func(done, total int)
+}
+
+// ErrNotEqual says that the exported file computes other numbers than the model.
+var ErrNotEqual = errors.New("the exported file does not compute the model's numbers")
+
+// Export writes an ONNX file, or into a folder when path ends in a separator: then
+// onnx/model.onnx with the files that transformers.js reads beside it. It verifies what it
+// wrote in ONNX Runtime before it is kept: on a failure nothing remains at path.
+func (t *Trained) Export(ctx context.Context, path string, o ExportOptions) (*export.Report, error) {
+	folder := len(path) > 0 && os.IsPathSeparator(path[len(path)-1])
+	model := path
+	var work string
+	var err error
+	if folder {
+		if work, err = os.MkdirTemp(filepath.Dir(filepath.Clean(path)), ".export-"); err != nil {
+			return nil, err
+		}
+		model = filepath.Join(work, "onnx", "model.onnx")
+	} else {
+		if work, err = os.MkdirTemp(filepath.Dir(path), ".export-"); err != nil {
+			return nil, err
+		}
+		model = filepath.Join(work, filepath.Base(path))
+	}
+	defer os.RemoveAll(work)
+	p, err := t.prepare(o.Options)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(model), 0o777); err != nil {
+		return nil, err
+	}
+	metadata := map[string]string{"zoo.recipe_sha256": t.Recipe.Hash(), "zoo.step": fmt.Sprint(t.Step), "zoo.vocab": string(t.Recipe.Vocabulary.Kind), "zoo.lowering": "scan, sort/split"}
+	if err := p.Write(model, metadata); err != nil {
+		return nil, err
+	}
+	report := &export.Report{File: path, Passed: true}
+	if !o.NoVerify {
+		if report, err = t.Verify(ctx, model, o.Progress); err != nil {
+			return report, err
+		}
+		report.File = path
+		if !report.Passed {
+			return report, ErrNotEqual
+		}
+		metadata["zoo.max_err"] = fmt.Sprintf("%.3g", report.MaxAbs())
+		if err := p.Write(model, metadata); err != nil {
+			return report, err
+		}
+	}
+	if folder {
+		return report, t.keepFolder(work, path, o.Options)
+	}
+	return report, t.keepFile(model, path, o.Options)
+}
+
+// keepFile moves the model, its data and its configuration to their places.
+func (t *Trained) keepFile(model, path string, o export.Options) error {
+	if err := t.writeConfig(filepath.Dir(model), o); err != nil {
+		return err
+	}
+	dir, base := filepath.Dir(path), filepath.Base(path)
+	moves := [][2]string{{filepath.Join(filepath.Dir(model), "config.json"), filepath.Join(dir, base[:len(base)-len(filepath.Ext(base))]+".config.json")}}
+	if _, err := os.Stat(model + "_data"); err == nil {
+		moves = append(moves, [2]string{model + "_data", path + "_data"})
+	}
+	for _, m := range append(moves, [2]string{model, path}) {
+		if err := os.Rename(m[0], m[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Trained) keepFolder(work, path string, o export.Options) error {
+	if err := t.writeConfig(work, o); err != nil {
+		return err
+	}
+	if err := t.writeTokenizer(work); err != nil {
+		return err
+	}
+	path = filepath.Clean(path)
+	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+		if _, err := os.Stat(filepath.Join(path, "onnx", "model.onnx")); err != nil {
+			return fmt.Errorf("%s: the folder is not empty and holds no earlier export", path)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	} else if err == nil {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(work, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(work, path)
+}
+
+// prepare lowers the model for export.
+func (t *Trained) prepare(o export.Options) (*export.Prepared, error) {
+	b, err := t.Net.Build(blocks.Options{Mode: blocks.Export})
+	if err != nil {
+		return nil, err
+	}
+	b.G.Rename(b.Logits, "logits")
+	b.G.Outputs = append(b.G.Outputs[:0:0], append([]blocks.Value{b.Logits}, b.G.Outputs...)...)
+	return export.Prepare(export.Source{Graph: b.G, Layers: len(t.Net.Layers), Weight: t.Weight}, o)
+}
+
+// Verify runs a file in ONNX Runtime and compares it with the model.
+func (t *Trained) Verify(ctx context.Context, file string, progress func(done, total int)) (*export.Report, error) {
+	rt, err := ort.Load()
+	if err != nil {
+		return nil, err
+	}
+	s, err := ort.Open(file, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	v := &export.Verifier{Session: s, Reference: t.Forward, Vocabulary: int(t.Net.Vocabulary), Seed: 1}
+	checks, err := v.Run(ctx, progress)
+	r := &export.Report{File: file, Runtime: "ONNX Runtime " + rt.Version, Checks: checks, Passed: err == nil}
+	for _, c := range checks {
+		r.Passed = r.Passed && c.Passed
+	}
+	return r, err
+}
+
+// ORTStepper runs an exported file token by token in ONNX Runtime.
+type ORTStepper struct {
+	session *ort.Session
+	decoder *ort.Decoder
+}
+
+// OpenORT opens an exported file for [Generate].
+func OpenORT(file string) (*ORTStepper, error) {
+	if _, err := ort.Load(); err != nil {
+		return nil, err
+	}
+	s, err := ort.Open(file, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	d, err := ort.NewDecoder(s, 1)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return &ORTStepper{session: s, decoder: d}, nil
+}
+
+// Vocabulary is the kind of vocabulary that the file's metadata names.
+func (s *ORTStepper) Vocabulary() string { return s.session.Metadata()["zoo.vocab"] }
+
+// Feed takes tokens and answers the logits behind the last.
+func (s *ORTStepper) Feed(_ context.Context, tokens []int64) ([]float32, error) {
+	out, err := s.decoder.Step(tokens)
+	if err != nil {
+		return nil, err
+	}
+	v := int(out.Shape[len(out.Shape)-1])
+	return out.F32[len(out.F32)-v:], nil
+}
+
+// Close frees the session.
+func (s *ORTStepper) Close() {
+	s.decoder.Close()
+	s.session.Close()
+}
