@@ -157,7 +157,7 @@ func (l lifted) elementwise(entry *graph.Op, n *graph.Node, in []liftedValue, hi
 				return nil, fmt.Errorf("%v of parameters meets rows: only a vector can", v.Type)
 			}
 			in[i].v = op.ExpertRows(in[i].v, l.d)
-		case highest == perToken && v.Rank() > 1 && !v.Dim(0).Is(1):
+		case highest == perToken && in[i].kind == constant && v.Rank() > 1 && !v.Dim(0).Is(1):
 			return nil, fmt.Errorf("%v has a row of its own for each token", v.Type)
 		case highest == perExpert && in[i].kind == perExpert && v.Rank() == 0:
 			return nil, fmt.Errorf("%v: a parameter needs at least one axis", v.Type)

@@ -68,3 +68,10 @@ func cutAt(text []byte, cut int) int {
 	}
 	return cut
 }
+
+// AllHeld is the set with everything held out and nothing to train on.
+func (s *Set) AllHeld() *Set {
+	return &Set{
+		Held: append(append([]int64(nil), s.Train...), s.Held...), HeldText: append(append([]byte(nil), s.TrainText...), s.HeldText...), Hash: s.Hash,
+	}
+}

@@ -21,19 +21,20 @@ func fold(g *graph.Graph, weight func(name string) *backend.Tensor) (*graph.Grap
 	if err != nil {
 		return nil, fmt.Errorf("folding constants: %w", err)
 	}
-	out, err := g.Rewritten(func(n *graph.Node, in []*graph.Value) []*graph.Value {
+	out := graph.New(g.Name)
+	c := graph.NewCopier(out, nil)
+	c.Names = true
+	g.CopyInputs(c)
+	for _, v := range frontier {
+		c.Map(v, out.Const(v.Name, data[v]))
+	}
+	for _, n := range g.Nodes {
 		if !fixed[n] {
-			return nil
+			c.Node(n)
 		}
-		consts := make([]*graph.Value, len(n.Outputs))
-		for i, v := range n.Outputs {
-			if t := data[v]; t != nil {
-				consts[i] = in[0].Graph().Const(v.Name, t)
-			}
-		}
-		return consts
-	})
-	if err != nil {
+	}
+	g.CopyOutputs(c)
+	if err := out.Err(); err != nil {
 		return nil, err
 	}
 	out.Prune()

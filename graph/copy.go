@@ -125,7 +125,7 @@ func (g *Graph) Bind(env map[string]int64) (*Graph, error) {
 	c.Names = true
 	g.CopyInputs(c)
 	c.Nodes(g)
-	g.copyResults(c)
+	g.CopyOutputs(c)
 	return dst, dst.Err()
 }
 
@@ -136,7 +136,7 @@ func (g *Graph) Rewritten(rewrite func(n *Node, in []*Value) []*Value) (*Graph, 
 	c.Names, c.Rewrite = true, rewrite
 	g.CopyInputs(c)
 	c.Nodes(g)
-	g.copyResults(c)
+	g.CopyOutputs(c)
 	return dst, dst.Err()
 }
 
@@ -153,8 +153,8 @@ func (g *Graph) CopyInputs(c *Copier) {
 	}
 }
 
-// copyResults makes the same outputs and states in the copier's destination.
-func (g *Graph) copyResults(c *Copier) {
+// CopyOutputs makes the same outputs and states in the copier's destination.
+func (g *Graph) CopyOutputs(c *Copier) {
 	for _, v := range g.Outputs {
 		c.dst.Output(c.Value(v))
 	}

@@ -238,6 +238,9 @@ func (g *Graph) Rename(v *Value, name string) {
 	}
 	delete(g.root().names, v.Name)
 	v.Name = g.reserve("value", name)
+	if v.node != nil && v.index == 0 {
+		v.node.Name = v.Name // a node is called like its first output
+	}
 }
 
 // FreshSymbol is a size known only at run time, at most upper.

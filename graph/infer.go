@@ -166,6 +166,22 @@ func (c *Infer) SetContent(i int, dims []Dim) {
 	}
 }
 
+// RunTime reports whether a dim holds a symbol whose size is known only at run time, so
+// that its equality with another dim cannot be decided before.
+func (c *Infer) RunTime(d Dim) bool {
+	if c.Node.graph == nil {
+		return false
+	}
+	set := map[string]bool{}
+	d.Symbols(set)
+	for s := range set {
+		if _, ok := c.Node.graph.Bound(s); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // Want checks the element type and rank of input i; rank −1 accepts any.
 func (c *Infer) Want(i int, dtype DType, rank int) error {
 	if !c.Has(i) {

@@ -174,6 +174,9 @@ func OpenORT(file string) (*ORTStepper, error) {
 // Vocabulary is the kind of vocabulary that the file's metadata names.
 func (s *ORTStepper) Vocabulary() string { return s.session.Metadata()["zoo.vocab"] }
 
+// Reset forgets the text so far.
+func (s *ORTStepper) Reset() { s.decoder.Reset() }
+
 // Feed takes tokens and answers the logits behind the last.
 func (s *ORTStepper) Feed(_ context.Context, tokens []int64) ([]float32, error) {
 	out, err := s.decoder.Step(tokens)

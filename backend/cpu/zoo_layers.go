@@ -16,7 +16,7 @@ func init() {
 		"SiLUGrad":         {Run: mappedGrad(kernel.SiLUGrad)},
 		"Gelu":             {Run: mapped(kernel.GELU)},
 		"GeluGrad":         {Run: mappedGrad(kernel.GELUGrad)},
-		"RMSNorm":          {Run: runRMSNorm},
+		"RMSNorm":          {runRMSNorm, scratchRMSNorm},
 		"RMSNormGrad":      {runRMSNormGrad, scratchRMSNormGrad},
 		"CrossEntropy":     {runCrossEntropy, scratchCrossEntropy},
 		"CrossEntropyGrad": {Run: runCrossEntropyGrad},
@@ -54,9 +54,23 @@ func rowsOf(t *backend.Tensor) (rows, width int) {
 
 func runRMSNorm(d *Device, c *backend.Call) error {
 	rows, width := rowsOf(c.Input(0))
-	kernel.RMSNormForward(d.Pool, rows, width, c.Node.Float("epsilon", 1e-5), f32(c.Input(0)), f32(c.Input(1)), f32(c.Input(2)),
-		f32(c.Output(0)), f32(c.Output(1)))
+	rstd, _ := orScratch(c.Output(1), floats(c.Scratch), rows)
+	kernel.RMSNormForward(d.Pool, rows, width, c.Node.Float("epsilon", 1e-5), f32(c.Input(0)), f32(c.Input(1)), f32(c.Input(2)), f32(c.Output(0)), rstd)
 	return nil
+}
+
+func scratchRMSNorm(_ *Device, c *backend.Call) int {
+	rows, _ := rowsOf(c.Input(0))
+	return 4 * rows
+}
+
+// orScratch is the data of an output that only a gradient reads, or n values of
+// temporary memory when nothing does; the rest of the memory follows.
+func orScratch(t *backend.Tensor, scratch []float32, n int) (data, rest []float32) {
+	if t.Present() {
+		return f32(t), scratch
+	}
+	return scratch[:n], scratch[n:]
 }
 
 func runRMSNormGrad(d *Device, c *backend.Call) error {
@@ -72,12 +86,14 @@ func scratchRMSNormGrad(_ *Device, c *backend.Call) int {
 
 func runCrossEntropy(d *Device, c *backend.Call) error {
 	logits := c.Input(0)
-	kernel.CrossEntropy(d.Pool, logits.Shape[0], logits.Shape[1], f32(logits), c.Input(1).I64(), f32(c.Output(0)), f32(c.Output(1)), floats(c.Scratch))
+	lse, scratch := orScratch(c.Output(1), floats(c.Scratch), logits.Shape[0])
+	kernel.CrossEntropy(d.Pool, logits.Shape[0], logits.Shape[1], f32(logits), c.Input(1).I64(), f32(c.Output(0)), lse, scratch)
 	return nil
 }
 
 func scratchCrossEntropy(d *Device, c *backend.Call) int {
-	return 4 * kernel.CrossEntropyScratch(d.Pool, c.Input(0).Shape[1])
+	shape := c.Input(0).Shape
+	return 4 * (shape[0] + kernel.CrossEntropyScratch(d.Pool, shape[1]))
 }
 
 func runCrossEntropyGrad(d *Device, c *backend.Call) error {

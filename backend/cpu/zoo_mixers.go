@@ -126,13 +126,14 @@ func maskFloats(c *backend.Call, at int) int {
 
 func runAttention(d *Device, c *backend.Call) error {
 	a, scratch := attentionInput(c, 0, floats(c.Scratch))
-	kernel.AttentionForward(d.Pool, a, f32(c.Output(0)), f32(c.Output(1)), scratch)
+	lse, scratch := orScratch(c.Output(1), scratch, a.Batch*a.Heads*a.Queries)
+	kernel.AttentionForward(d.Pool, a, f32(c.Output(0)), lse, scratch)
 	return nil
 }
 
 func scratchAttention(d *Device, c *backend.Call) int {
 	a, _ := attentionInput(c, 0, nil)
-	return 4*(maskFloats(c, 0)+kernel.AttentionScratch(d.Pool, a)) + 4
+	return 4*(maskFloats(c, 0)+a.Batch*a.Heads*a.Queries+kernel.AttentionScratch(d.Pool, a)) + 4
 }
 
 func runAttentionGrad(d *Device, c *backend.Call) error {

@@ -51,6 +51,9 @@ func apply(n *graph.Node, entry *graph.Op, in []*graph.Value) []*graph.Value {
 			break
 		}
 	}
+	if g.Err() != nil {
+		return nil // inert from the first mistake on
+	}
 	defer g.Scope(n.Name)()
 	return entry.Lower(graph.NewLower(n, g, in))
 }

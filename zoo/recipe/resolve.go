@@ -421,6 +421,9 @@ func (n Norm) yaml() string {
 	return fmt.Sprintf("{kind: %s, eps: %s, bias: %v}", n.Kind, format(n.Eps), n.Bias)
 }
 
+// String is the block as a recipe writes it.
+func (b Block) String() string { return b.yaml() }
+
 func (b Block) yaml() string {
 	switch {
 	case b.Mamba != nil:

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/zoo"
+)
+
+// built is what zoo build reports.
+type built struct {
+	Recipe     string        `json:"recipe"`
+	RecipeHash string        `json:"recipe_sha256"`
+	Resolved   string        `json:"resolved"`
+	Counts     blocks.Counts `json:"counts"`
+	Memory     int           `json:"training_bytes"`
+	Functions  []string      `json:"functions"`
+}
+
+func buildCommand() *cobra.Command {
+	var settings []string
+	var asJSON, full bool
+	c := &cobra.Command{
+		Use: "build RECIPE", Short: "Resolve a recipe and report its sizes, without allocating the weights",
+		Example: "  zoo build moe-mamba-tiny\n  zoo build moe-mamba-25m --set layers.moe.router=topk --json\n  zoo build mine.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			m, err := loadModel(c, args[0], settings)
+			if err != nil {
+				return err
+			}
+			b, err := describe(m)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), b)
+			}
+			return printBuilt(c, m, b, full)
+		},
+	}
+	c.Flags().StringArrayVar(&settings, "set", nil, "KEY=VALUE: change the recipe, as in layers.moe.router=topk")
+	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")
+	c.Flags().BoolVar(&full, "recipe", false, "print the resolved recipe, too")
+	return c
+}
+
+func describe(m *zoo.Model) (*built, error) {
+	counts, err := m.Net.Count(m.Recipe.Train.Context)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDevice()
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	memory, err := m.Memory(d)
+	if err != nil {
+		return nil, err
+	}
+	b := &built{Recipe: m.Recipe.Name, RecipeHash: m.Recipe.Hash(), Resolved: string(m.Recipe.YAML()), Counts: counts, Memory: memory}
+	for _, f := range m.Functions {
+		b.Functions = append(b.Functions, fmt.Sprintf("%s %s/%s sha256:%.12s", f.Variant.Kind, f.Provider, f.Variant.Name, f.Digest))
+	}
+	return b, nil
+}
+
+func printBuilt(c *cobra.Command, m *zoo.Model, b *built, full bool) error {
+	out := c.OutOrStdout()
+	if full {
+		fmt.Fprintln(out, b.Resolved)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(k, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", k, fmt.Sprintf(format, args...)) }
+	t := m.Recipe.Train
+	line("recipe", "%s  (%s)", m.Recipe.Name, m.Recipe.Doc)
+	for i, l := range m.Recipe.Layers {
+		for j, x := range l.Blocks {
+			key := ""
+			if i == 0 && j == 0 {
+				key = fmt.Sprintf("layers, %d times", m.Recipe.Repeat)
+			}
+			mark := ""
+			if l.Parallel() {
+				mark = " (parallel)"
+			}
+			line(key, "%s%s", x, mark)
+		}
+	}
+	line("parameters", "%s in all, %s active per token", human(b.Counts.Total), human(b.Counts.Active))
+	line("as the paper counts", "%s, %s active: without embedding, head, positions and final norm", human(b.Counts.PaperTotal), human(b.Counts.PaperActive))
+	line("operations per token", "%s in a forward pass at context %d, about three times that to train", human(b.Counts.FLOPs), t.Context)
+	line("memory to train", "%s for %d × %d tokens", megabytes(b.Memory), t.Batch, t.Context)
+	for _, f := range b.Functions {
+		line("function", "%s", f)
+	}
+	line("graph", "sha256:%s", b.Counts.Hash)
+	line("recipe hash", "sha256:%s", b.RecipeHash)
+	return w.Flush()
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/moezoo/moezoo/export"
+	"github.com/moezoo/moezoo/zoo"
+)
+
+func exportCommand() *cobra.Command {
+	var o zoo.ExportOptions
+	var out, names string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "export RUN -o FILE.onnx|FOLDER/", Short: "Write a run as an ONNX file, verified before it is kept",
+		Long: `Write a run as an ONNX file of standard operators: one graph for prefill and decoding, states as inputs
+and outputs. ONNX Runtime then computes the same inputs; when the numbers differ, no file is kept and the exit
+code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
+		Example: "  zoo export runs/a -o a.onnx\n  zoo export runs/a -o site/models/a/ --json\n  zoo export runs/a -o a.onnx --names genai",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if out == "" {
+				return errors.New("export needs -o FILE.onnx or -o FOLDER/")
+			}
+			o.Names = export.Profile(names)
+			t, err := openRun(c, args[0])
+			if err != nil {
+				return err
+			}
+			r, err := t.Export(c.Context(), out, o)
+			if r != nil && len(r.Checks) > 0 {
+				if e := printReport(c.OutOrStdout(), r, asJSON); e != nil {
+					return e
+				}
+			}
+			if err == nil && !asJSON {
+				fmt.Fprintf(c.OutOrStdout(), "wrote %s\n", out)
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&out, "output", "o", "", "file or folder/ to write")
+	f.StringVar(&names, "names", "hf", "names of states: hf (transformers.js) or genai (onnxruntime-genai)")
+	f.Int64Var(&o.Opset, "opset", 0, "opset to write, 18 to 22; 18 by default")
+	f.BoolVar(&o.External, "external", false, "weights in a file of their own, as above 1.5 GB")
+	f.BoolVar(&o.NoVerify, "no-verify", false, "keep the file unchecked")
+	f.BoolVar(&asJSON, "json", false, "for scripts")
+	return c
+}
+
+func verifyCommand() *cobra.Command {
+	var against string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "verify FILE.onnx --against RUN", Short: "Compare an exported file with its run in ONNX Runtime",
+		Example: "  zoo verify a.onnx --against runs/a --json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if against == "" {
+				return errors.New("verify needs --against RUN")
+			}
+			t, err := openRun(c, against)
+			if err != nil {
+				return err
+			}
+			r, err := t.Verify(c.Context(), args[0], nil)
+			if err != nil {
+				return err
+			}
+			if err := printReport(c.OutOrStdout(), r, asJSON); err != nil {
+				return err
+			}
+			if !r.Passed {
+				return errCheck
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&against, "against", "", "the run that the file was exported from")
+	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")
+	return c
+}
+
+func printReport(out io.Writer, r *export.Report, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "CHECK\tBATCH × LENGTH\tMAX ABSOLUTE\tMAX RELATIVE\tSAME TOKEN\t\n")
+	for _, c := range r.Checks {
+		verdict := "ok"
+		if !c.Passed {
+			verdict = "FAILED"
+		}
+		fmt.Fprintf(w, "%s\t%d × %d\t%.2g\t%.2g\t%.0f %%\t%s\n", c.Name, c.Batch, c.Length, c.MaxAbs, c.MaxRel, 100*c.Argmax, verdict)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%s, tolerance %g: both sides compute in float32, in another order\n", r.Runtime, export.Tolerance)
+	return err
+}

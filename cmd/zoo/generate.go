@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/moezoo/moezoo/data/tokenizer"
+	"github.com/moezoo/moezoo/zoo"
+)
+
+func generateCommand() *cobra.Command {
+	var o zoo.GenerateOptions
+	var prompts, stop []string
+	var engine string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "generate RUN|FILE.onnx", Short: "Continue a text",
+		Long: `Continue a text, from a run or, with --engine ort, from an exported file in ONNX Runtime.
+Without --prompt the prompt is read from standard input.`,
+		Example: `  zoo generate runs/a --prompt "Call me" --max-tokens 200 --temperature 0.8 --seed 1
+  zoo generate a.onnx --engine ort --prompt "Call me" --temperature 0
+  echo "Call me" | zoo generate runs/a --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.Check(); err != nil {
+				return err
+			}
+			if o.MaxTokens < 1 {
+				return fmt.Errorf("--max-tokens %d: want at least 1", o.MaxTokens)
+			}
+			for _, s := range stop {
+				o.Stop = append(o.Stop, []byte(s))
+			}
+			if len(prompts) == 0 { // read before anything else is started
+				raw, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 64<<20))
+				if err != nil {
+					return err
+				}
+				prompts = []string{string(raw)}
+			}
+			return generate(c, args[0], engine, prompts, o, asJSON)
+		},
+	}
+	f := c.Flags()
+	f.StringArrayVar(&prompts, "prompt", nil, "the text to continue; several give several continuations")
+	f.IntVar(&o.MaxTokens, "max-tokens", 200, "tokens to write at most")
+	f.Float64Var(&o.Temperature, "temperature", 0.8, "0 takes the most likely token")
+	f.IntVar(&o.TopK, "top-k", 0, "only the k most likely tokens, 0 for all")
+	f.Float64Var(&o.TopP, "top-p", 0, "only the most likely tokens that make up this probability, 0 for all")
+	f.Uint64Var(&o.Seed, "seed", 0, "another seed, another text")
+	f.StringArrayVar(&stop, "stop", nil, "end before this text")
+	f.StringVar(&engine, "engine", "zoo", "zoo, or ort for an exported file")
+	f.BoolVar(&asJSON, "json", false, "tokens, log-probabilities and text, for scripts")
+	return c
+}
+
+// engineOf opens what generates, with its tokenizer, and a way to begin a new text.
+func engineOf(c *cobra.Command, what, engine string) (func() (zoo.Stepper, error), tokenizer.Tokenizer, error) {
+	switch engine {
+	case "zoo":
+		t, err := openRun(c, what)
+		if err != nil {
+			return nil, nil, err
+		}
+		tk, err := t.Tokenizer()
+		return func() (zoo.Stepper, error) { return t.Decoder(1) }, tk, err
+	case "ort":
+		s, err := zoo.OpenORT(what)
+		if err != nil {
+			return nil, nil, err
+		}
+		spec := tokenizer.Spec{Kind: "bytes"}
+		if s.Vocabulary() == "gpt2" {
+			spec = tokenizer.Spec{Kind: "bpe", Name: "gpt2"}
+		}
+		tk, err := tokenizer.Load(spec)
+		return func() (zoo.Stepper, error) { s.Reset(); return s, nil }, tk, err
+	}
+	return nil, nil, errors.New("--engine " + engine + ": want zoo or ort")
+}
+
+func generate(c *cobra.Command, what, engine string, prompts []string, o zoo.GenerateOptions, asJSON bool) error {
+	begin, tk, err := engineOf(c, what, engine)
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	var all []*zoo.Generated
+	for _, p := range prompts {
+		s, err := begin()
+		if err != nil {
+			return err
+		}
+		o.Prompt = []byte(p)
+		w := io.Discard
+		if !asJSON {
+			w = out
+			fmt.Fprint(out, p)
+		}
+		g, err := zoo.Generate(c.Context(), s, tk, o, w)
+		if err != nil {
+			return err
+		}
+		if !asJSON {
+			fmt.Fprintln(out)
+		}
+		all = append(all, g)
+	}
+	if asJSON {
+		return printJSON(out, all)
+	}
+	return nil
+}
