@@ -5,10 +5,8 @@ import (
 	"embed"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -218,121 +216,6 @@ func drop(n *node, key string) {
 			return
 		}
 	}
-}
-
-var step = regexp.MustCompile(`^([a-z_]+)((?:\[[0-9]+\])*)$`)
-
-// set applies one setting KEY=VALUE to a tree. A path through layers without an index
-// means every layer that has the block.
-func set(tree *node, setting string) (notes []string, err error) {
-	key, text, ok := strings.Cut(setting, "=")
-	src := newSource("--set", setting)
-	at := place{src, 1, 1, len(key)}
-	if !ok || key == "" {
-		return nil, at.errorf("--set train.lr=3e-4", "a setting: got %s, want KEY=VALUE", quoteShort(setting))
-	}
-	value, err := parseTree("--set "+key, []byte(text))
-	if err != nil {
-		return nil, err
-	}
-	if value == nil {
-		return nil, at.errorf("", "%s is set to nothing", quoteShort(key))
-	}
-	where := func(n *node) { n.at = place{src, 1, len(key) + 2, len(text)} }
-	where(value)
-	if value.kind == scalarNode {
-		value.at.src = src
-	}
-	parts := strings.Split(key, ".")
-	for _, p := range parts {
-		if !step.MatchString(p) {
-			return nil, at.errorf("", "%s is no path of keys", quoteShort(key))
-		}
-	}
-	s := &setter{at: at, value: value}
-	if n := s.apply(tree, parts); n == 0 && s.err == nil {
-		s.err = at.errorf("", "nothing in the recipe is called %s", quoteShort(key))
-	}
-	return s.notes, s.err
-}
-
-type setter struct {
-	at    place
-	value *node
-	notes []string
-	err   error
-}
-
-// apply walks the path and answers how many values were set.
-func (s *setter) apply(n *node, parts []string) int {
-	m := step.FindStringSubmatch(parts[0])
-	name, indices := m[1], regexp.MustCompile(`[0-9]+`).FindAllString(m[2], -1)
-	if len(parts) == 1 && len(indices) == 0 {
-		s.put(n, name)
-		return 1
-	}
-	below := n.get(name)
-	if below == nil {
-		if len(indices) > 0 || n.kind != mapNode || name == "layers" {
-			return 0
-		}
-		below = &node{kind: mapNode, at: s.at}
-		n.put(name, s.at, below)
-	}
-	for _, i := range indices {
-		k, _ := strconv.Atoi(i)
-		if below.kind != listNode || k >= len(below.items) {
-			if s.err == nil {
-				s.err = s.at.errorf("", "%s has %d items, there is no [%d]", name, len(below.items), k)
-			}
-			return 0
-		}
-		below = below.items[k]
-	}
-	if len(parts) == 1 {
-		*below = *s.value.clone()
-		return 1
-	}
-	return s.into(below, parts[1:])
-}
-
-// into continues the path below a value: through every item of a list that has the key,
-// and through a block's name written without options.
-func (s *setter) into(n *node, parts []string) int {
-	switch n.kind {
-	case listNode:
-		count := 0
-		for _, item := range n.items {
-			name := step.FindStringSubmatch(parts[0])[1]
-			if item.kind == scalarNode && item.text == name && len(parts) > 1 {
-				*item = node{kind: mapNode, at: item.at, entries: []entry{{name, item.at, &node{kind: mapNode, at: item.at}}}}
-			}
-			if inner := item.get("parallel"); inner != nil && name != "parallel" {
-				count += s.into(inner, parts)
-			} else if item.get(name) != nil {
-				count += s.apply(item, parts)
-			}
-		}
-		return count
-	case nullNode:
-		*n = node{kind: mapNode, at: n.at}
-	case scalarNode:
-		if parts[0] != "use" { // router: switch, and an option of it is set
-			*n = node{kind: mapNode, at: n.at, entries: []entry{{"use", n.at, &node{kind: scalarNode, text: n.text, at: n.at}}}}
-		}
-	}
-	return s.apply(n, parts)
-}
-
-// put sets a key. A changed router or expert loses the options of the old one.
-func (s *setter) put(n *node, name string) {
-	old := n.get(name)
-	if (name == "router" || name == "expert") && old != nil && old.kind == mapNode && s.value.kind == scalarNode && len(old.entries) > 1 {
-		if was := old.get("use"); was != nil && was.text != s.value.text {
-			s.notes = append(s.notes, fmt.Sprintf("%s %s replaces %s and its options", name, s.value.text, was.text))
-		}
-	}
-	n.put(name, s.at, s.value.clone())
 }
 
 // Hash is the SHA-256 of the resolved recipe.

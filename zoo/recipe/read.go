@@ -21,16 +21,21 @@ func (r *reader) fail(at place, hint, format string, args ...any) {
 type section struct {
 	*reader
 	n     *node
+	at    place
 	name  string
 	known []string
 }
 
-// section begins a mapping; an absent or empty one has no keys.
-func (r *reader) section(n *node, name string) *section {
-	if n != nil && n.kind != mapNode && n.kind != nullNode {
-		r.fail(n.at, "", "%s: got %s, want key: value", name, n.what())
+// section begins a mapping; an absent or empty one has no keys. What stands around it is
+// at, the place of mistakes about an absent one.
+func (r *reader) section(n *node, at place, name string) *section {
+	if n != nil {
+		at = n.at
+		if n.kind != mapNode && n.kind != nullNode {
+			r.fail(n.at, "", "%s: got %s, want key: value", name, n.what())
+		}
 	}
-	return &section{reader: r, n: n, name: name}
+	return &section{reader: r, n: n, at: at, name: name}
 }
 
 func (s *section) get(key string) *node {
@@ -50,9 +55,19 @@ next:
 				continue next
 			}
 		}
-		s.fail(e.at, didYouMean(e.key, s.known), "%s has no key %s", s.name, quoteShort(e.key))
+		hint := didYouMean(e.key, s.known)
+		if flag, ok := elsewhere[e.key]; ok && nearest(e.key, s.known) == "" {
+			hint = "that is said on the command line, with " + flag
+		}
+		s.fail(e.at, hint, "%s has no key %s", s.name, quoteShort(e.key))
 		return
 	}
+}
+
+// elsewhere are keys that people look for in recipes, but only the command line has: a
+// recipe never says what is read or written.
+var elsewhere = map[string]string{
+	"out": "--out", "output": "--out", "path": "--data", "file": "--data", "plugin_dir": "--plugin-dir", "resume": "--resume",
 }
 
 // text is a word.
@@ -86,7 +101,9 @@ func choice[T ~string](s *section, key string, def T, among ...T) T {
 }
 
 var (
-	plainInt   = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+	plainInt = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+	// oddWord is a word that some readers of YAML take for a truth value or nothing.
+	oddWord    = regexp.MustCompile(`^(?i:y|yes|n|no|on|off|true|false|null|~)$`)
 	plainFloat = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 )
 
@@ -94,7 +111,11 @@ var (
 func (r *reader) integer(n *node, key string, low int64) int64 {
 	if n.kind != scalarNode || n.quoted || !plainInt.MatchString(n.text) {
 		hint := ""
-		if plainFloat.MatchString(n.text) || strings.ContainsAny(n.text, "0123456789") {
+		switch clear := clearInteger(n.text); {
+		case n.kind != scalarNode:
+		case clear != "":
+			hint = "write " + clear
+		case strings.ContainsAny(n.text, "0123456789"):
 			hint = "write it in plain digits, without leading zeros, underscores or exponents"
 		}
 		r.fail(n.at, hint, "%s: got %s, want a whole number", key, n.what())
@@ -110,6 +131,25 @@ func (r *reader) integer(n *node, key string, low int64) int64 {
 		return low
 	}
 	return v
+}
+
+// clearInteger is how a whole number of odd form is written so that every reader takes it
+// alike, "" when that is unknown.
+func clearInteger(text string) string {
+	s := strings.TrimPrefix(strings.ReplaceAll(text, "_", ""), "+")
+	if len(s) > 40 {
+		return ""
+	}
+	v, err := strconv.ParseFloat(s, 64) // 010 is ten, 1e3 a thousand; 0x10 sixteen needs a p
+	if len(s) > 2 && s[0] == '0' && strings.ContainsRune("xXoObB", rune(s[1])) {
+		var n int64
+		n, err = strconv.ParseInt(s, 0, 53)
+		v = float64(n)
+	}
+	if err != nil || v != math.Trunc(v) || math.Abs(v) > maxNumber {
+		return ""
+	}
+	return strconv.FormatInt(int64(v), 10)
 }
 
 // maxNumber bounds single sizes, so that products of a few of them are checked before
@@ -182,7 +222,7 @@ func (s *section) share(key string, of, def int64) int64 {
 func (s *section) width(key string, dModel int64) int64 {
 	n := s.get(key)
 	if n == nil || n.kind == nullNode {
-		s.fail(s.place(), "", "%s needs a %s, a number or a multiple of d_model such as 3x", s.name, key)
+		s.fail(s.at, "", "%s needs a %s, a number or a multiple of d_model such as 3x", s.name, key)
 		return 1
 	}
 	if p, ok := strings.CutSuffix(n.text, "x"); ok && n.kind == scalarNode {
@@ -196,14 +236,6 @@ func (s *section) width(key string, dModel int64) int64 {
 		return int64(w)
 	}
 	return s.integer(n, key, 1)
-}
-
-// place is where the section stands.
-func (s *section) place() place {
-	if s.n == nil {
-		return place{}
-	}
-	return s.n.at
 }
 
 // format writes a number as a recipe would.

@@ -5,19 +5,30 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
+)
+
+var (
+	// recipeName is what a recipe may be called: files and folders are named after it.
+	recipeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+	// variantName is "switch" or "provider/switch".
+	variantName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99})?$`)
 )
 
 // resolve fills a recipe from a tree in which extensions are merged already.
 func resolve(tree *node) (*Recipe, error) {
 	r := &reader{}
-	s := r.section(tree, "a recipe")
+	s := r.section(tree, tree.at, "a recipe")
 	out := &Recipe{tree: tree}
 	out.Name = s.text("name", "")
 	out.Doc, out.Paper = s.text("doc", ""), s.text("paper", "")
 	if out.Name == "" {
 		r.fail(tree.at, "give it one: name: my-model-tiny", "the recipe has no name")
+	}
+	if out.Name != "" && !recipeName.MatchString(out.Name) {
+		r.fail(s.n.get("name").at, "letters, digits, - _ and ., at most 100", "name: got %s, want a word", quoteShort(out.Name))
 	}
 	out.Vocabulary = readVocabulary(r, s.get("vocabulary"))
 	if n := s.get("d_model"); n == nil {
@@ -29,7 +40,7 @@ func resolve(tree *node) (*Recipe, error) {
 	out.Repeat = s.int("repeat", 1, 1)
 	out.Norm = readNorm(r, s.get("norm"), Norm{Kind: LayerNorm, Eps: 1e-5, Bias: true})
 	out.FinalNorm = readFinalNorm(r, s.get("final_norm"), out.Norm)
-	head := r.section(s.get("head"), "head")
+	head := r.section(s.get("head"), tree.at, "head")
 	out.Head = Head{Tied: head.bool("tied", false), Bias: head.bool("bias", false)}
 	head.done()
 	out.Init = choice(s, "init", InitMambaSSM, InitMambaSSM, InitPaper)
@@ -45,8 +56,8 @@ func resolve(tree *node) (*Recipe, error) {
 			out.Layers = append(out.Layers, readLayer(r, n, fmt.Sprintf("layers[%d]", i), out.DModel))
 		}
 	}
-	out.Train = readTrain(r, s.get("train"))
-	out.Data = readData(r, s.get("data"))
+	out.Train = readTrain(r, s.get("train"), tree.at)
+	out.Data = readData(r, s.get("data"), tree.at)
 	s.get("extends") // merged before
 	s.done()
 	if r.err != nil {
@@ -55,15 +66,63 @@ func resolve(tree *node) (*Recipe, error) {
 	return out, checkSizes(out)
 }
 
+// Products of sizes stay below these, so that nothing counted in bytes, parameters or
+// tokens overflows 63 bits.
+const (
+	maxLayers = 10_000
+	maxWeight = 1 << 44 // elements of one weight, all experts together
+	maxTotal  = 1 << 60 // elements of a batch, tokens of a run
+)
+
 // checkSizes refuses recipes whose sizes overflow when multiplied.
 func checkSizes(r *Recipe) error {
-	if total := float64(r.Repeat) * float64(len(r.Layers)); total > 10000 {
-		return r.ErrorAt("repeat", fmt.Sprintf("%g layers are more than the 10000 supported", total), "")
+	if n := r.Repeat * int64(len(r.Layers)); r.Repeat > maxLayers || n > maxLayers {
+		return r.ErrorAt("repeat", fmt.Sprintf("%d × %d layers are more than the %d supported", r.Repeat, len(r.Layers), maxLayers), "")
 	}
-	if n := float64(r.Train.Batch) * float64(r.Train.Context) * float64(r.DModel); n > math.MaxInt32*1024 {
-		return r.ErrorAt("train.batch", fmt.Sprintf("batch × context × d_model = %.3g is too large", n), "")
+	t := r.Train
+	if over(maxTotal, t.Batch, t.Accumulate, t.Context, max(r.DModel, r.Vocabulary.Size)) {
+		return r.ErrorAt("train.batch", "batch × accumulate × context × the model's width is too large", "")
+	}
+	if over(maxTotal, t.Steps, t.Batch, t.Accumulate, t.Context) {
+		return r.ErrorAt("train.steps", "steps × batch × accumulate × context is too large", "")
+	}
+	if over(maxWeight, r.DModel, max(r.Vocabulary.Size, r.Positions)) {
+		return r.ErrorAt("d_model", "d_model × the vocabulary is too large", "")
+	}
+	for _, l := range r.Layers {
+		for _, b := range l.Blocks {
+			if b.over(r.DModel) {
+				return r.ErrorAt(b.Path, fmt.Sprintf("the weights of %s are too large: one has more than 2^44 elements", b.Kind()), "")
+			}
+		}
 	}
 	return nil
+}
+
+// over tells whether a weight of the block exceeds the limit.
+func (b Block) over(dModel int64) bool {
+	switch {
+	case b.Mamba != nil:
+		m := b.Mamba
+		return over(maxWeight, dModel, m.Expand, max(2*dModel, m.DConv, m.DtRank, m.DState))
+	case b.Attention != nil:
+		return over(maxWeight, dModel, b.Attention.Heads, b.Attention.HeadDim)
+	case b.FF != nil:
+		return over(maxWeight, dModel, b.FF.Width)
+	}
+	return over(maxWeight, dModel, b.MoE.Experts, b.MoE.Width)
+}
+
+// over tells whether the product of positive numbers is above a limit.
+func over(limit int64, factors ...int64) bool {
+	product := int64(1)
+	for _, f := range factors {
+		if f > limit/product {
+			return true
+		}
+		product *= f
+	}
+	return false
 }
 
 func readVocabulary(r *reader, n *node) Vocabulary {
@@ -71,7 +130,7 @@ func readVocabulary(r *reader, n *node) Vocabulary {
 	case n == nil || n.kind == nullNode:
 		return Vocabulary{Bytes, BytesSize}
 	case n.kind == mapNode:
-		s := r.section(n, "vocabulary")
+		s := r.section(n, n.at, "vocabulary")
 		size := s.int("size", 0, 1)
 		s.done()
 		if size == 0 {
@@ -92,7 +151,7 @@ func readPositions(r *reader, n *node) int64 {
 	case n == nil || n.kind == nullNode || n.text == "none":
 		return 0
 	case n.kind == mapNode:
-		s := r.section(n, "positions")
+		s := r.section(n, n.at, "positions")
 		most := s.int("learned", 0, 1)
 		s.done()
 		return most
@@ -106,12 +165,11 @@ func readNorm(r *reader, n *node, def Norm) Norm {
 		return def
 	}
 	kind := n
-	s := r.section(nil, "norm")
+	s := r.section(nil, n.at, "norm")
 	if n.kind == mapNode {
-		s = r.section(n, "norm")
+		s = r.section(n, n.at, "norm")
 		if kind = s.get("kind"); kind == nil {
-			r.fail(n.at, "", "norm needs a kind, layernorm or rmsnorm")
-			return def
+			kind = &node{text: string(def.Kind), at: n.at}
 		}
 	}
 	out := Norm{Kind: NormKind(kind.text), Eps: 1e-5}
@@ -122,7 +180,7 @@ func readNorm(r *reader, n *node, def Norm) Norm {
 	default:
 		r.fail(kind.at, didYouMean(kind.text, []string{"layernorm", "rmsnorm"}), "norm: got %s, want layernorm or rmsnorm", kind.what())
 	}
-	out.Eps = s.float("eps", out.Eps, 0, 1)
+	out.Eps = s.float("eps", out.Eps, 1e-30, 1)
 	out.Bias = s.bool("bias", out.Bias)
 	s.done()
 	return out
@@ -177,7 +235,7 @@ func readBlock(r *reader, n *node, path string, dModel int64) Block {
 		return Block{Path: path}
 	}
 	b := Block{Path: path + "." + kind}
-	s := r.section(value, kind)
+	s := r.section(value, at, kind)
 	switch kind {
 	case "mamba":
 		b.Mamba = readMamba(s, dModel)
@@ -211,17 +269,17 @@ func readAttention(s *section, dModel int64) *Attention {
 	if dim := s.get("head_dim"); dim != nil {
 		a.HeadDim = s.integer(dim, "head_dim", 1)
 	} else if a.HeadDim = dModel / a.Heads; a.HeadDim*a.Heads != dModel {
-		s.fail(s.place(), "give head_dim, or another number of heads", "%d heads do not divide d_model %d", a.Heads, dModel)
+		s.fail(s.at, "give head_dim, or another number of heads", "%d heads do not divide d_model %d", a.Heads, dModel)
 	}
 	if a.Heads%a.KVHeads != 0 {
-		s.fail(s.place(), "", "%d kv_heads do not divide %d heads", a.KVHeads, a.Heads)
+		s.fail(s.at, "", "%d kv_heads do not divide %d heads", a.KVHeads, a.Heads)
 	}
 	if rope := s.get("rope"); rope == nil || rope.kind == mapNode || rope.text != "none" {
-		p := s.section(rope, "rope")
+		p := s.section(rope, s.at, "rope")
 		a.Rope = &Rope{Base: p.float("base", 10000, 1, math.Inf(1)), Fraction: p.float("fraction", 1, 0, 1), Interleaved: p.bool("interleaved", false)}
 		p.done()
-		if dims := a.Rope.Fraction * float64(a.HeadDim); int64(dims)%2 != 0 {
-			s.fail(s.place(), "", "rope rotates %d of %d head dims: want an even number", int64(dims), a.HeadDim)
+		if dims := a.Rope.Fraction * float64(a.HeadDim); dims < 2 || math.Mod(dims, 2) != 0 {
+			s.fail(p.at, "change head_dim or fraction, or write rope: none", "rope rotates %s of %d head dims: want an even number", format(dims), a.HeadDim)
 		}
 	}
 	a.Bias = s.bool("bias", false)
@@ -231,7 +289,7 @@ func readAttention(s *section, dModel int64) *Attention {
 func readMoE(s *section, dModel int64) *MoE {
 	m := &MoE{Router: s.use("router", "switch"), Experts: s.int("experts", 8, 1), TopK: s.int("top_k", 1, 1), Expert: s.use("expert", "relu"), Width: s.width("width", dModel)}
 	if m.TopK > m.Experts {
-		s.fail(s.place(), "", "top_k %d is more than the %d experts", m.TopK, m.Experts)
+		s.fail(s.at, "", "top_k %d is more than the %d experts", m.TopK, m.Experts)
 	}
 	m.CapacityFactor = s.float("capacity_factor", 0, 0, 1e6)
 	m.CapacityScope = choice(s, "capacity_scope", PerBatch, PerBatch, PerRow)
@@ -245,22 +303,23 @@ func readMoE(s *section, dModel int64) *MoE {
 // use reads a variant's name, or {use: NAME, options…}.
 func (s *section) use(key, def string) Use {
 	n := s.get(key)
-	switch {
-	case n == nil || n.kind == nullNode:
-		return Use{Name: def}
-	case n.kind == scalarNode:
-		return Use{Name: n.text}
-	case n.kind != mapNode || n.get("use") == nil || n.get("use").kind != scalarNode:
-		s.fail(n.at, key+": {use: NAME, option: value}", "%s: got %s, want a name", key, n.what())
+	if n == nil || n.kind == nullNode {
 		return Use{Name: def}
 	}
-	options := &node{kind: mapNode}
-	for _, e := range n.entries {
-		if e.key != "use" {
-			options.entries = append(options.entries, e)
+	name, options := n, &node{kind: mapNode}
+	if n.kind == mapNode && n.get("use") != nil {
+		name = n.get("use")
+		for _, e := range n.entries {
+			if e.key != "use" {
+				options.entries = append(options.entries, e)
+			}
 		}
 	}
-	u := Use{Name: n.get("use").text}
+	if name.kind != scalarNode || !variantName.MatchString(name.text) {
+		s.fail(name.at, key+": {use: NAME, option: value}", "%s: got %s, want a name", key, name.what())
+		return Use{Name: def}
+	}
+	u := Use{Name: name.text}
 	if len(options.entries) > 0 {
 		raw, err := json.Marshal(s.plain(options))
 		if err != nil {
@@ -295,15 +354,20 @@ func (r *reader) plain(n *node) any {
 	case n.text == "true", n.text == "false":
 		return n.text == "true"
 	case plainFloat.MatchString(n.text):
+		if x, err := strconv.ParseFloat(n.text, 64); err != nil || math.IsInf(x, 0) {
+			r.fail(n.at, "", "%s is beyond the range of numbers", quoteShort(n.text))
+		}
 		return json.Number(n.text)
+	case oddWord.MatchString(n.text):
+		r.fail(n.at, "write true or false, or quote it", "%s is read differently by different programs", quoteShort(n.text))
 	case n.text != "" && strings.ContainsAny(n.text[:1], "0123456789.+-"):
 		r.fail(n.at, "quote it if it is text", "%s could be read as a number in more than one way", quoteShort(n.text))
 	}
 	return n.text
 }
 
-func readTrain(r *reader, n *node) Train {
-	s := r.section(n, "train")
+func readTrain(r *reader, n *node, at place) Train {
+	s := r.section(n, at, "train")
 	t := Train{Optimizer: choice(s, "optimizer", "adamw", "adamw")}
 	t.LR = s.float("lr", 1e-3, 0, 1e3)
 	if t.LR == 0 && r.err == nil {
@@ -334,6 +398,9 @@ func readTrain(r *reader, n *node) Train {
 	if t.Schedule == Constant {
 		final = 1
 	}
+	if t.Cooldown > 0 && t.Schedule != WSD {
+		s.fail(s.n.get("cooldown").at, "leave it out, or write schedule: wsd", "cooldown belongs to the schedule wsd, not to %s", t.Schedule)
+	}
 	t.FinalFraction = s.float("final_fraction", final, 0, 1)
 	t.Batch, t.Context, t.Accumulate = s.int("batch", 16, 1), s.int("context", 256, 1), s.int("accumulate", 1, 1)
 	t.Seed = uint64(s.int("seed", 0, 0))
@@ -342,19 +409,20 @@ func readTrain(r *reader, n *node) Train {
 	t.KeepLast, t.KeepBest = s.int("keep_last", 2, 1), s.bool("keep_best", true)
 	s.done()
 	if r.err == nil && t.Warmup+t.Cooldown > t.Steps {
-		r.fail(s.place(), "", "warmup %d and cooldown %d are more than %d steps", t.Warmup, t.Cooldown, t.Steps)
+		r.fail(s.at, "", "warmup %d and cooldown %d are more than %d steps", t.Warmup, t.Cooldown, t.Steps)
 	}
 	return t
 }
 
-func readData(r *reader, n *node) Data {
-	s := r.section(n, "data")
+func readData(r *reader, n *node, at place) Data {
+	s := r.section(n, at, "data")
 	d := Data{Holdout: 0.05}
 	if h := s.get("holdout"); h != nil {
 		part := *h
 		if p, ok := strings.CutSuffix(h.text, "%"); ok {
 			part.text = p
-			d.Holdout = r.number(&part, "holdout", 0, 99) / 100
+			r.number(&part, "holdout", 0, 99)
+			d.Holdout, _ = strconv.ParseFloat(p+"e-2", 64) // exact, where a division rounds twice
 		} else {
 			d.Holdout = r.number(h, "holdout", 0, 0.99)
 		}
@@ -444,16 +512,51 @@ func (b Block) yaml() string {
 		m.Router.yaml(), m.Experts, m.TopK, m.Expert.yaml(), m.Width, format(m.CapacityFactor), m.CapacityScope, m.Overflow)
 }
 
-// yaml writes a use; JSON is YAML, but for the space that YAML wants behind a colon.
+// yaml writes a use. Keys and words are quoted: JSON is YAML, but for the space that YAML
+// wants behind a colon.
 func (u Use) yaml() string {
 	if u.Options == nil {
 		return u.Name
 	}
-	var options map[string]json.RawMessage
-	_ = json.Unmarshal(u.Options, &options) // made by json.Marshal
+	d := json.NewDecoder(bytes.NewReader(u.Options))
+	d.UseNumber()
+	var options map[string]any
+	_ = d.Decode(&options) // made by json.Marshal
 	parts := []string{"use: " + u.Name}
 	for _, k := range sortedKeys(options) {
-		parts = append(parts, k+": "+string(options[k]))
+		parts = append(parts, flowKey(k)+": "+flow(options[k]))
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// flow writes a JSON value in YAML's flow style.
+func flow(v any) string {
+	var parts []string
+	switch v := v.(type) {
+	case map[string]any:
+		for _, k := range sortedKeys(v) {
+			parts = append(parts, flowKey(k)+": "+flow(v[k]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case []any:
+		for _, x := range v {
+			parts = append(parts, flow(x))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case string:
+		return strconv.Quote(v)
+	case nil:
+		return "null"
+	}
+	return fmt.Sprint(v) // a number's own digits, true or false
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// flowKey writes a key, quoted where it could be read as something else.
+func flowKey(k string) string {
+	if plainKey.MatchString(k) && !oddWord.MatchString(k) {
+		return k
+	}
+	return strconv.Quote(k)
 }
