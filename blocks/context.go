@@ -72,6 +72,29 @@ func (c *Context) SetState(past, next Value) {
 	}
 }
 
+// Losses are the auxiliary losses that routers have reported so far, unweighted, in the
+// order of the layers, and PerToken their values per token of a kind such as "logits".
+func (c *Context) Losses() []Metric {
+	var out []Metric
+	for _, a := range c.auxiliary(PerLayerSum) {
+		out = append(out, Metric{Name: a.name, Value: a.value})
+	}
+	return out
+}
+
+// PerToken are the routers' values per token of one name, in the order of the layers.
+func (c *Context) PerToken(name string) []Value {
+	var out []Value
+	for _, r := range c.routed {
+		for _, t := range r.router.TokenOutputs {
+			if t.Name == name {
+				out = append(out, r.outputs[t.Output])
+			}
+		}
+	}
+	return out
+}
+
 // Metric reports a value under the present scope.
 func (c *Context) Metric(name string, v Value) {
 	c.metrics = append(c.metrics, Metric{Name: c.G.Path(name), Value: v})

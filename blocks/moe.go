@@ -23,6 +23,10 @@ type MoE struct {
 	Capacity       int64 // the limit itself, instead of a factor
 	CapacityPerRow bool  // count within each sequence instead of the whole batch
 	PassThrough    bool  // a dropped token yields weight·x instead of 0
+
+	// Kept, int64 [T, k] or nil, takes the place of a capacity: the router's choices with −1
+	// where dropped, to replay a recorded routing.
+	Kept Value
 }
 
 // Forward routes, dispatches, computes and combines.
@@ -44,7 +48,9 @@ func (m MoE) Forward(c *Context, x Value) Value {
 		if m.PassThrough {
 			y = op.Add(y, op.Mul(flat, op.ReduceSum(op.Mul(dropped, r.weight), []int64{1}, true)))
 		}
-		c.Metric("dropped", op.ReduceMean(dropped, nil, false))
+		if c.Train {
+			c.Metric("dropped", op.ReduceMean(dropped, nil, false))
+		}
 	}
 	m.report(c, d)
 	return op.ReshapeLike(y, x)
@@ -138,6 +144,9 @@ func (c *Context) positions() Value {
 
 // limit applies the capacity while training; drops says that assignments may be −1.
 func (m MoE) limit(c *Context, x Value, r *routed) (experts Value, drops bool) {
+	if m.Kept != nil {
+		return m.Kept, true
+	}
 	if !c.Train || (m.CapacityFactor == 0 && m.Capacity == 0) {
 		return r.expert, false
 	}

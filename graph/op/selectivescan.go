@@ -6,6 +6,10 @@ import (
 	"github.com/moezoo/moezoo/graph"
 )
 
+// ScanLanes is the multiple up to which the channels of a group are padded in those states, for vector
+// kernels.
+const ScanLanes = 8
+
 // ScanChunk is the number of steps between the states that SelectiveScan keeps for
 // its gradient.
 const ScanChunk = 16
@@ -38,7 +42,7 @@ func init() {
 		Inputs: scanInputs,
 		Outputs: []graph.Arg{
 			{Name: "y", Doc: "[B, L, D]"}, {Name: "state", Doc: "after the last step [B, D, N]"},
-			{Name: "checkpoints", Doc: "states before every 16th step, in the backend's layout [B, ⌈L/16⌉, D, N]", Optional: true},
+			{Name: "checkpoints", Doc: "states before every 16th step, in the backend's layout, as large as [B, ⌈L/16⌉, G·8·⌈D/G/8⌉, N]", Optional: true},
 		},
 		Infer: func(c *graph.Infer) error {
 			if err := wantScan(c); err != nil {
@@ -47,7 +51,8 @@ func init() {
 			u, a := c.Shape(0), c.Shape(2)
 			c.Out(0, graph.Float32, u)
 			c.Out(1, graph.Float32, graph.Shape{u[0], a[0], a[1]})
-			c.Out(2, graph.Float32, graph.Shape{u[0], u[1].CeilDiv(graph.Const(ScanChunk)), a[0], a[1]})
+			lanes, groups := graph.Const(ScanLanes), c.Shape(3)[2]
+			c.Out(2, graph.Float32, graph.Shape{u[0], u[1].CeilDiv(graph.Const(ScanChunk)), a[0].FloorDiv(groups).CeilDiv(lanes).Mul(lanes).Mul(groups), a[1]})
 			return nil
 		},
 		Grad:  gradSelectiveScan,

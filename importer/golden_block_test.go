@@ -1,0 +1,284 @@
+package importer_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/backend/cpu"
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/autodiff"
+	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/importer"
+)
+
+// output is a value compared with out.NAME. Its part of the loss is Σ value · cot.NAME, or
+// the value itself times a seed when it is an auxiliary loss.
+type output struct {
+	name string
+	v    blocks.Value
+	seed blocks.Value // nil: the recorded cotangent
+}
+
+// blockTest runs one block forward and backward.
+type blockTest struct {
+	*golden
+	names   importer.Names
+	experts int
+	g       *graph.Graph
+	x       blocks.Value
+	outputs []output
+}
+
+func newBlockTest(g *golden, names importer.Names, experts int) *blockTest {
+	return &blockTest{golden: g, names: names, experts: experts, g: graph.New("block")}
+}
+
+// build makes the block's graph on the recorded input in.x [B, L, D].
+func (b *blockTest) build(d int64, forward func(c *blocks.Context, x blocks.Value) []output) {
+	shape := b.shapeOf("in.x")
+	b.x = b.g.Input("in.x", graph.Float32, graph.Dims(shape...))
+	c := &blocks.Context{G: b.g, Train: true, TokenIDs: b.g.Input("input_ids", graph.Int64, graph.Dims(shape[0], shape[1]))}
+	b.outputs = forward(c, b.x)
+	if err := b.g.Err(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// check compares outputs and all gradients.
+func (b *blockTest) check() {
+	b.t.Helper()
+	g := b.g
+	var losses, seeds []*graph.Value
+	for _, o := range b.outputs {
+		seed := o.seed
+		if seed == nil {
+			seed = g.Input("cot."+o.name, graph.Float32, o.v.Shape())
+		}
+		losses, seeds = append(losses, o.v), append(seeds, seed)
+	}
+	wrt := []*graph.Value{b.x}
+	for _, p := range g.Params {
+		wrt = append(wrt, p.Value)
+	}
+	grads, err := autodiff.Gradients(g, losses, seeds, wrt)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	named := map[string]*graph.Value{}
+	for _, o := range b.outputs {
+		named["out."+o.name] = o.v
+	}
+	for i, v := range grads {
+		if v == nil {
+			b.t.Fatalf("%v has no gradient", wrt[i])
+		}
+		named[fmt.Sprintf("grad.%d", i)] = v
+	}
+	got := b.run(g, named)
+	for _, o := range b.outputs {
+		if b.has("out." + o.name) {
+			b.near(o.name, got["out."+o.name].F32(), b.floats("out."+o.name))
+		}
+	}
+	b.nearGradient("x", got["grad.0"].F32(), b.floats("gin.x"))
+	for i, p := range g.Params {
+		b.nearGradient(p.Value.Name, got[fmt.Sprintf("grad.%d", i+1)].F32(), b.weight(b.names, b.experts, "gw.", p))
+	}
+}
+
+// run computes named values; inputs are taken from the tensors of the same name, parameters
+// from the weights.
+func (b *blockTest) run(g *graph.Graph, named map[string]*graph.Value) map[string]*backend.Tensor {
+	b.t.Helper()
+	out := map[string]*backend.Tensor{}
+	for name, v := range named {
+		y := op.Identity(v)
+		g.Rename(y, name)
+		g.Output(y)
+	}
+	d := cpu.New(2)
+	defer d.Close()
+	plan, err := backend.NewPlan(g, nil, d)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	p, err := d.Compile(plan)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	bind := func(name string, t *backend.Tensor) {
+		if err := p.Bind(name, cpu.Wrap(t)); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	for _, v := range plan.Graph.Inputs {
+		shape, _ := v.Shape().Ints()
+		t := backend.NewTensor(v.Type.DType, shape...)
+		switch {
+		case !b.has(v.Name):
+		case v.Type.DType == graph.Int64:
+			copy(t.I64(), b.ints(v.Name))
+		default:
+			copy(t.F32(), b.floats(v.Name))
+		}
+		bind(v.Name, t)
+	}
+	for _, q := range plan.Graph.Params {
+		shape, _ := q.Value.Shape().Ints()
+		t := backend.NewTensor(graph.Float32, shape...)
+		copy(t.F32(), b.weight(b.names, b.experts, "w.", q))
+		bind(q.Value.Name, t)
+	}
+	for _, v := range plan.Graph.Outputs {
+		shape, _ := v.Shape().Ints()
+		out[v.Name] = backend.NewTensor(v.Type.DType, shape...)
+		bind(v.Name, out[v.Name])
+	}
+	if err := p.Run(context.Background(), nil); err != nil {
+		b.t.Fatal(err)
+	}
+	return out
+}
+
+// stepBlock runs a mixer token by token and compares outputs and final states. The peer
+// keeps K columns of the convolution's past, we the last K−1 that a step needs.
+func stepBlock(g *golden, m blocks.Mamba) error {
+	shape := g.shapeOf("in.x")
+	batch, length := shape[0], shape[1]
+	net := graph.New("step")
+	c := &blocks.Context{G: net, Mode: blocks.Decode, TokenIDs: net.Input("input_ids", graph.Int64, graph.Dims(batch, 1))}
+	x := net.Input("x", graph.Float32, graph.Dims(batch, 1, m.DModel))
+	y := op.Identity(m.Forward(c, x))
+	net.Rename(y, "y")
+	net.Output(y)
+	d := cpu.New(1)
+	defer d.Close()
+	plan, err := backend.NewPlan(net, nil, d)
+	if err != nil {
+		return err
+	}
+	p, err := d.Compile(plan)
+	if err != nil {
+		return err
+	}
+	tensors := map[string]*backend.Tensor{}
+	tensor := func(v *graph.Value) *backend.Tensor {
+		s, _ := v.Shape().Ints()
+		t := backend.NewTensor(v.Type.DType, s...)
+		tensors[v.Name] = t
+		return t
+	}
+	for _, v := range plan.Graph.Inputs {
+		if err := p.Bind(v.Name, cpu.Wrap(tensor(v))); err != nil {
+			return err
+		}
+	}
+	for _, v := range plan.Graph.Outputs {
+		if err := p.Bind(v.Name, cpu.Wrap(tensor(v))); err != nil {
+			return err
+		}
+	}
+	for _, q := range plan.Graph.Params {
+		t := tensor(q.Value)
+		copy(t.F32(), g.weight(importer.MambaBlock, 0, "w.", q))
+		if err := p.Bind(q.Value.Name, cpu.Wrap(t)); err != nil {
+			return err
+		}
+	}
+	in, dim := g.floats("in.x"), int(m.DModel)
+	all := make([]float32, len(in))
+	for t := range int(length) {
+		for b := range int(batch) {
+			copy(tensors["x"].F32()[b*dim:(b+1)*dim], in[(b*int(length)+t)*dim:])
+		}
+		if err := p.Run(context.Background(), nil); err != nil {
+			return err
+		}
+		for b := range int(batch) {
+			copy(all[(b*int(length)+t)*dim:(b*int(length)+t+1)*dim], tensors["y"].F32()[b*dim:])
+		}
+		for _, s := range plan.Graph.States {
+			copy(tensors[s.In.Name].Data, tensors[s.Out.Name].Data)
+		}
+	}
+	g.near("step.y", all, g.floats("step.y"))
+	k := int(m.DConv)
+	var columns []float32
+	for i, v := range g.floats("step.conv_state") {
+		if i%k != 0 {
+			columns = append(columns, v)
+		}
+	}
+	g.near("step.conv_state", tensors[plan.Graph.States[0].In.Name].F32(), columns)
+	g.near("step.ssm_state", tensors[plan.Graph.States[1].In.Name].F32(), g.floats("step.ssm_state"))
+	return nil
+}
+
+// selectiveScan is the operator alone, in the peer's layout [B, D, L].
+func selectiveScan(g *golden) error {
+	b := newBlockTest(g, nil, 0)
+	n := b.g
+	in := func(name string) blocks.Value {
+		if !g.has("in." + name) {
+			return nil
+		}
+		return n.Input("in."+name, graph.Float32, graph.Dims(g.shapeOf("in."+name)...))
+	}
+	u, delta, a, bm, cm, d, z, bias := in("u"), in("delta"), in("A"), in("B"), in("C"), in("D"), in("z"), in("delta_bias")
+	timeMajor := func(x blocks.Value) blocks.Value { return op.Transpose(x, 0, 2, 1) } // [B, D, L] → [B, L, D]
+	ut, dt := timeMajor(u), timeMajor(delta)
+	if bias != nil {
+		dt = op.Add(dt, bias)
+	}
+	if g.bool("delta_softplus") {
+		dt = op.Softplus(dt)
+	}
+	shape := g.shapeOf("in.u")
+	// grouped is [B, L, G, N] of [B, N, L], [B, G, N, L], or [D, N], which is a group per channel.
+	grouped := func(x blocks.Value) blocks.Value {
+		switch x.Rank() {
+		case 2:
+			return op.Expand(x, n.Int64s(shape[0], shape[2], g.int("dim"), g.int("dstate")))
+		case 3:
+			return op.Unsqueeze(op.Transpose(x, 0, 2, 1), 2)
+		}
+		return op.Transpose(x, 0, 3, 1, 2)
+	}
+	y, last := op.SelectiveScan(ut, dt, a, grouped(bm), grouped(cm), d, nil)
+	y = op.Transpose(y, 0, 2, 1)
+	if z != nil {
+		y = op.Mul(y, op.SiLU(z))
+	}
+	if err := n.Err(); err != nil {
+		return err
+	}
+	wrt, names := []*graph.Value{}, []string{}
+	for name, v := range map[string]blocks.Value{"u": u, "delta": delta, "A": a, "B": bm, "C": cm, "D": d, "z": z, "delta_bias": bias} {
+		if v != nil {
+			wrt, names = append(wrt, v), append(names, name)
+		}
+	}
+	losses, seeds := []*graph.Value{y}, []*graph.Value{n.Input("cot.y", graph.Float32, y.Shape())}
+	if g.has("cot.ylast_state") {
+		losses, seeds = append(losses, last), append(seeds, n.Input("cot.ylast_state", graph.Float32, last.Shape()))
+	}
+	grads, err := autodiff.Gradients(n, losses, seeds, wrt)
+	if err != nil {
+		return err
+	}
+	named := map[string]*graph.Value{"out.y": y, "out.ylast_state": last}
+	for i, v := range grads {
+		named["gin."+names[i]] = v
+	}
+	for name, t := range b.run(n, named) {
+		switch {
+		case name[:3] == "out" && g.has(name):
+			g.near(name, t.F32(), g.floats(name))
+		case name[:3] == "gin":
+			g.nearGradient(name, t.F32(), g.floats(name))
+		}
+	}
+	return nil
+}

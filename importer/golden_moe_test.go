@@ -1,0 +1,119 @@
+package importer_test
+
+import (
+	"fmt"
+
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/importer"
+)
+
+// llmRandomMoE is the layer of MoE-Mamba's authors, with both auxiliary losses.
+func llmRandomMoE(g *golden) error {
+	d, e, k := g.int("d_model"), g.int("n_experts"), g.int("top_k")
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": k, "width": g.int("expert_size")}
+	z, balance := g.float("zloss_weight"), g.float("load_balancing_loss_weight")
+	router := g.function("router", "topk", fmt.Sprintf(`{"renormalize":false,"balance":%v,"z_loss":%v}`, balance, z), dims)
+	expert := g.function("expert", map[bool]string{true: "swiglu", false: "relu"}[g.bool("gated")], `{}`, dims)
+	b := newBlockTest(g, importer.LLMRandomMoE, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		m := blocks.MoE{DModel: d, Experts: e, Router: router, Expert: expert, Kept: g.kept(c, x, e, k)}
+		out := []output{{"y", m.Forward(c, x), nil}}
+		weights := map[string]float64{"balance": balance, "z": z}
+		names := map[string]string{"balance": "aux_load_balancing_loss", "z": "aux_z_loss"}
+		for i, name := range []string{"balance", "z"} {
+			v := op.Scale(c.Losses()[i].Value, weights[name])
+			if name == "balance" {
+				v = op.Scale(v, float64(k)) // the authors count an assignment, we its share of k
+			}
+			out = append(out, output{names[name], v, c.G.Float(1)})
+		}
+		return out
+	})
+	b.check()
+	return nil
+}
+
+// kept replays which tokens each expert took, int64 [T, k]; nil when none was dropped.
+func (g *golden) kept(c *blocks.Context, x blocks.Value, e, k int64) blocks.Value {
+	tokens, _ := x.Shape()[:2].Elements().Int()
+	gates, indices := g.floats("out.expert_token_gates"), g.ints("out.expert_token_indices")
+	kept, taken := make([]int64, tokens*k), 0
+	for i := range kept {
+		kept[i] = -1
+	}
+	for i, gate := range gates {
+		if gate == 0 {
+			continue
+		}
+		token, expert := indices[i], int64(i)%e
+		for j := range k {
+			if kept[token*k+j] < 0 {
+				kept[token*k+j] = expert
+				taken++
+				break
+			}
+		}
+	}
+	if taken == len(kept) {
+		return nil
+	}
+	if k != 1 {
+		g.t.Fatal("a recorded drop with several experts per token does not say which choice was dropped")
+	}
+	return c.G.Const("kept", graph.Ints([]int{int(tokens), int(k)}, kept...))
+}
+
+// hfSwitch is transformers' Switch layer: capacity counted within each sequence, dropped
+// tokens passed through, and the balance loss taken row by row.
+func hfSwitch(g *golden) error {
+	d, e := g.int("d_model"), g.int("n_experts")
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": 1, "width": g.int("d_ff")}
+	router := g.function("router", "switch", `{"z_loss":1}`, dims)
+	expert := g.function("expert", "relu", `{}`, dims)
+	b := newBlockTest(g, importer.SwitchMoE, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		m := blocks.MoE{DModel: d, Experts: e, Router: router, Expert: expert, Capacity: g.int("expert_capacity"), CapacityPerRow: true, PassThrough: true}
+		out := []output{{"y", m.Forward(c, x), nil}}
+		shape := g.shapeOf("in.x")
+		p := op.Reshape(c.PerToken("probabilities")[0], shape[0], shape[1], e) // [B, L, E]
+		ids := make([]int64, e)
+		for i := range ids {
+			ids[i] = int64(i)
+		}
+		// The peer takes the argmax of a mask from which dropped tokens are missing: it counts
+		// them for expert 0.
+		kept := op.Max(op.LimitCapacityTo(op.ArgMax(p, 2, true), e, g.int("expert_capacity")), c.G.Int64(0)) // [B, L, 1]
+		hits := op.Cast(op.Equal(kept, c.G.Int64s(ids...)), graph.Float32)
+		perRow := op.Mul(op.ReduceMean(hits, []int64{1}, false), op.ReduceMean(p, []int64{1}, false)) // [B, E]
+		balance := op.Scale(op.ReduceMean(perRow, nil, false), float64(e*e))
+		return append(out, output{"aux_load_balancing_loss", balance, c.G.Float(1)}, output{"aux_router_z_loss", c.Losses()[1].Value, c.G.Float(1)})
+	})
+	b.check()
+	return nil
+}
+
+func mixtralMoE(g *golden) error {
+	return softmaxTopK(g, importer.MixtralMoE, `{}`)
+}
+
+func jambaMoE(g *golden) error {
+	return softmaxTopK(g, importer.JambaMoE, `{"renormalize":false}`)
+}
+
+func softmaxTopK(g *golden, names importer.Names, config string) error {
+	d, e, k := g.int("d_model"), g.int("n_experts"), g.int("top_k")
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": k, "width": g.int("d_ff")}
+	router, expert := g.function("router", "topk", config, dims), g.function("expert", "swiglu", `{}`, dims)
+	b := newBlockTest(g, names, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		out := []output{{"y", blocks.MoE{DModel: d, Experts: e, Router: router, Expert: expert}.Forward(c, x), nil}}
+		if g.has("out.aux_load_balancing_loss") { // k at balance, where ours is 1
+			out = append(out, output{"aux_load_balancing_loss", op.Scale(c.Losses()[0].Value, float64(k)), c.G.Float(1)})
+		}
+		return out
+	})
+	b.check()
+	return nil
+}

@@ -1,0 +1,267 @@
+package importer_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/importer"
+	"github.com/moezoo/moezoo/safetensors"
+)
+
+// errUnsupported marks families that need blocks that are not there yet.
+var errUnsupported = errors.New("unsupported")
+
+// golden is one file of numbers computed by a peer's own code.
+type golden struct {
+	t      *testing.T
+	file   *safetensors.File
+	config map[string]any
+}
+
+func (g *golden) int(key string) int64 {
+	v, ok := g.config[key].(float64)
+	if !ok {
+		g.t.Fatalf("the configuration has no number %q", key)
+	}
+	return int64(v)
+}
+
+func (g *golden) float(key string) float64 { v, _ := g.config[key].(float64); return v }
+func (g *golden) bool(key string) bool     { v, _ := g.config[key].(bool); return v }
+
+func (g *golden) has(name string) bool { _, ok := g.file.Info(name); return ok }
+
+func (g *golden) floats(name string) []float32 {
+	g.t.Helper()
+	v, err := g.file.Float32(name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return v
+}
+
+func (g *golden) ints(name string) []int64 {
+	g.t.Helper()
+	v, err := g.file.Int64(name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return v
+}
+
+// near compares outputs: |a−b| ≤ 1e-5 + 1e-4·|b|. The peers computed in float64.
+func (g *golden) near(name string, got, want []float32) {
+	g.t.Helper()
+	if len(got) != len(want) {
+		g.t.Errorf("%s: %d numbers, want %d", name, len(got), len(want))
+		return
+	}
+	for i := range want {
+		if d := math.Abs(float64(got[i] - want[i])); !(d <= 1e-5+1e-4*math.Abs(float64(want[i]))) {
+			g.t.Errorf("%s[%d] = %v, want %v", name, i, got[i], want[i])
+			return
+		}
+	}
+}
+
+// nearGradient compares a gradient with its largest element: max|a−b| ≤ 1e-4·max|b|.
+func (g *golden) nearGradient(name string, got, want []float32) {
+	g.t.Helper()
+	if len(got) != len(want) {
+		g.t.Errorf("gradient of %s: %d numbers, want %d", name, len(got), len(want))
+		return
+	}
+	worst, largest := 0.0, 0.0
+	for i := range want {
+		worst = math.Max(worst, math.Abs(float64(got[i]-want[i])))
+		largest = math.Max(largest, math.Abs(float64(want[i])))
+	}
+	if !(worst <= 1e-4*largest+1e-9) {
+		g.t.Errorf("gradient of %s is off by %.3g, its largest element is %.3g", name, worst, largest)
+	}
+}
+
+// families maps the beginning of a file's name to its test, longest first.
+var families = []struct {
+	prefix string
+	run    func(g *golden) error
+}{
+	{"mamba_gatedmlp_lm", unsupported}, // its gate is the second half, and not an expert's
+	{"mamba1_block", mambaBlock},
+	{"selective_scan", selectiveScan},
+	{"mamba_lm", mambaLM}, {"statespaces_mamba1", mambaLM}, {"hf_mamba", hfMamba},
+	{"moemamba_lm", moeMambaLM},
+	{"switch_llmrandom", llmRandomMoE}, {"moe_llmrandom", llmRandomMoE},
+	{"switch_hf", hfSwitch}, {"mixtral_moe", mixtralMoE}, {"jamba_moe", jambaMoE},
+	{"hf_mixtral", hfLlama}, {"hf_llama", hfLlama},
+	{"mamba2_block", unsupported}, {"mamba2_lm", unsupported}, {"statespaces_mamba2", unsupported}, {"ssd_minimal", unsupported},
+	{"qwen2moe", unsupported}, {"s4d", unsupported}, {"jamba_mamba", unsupported}, {"hf_falcon_mamba", unsupported},
+	{"hf_gpt2", unsupported}, {"hf_gpt_neox", unsupported}, {"hf_jamba", unsupported}, {"hf_qwen2_moe", unsupported},
+}
+
+func unsupported(*golden) error { return errUnsupported }
+
+// TestGolden runs every file of a folder: $MOEZOO_GOLDEN, or the committed copy. The list
+// UNSUPPORTED can only shrink: a family on it that passes is a failure.
+func TestGolden(t *testing.T) {
+	dir := os.Getenv("MOEZOO_GOLDEN")
+	if dir == "" {
+		dir = "../testdata/golden"
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "INDEX.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var index []struct {
+		File   string
+		Config map[string]any
+	}
+	if err := json.Unmarshal(raw, &index); err != nil || len(index) == 0 {
+		t.Fatal(len(index), err)
+	}
+	listed, err := os.ReadFile("../testdata/golden/UNSUPPORTED")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range index {
+		name := strings.TrimSuffix(entry.File, ".safetensors")
+		t.Run(name, func(t *testing.T) {
+			f, err := safetensors.Open(filepath.Join(dir, entry.File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			i := slices.IndexFunc(families, func(x struct {
+				prefix string
+				run    func(g *golden) error
+			}) bool {
+				return strings.HasPrefix(name, x.prefix)
+			})
+			if i < 0 {
+				t.Fatalf("the family of %s is not known", name)
+			}
+			known := slices.Contains(strings.Fields(string(listed)), families[i].prefix)
+			err = families[i].run(&golden{t, f, entry.Config})
+			switch {
+			case errors.Is(err, errUnsupported) && !known:
+				t.Errorf("family %s is unsupported, but not on the list", families[i].prefix)
+			case err == nil && known:
+				t.Errorf("family %s passes: take it off the list", families[i].prefix)
+			case err != nil && !errors.Is(err, errUnsupported):
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func rms(eps float64, bias bool) blocks.Norm {
+	return blocks.Norm{Kind: blocks.RMSNorm, Eps: eps, Bias: bias}
+}
+
+// shapeOf is a weight's shape on file.
+func (g *golden) shapeOf(name string) []int64 {
+	g.t.Helper()
+	info, ok := g.file.Info(name)
+	if !ok {
+		g.t.Fatalf("there is no tensor %s", name)
+	}
+	return info.Shape
+}
+
+// mixer reads a mixer's sizes off its tensors.
+func (g *golden) mixer(prefix string) blocks.Mamba {
+	out, conv, a := g.shapeOf(prefix+"out_proj.weight"), g.shapeOf(prefix+"conv1d.weight"), g.shapeOf(prefix+"A_log")
+	return blocks.Mamba{
+		DModel: out[0], Inner: out[1], DState: a[1], DConv: conv[2], DtRank: g.shapeOf(prefix + "dt_proj.weight")[1],
+		Bias: g.has(prefix + "in_proj.bias"), ConvBias: g.has(prefix + "conv1d.bias"),
+	}
+}
+
+func mambaBlock(g *golden) error {
+	m := g.mixer("w.")
+	b := newBlockTest(g, importer.MambaBlock, 0)
+	b.build(m.DModel, func(c *blocks.Context, x blocks.Value) []output {
+		return []output{{"y", m.Forward(c, x), nil}}
+	})
+	b.check()
+	return stepBlock(g, m)
+}
+
+func mambaModel(g *golden, embedding string, eps float64) blocks.Model {
+	table := g.shapeOf("w.backbone." + embedding + ".weight")
+	n := rms(eps, false)
+	m := blocks.Model{Name: "mamba", Vocabulary: table[0], DModel: table[1], FinalNorm: &n, TiedHead: !g.has("w.lm_head.weight")}
+	for i := 0; g.has(fmt.Sprintf("w.backbone.layers.%d.mixer.A_log", i)); i++ {
+		mixer := g.mixer(fmt.Sprintf("w.backbone.layers.%d.mixer.", i))
+		m.Layers = append(m.Layers, blocks.Layer{Branches: []blocks.Branch{{Name: "mamba", Norm: n, Block: mixer}}})
+	}
+	return m
+}
+
+func mambaLM(g *golden) error {
+	languageModel(g, mambaModel(g, "embedding", g.float("norm_eps")), importer.Mamba("embedding"), 0)
+	return nil
+}
+
+func hfMamba(g *golden) error {
+	languageModel(g, mambaModel(g, "embeddings", g.float("layer_norm_epsilon")), importer.Mamba("embeddings"), 0)
+	return nil
+}
+
+func moeMambaLM(g *golden) error {
+	table := g.shapeOf("w.embedding_layer.layers.0.weight")
+	n := rms(1e-5, true)
+	if g.has("w.encoder.blocks.block_0.block.residual_mamba.layer.pre_norm.weight") {
+		n = blocks.Norm{Kind: blocks.LayerNorm, Eps: 1e-5, Bias: true}
+	}
+	e := g.int("n_experts")
+	dims := map[string]int64{"d_model": table[1], "experts": e, "top_k": 1, "width": g.int("expert_size")}
+	router := g.function("router", "switch", fmt.Sprintf(`{"balance":%v}`, g.float("load_balancing_loss_weight")), dims)
+	expert := g.function("expert", "relu", `{}`, dims)
+	m := blocks.Model{Name: "moe-mamba", Vocabulary: table[0], DModel: table[1], HeadBias: g.has("w.head.bias")}
+	for i := range g.int("n_blocks") {
+		mixer := g.mixer(fmt.Sprintf("w.encoder.blocks.block_%d.block.residual_mamba.layer.mamba.", i))
+		moe := blocks.MoE{DModel: table[1], Experts: e, Router: router, Expert: expert}
+		m.Layers = append(m.Layers,
+			blocks.Layer{Branches: []blocks.Branch{{Name: "mamba", Norm: n, Block: mixer}}},
+			blocks.Layer{Branches: []blocks.Branch{{Name: "moe", Norm: n, Block: moe}}})
+	}
+	languageModel(g, m, importer.LLMRandom, int(e))
+	return nil
+}
+
+// hfLlama is llama and mixtral.
+func hfLlama(g *golden) error {
+	d, heads := g.int("hidden_size"), g.int("num_attention_heads")
+	n := rms(g.float("rms_norm_eps"), false)
+	m := blocks.Model{Name: "llama", Vocabulary: g.int("vocab_size"), DModel: d, FinalNorm: &n, TiedHead: g.bool("tie_word_embeddings"), Balance: blocks.AllLayersMean}
+	dims := map[string]int64{"d_model": d, "width": g.int("intermediate_size")}
+	attention := blocks.Attention{DModel: d, Heads: heads, KVHeads: g.int("num_key_value_heads"), HeadDim: d / heads,
+		Rope: &op.RopeSpec{Base: g.float("rope_theta"), Dims: d / heads}, Bias: g.bool("attention_bias")}
+	var second blocks.Branch
+	experts := int64(0)
+	if _, moe := g.config["num_local_experts"]; moe {
+		experts = g.int("num_local_experts")
+		all := map[string]int64{"d_model": d, "experts": experts, "top_k": g.int("num_experts_per_tok"), "width": dims["width"]}
+		// transformers counts k at balance where ours is 1.
+		weight := g.float("router_aux_loss_coef")
+		router := g.function("router", "topk", fmt.Sprintf(`{"balance":%v}`, weight), all)
+		second = blocks.Branch{Name: "moe", Norm: n, Block: blocks.MoE{DModel: d, Experts: experts, Router: router, Expert: g.function("expert", "swiglu", `{}`, all)}}
+	} else {
+		second = blocks.Branch{Name: "ff", Norm: n, Block: blocks.FeedForward{DModel: d, Expert: g.function("expert", "swiglu", `{}`, dims)}}
+	}
+	for range g.int("num_hidden_layers") {
+		m.Layers = append(m.Layers, blocks.Layer{Branches: []blocks.Branch{{Name: "attention", Norm: n, Block: attention}}}, blocks.Layer{Branches: []blocks.Branch{second}})
+	}
+	languageModel(g, m, importer.Llama, int(experts))
+	return nil
+}

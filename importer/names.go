@@ -1,0 +1,191 @@
+package importer
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Layout is how a peer's tensor becomes ours.
+type Layout uint8
+
+// Layouts: Plain has the same order of elements (a convolution's [C, 1, K] included),
+// Transposed is stored [out, in].
+const (
+	Plain Layout = iota
+	Transposed
+)
+
+// Source says which tensors of a peer make up one of our parameters: one, or one for each
+// expert, to be stacked.
+type Source struct {
+	Names  []string
+	Layout Layout
+}
+
+// Names maps our parameters to a peer's tensors; ok is false for one that the peer does
+// not have.
+type Names func(param string, experts int) (s Source, ok bool)
+
+// mambaTensors are the mixer's tensors, the same in all projects.
+func mambaTensors(prefix, name string) (Source, bool) {
+	switch name {
+	case "in_proj.weight", "x_proj.weight", "dt_proj.weight", "out_proj.weight":
+		return Source{[]string{prefix + name}, Transposed}, true
+	case "conv1d.weight", "conv1d.bias", "dt_proj.bias", "A_log", "D", "in_proj.bias", "out_proj.bias":
+		return Source{[]string{prefix + name}, Plain}, true
+	}
+	return Source{}, false
+}
+
+// layerOf splits "layers.3/mamba/A_log" into 3 and "mamba/A_log".
+func layerOf(param string) (layer int, rest string, ok bool) {
+	head, rest, found := strings.Cut(param, "/")
+	n, err := fmt.Sscanf(head, "layers.%d", &layer)
+	return layer, rest, found && n == 1 && err == nil
+}
+
+// MambaBlock is a mixer alone, as state-spaces/mamba's module calls it.
+func MambaBlock(param string, _ int) (Source, bool) { return mambaTensors("", param) }
+
+// Mamba is the language model of state-spaces/mamba, whose embedding is called
+// "embedding", and of transformers' MambaForCausalLM, which calls it "embeddings".
+func Mamba(embedding string) Names {
+	return func(param string, _ int) (Source, bool) {
+		switch param {
+		case "embedding/weight":
+			return Source{[]string{"backbone." + embedding + ".weight"}, Plain}, true
+		case "final_norm/weight":
+			return Source{[]string{"backbone.norm_f.weight"}, Plain}, true
+		case "head/weight":
+			return Source{[]string{"lm_head.weight"}, Transposed}, true
+		}
+		i, rest, ok := layerOf(param)
+		switch {
+		case !ok:
+			return Source{}, false
+		case rest == "norm/weight":
+			return Source{[]string{fmt.Sprintf("backbone.layers.%d.norm.weight", i)}, Plain}, true
+		}
+		return mambaTensors(fmt.Sprintf("backbone.layers.%d.mixer.", i), strings.TrimPrefix(rest, "mamba/"))
+	}
+}
+
+// LLMRandomMoE is a Mixture-of-Experts layer of llm-random, whose experts lie stacked and
+// [in, out] as ours do.
+func LLMRandomMoE(param string, _ int) (Source, bool) {
+	name, ok := map[string]string{
+		"router/router": "gating.gate", "experts/w1": "expert_inner_function.lin1_weight", "experts/w2": "expert_inner_function.lin2_weight",
+		"experts/gate": "expert_inner_function.gate_weight", "experts/up": "expert_inner_function.lin1_weight", "experts/down": "expert_inner_function.lin2_weight",
+	}[param]
+	return Source{[]string{name}, Plain}, ok
+}
+
+// LLMRandom is the MoE-Mamba language model of llm-random: blocks of a Mamba and a
+// Mixture-of-Experts layer, two layers here.
+func LLMRandom(param string, _ int) (Source, bool) {
+	switch param {
+	case "embedding/weight":
+		return Source{[]string{"embedding_layer.layers.0.weight"}, Plain}, true
+	case "head/weight":
+		return Source{[]string{"head.weight"}, Transposed}, true
+	case "head/bias":
+		return Source{[]string{"head.bias"}, Plain}, true
+	}
+	i, rest, ok := layerOf(param)
+	if !ok {
+		return Source{}, false
+	}
+	kind := []string{"mamba", "feedforward"}[i%2]
+	prefix := fmt.Sprintf("encoder.blocks.block_%d.block.residual_%s.layer.", i/2, kind)
+	switch rest {
+	case "norm/weight", "norm/bias": // RMSNorm calls them g and b, LayerNorm weight and bias
+		short := map[string]string{"norm/weight": "g", "norm/bias": "b"}[rest]
+		return Source{[]string{prefix + "pre_norm." + short, prefix + "pre_norm." + strings.TrimPrefix(rest, "norm/")}, Plain}, true
+	}
+	if name, ok := strings.CutPrefix(rest, "mamba/"); ok {
+		return mambaTensors(prefix+"mamba.", name)
+	}
+	s, ok := LLMRandomMoE(strings.TrimPrefix(rest, "moe/"), 0)
+	for j := range s.Names {
+		s.Names[j] = prefix + "feedforward." + s.Names[j]
+	}
+	return s, ok
+}
+
+// perExpert are the tensors of one kind of all experts.
+func perExpert(format string, experts int) []string {
+	names := make([]string, experts)
+	for e := range names {
+		names[e] = fmt.Sprintf(format, e)
+	}
+	return names
+}
+
+// SwitchMoE is transformers' SwitchTransformersSparseMLP.
+func SwitchMoE(param string, experts int) (Source, bool) {
+	switch param {
+	case "router/router":
+		return Source{[]string{"router.classifier.weight"}, Transposed}, true
+	case "experts/w1":
+		return Source{perExpert("experts.expert_%d.wi.weight", experts), Transposed}, true
+	case "experts/w2":
+		return Source{perExpert("experts.expert_%d.wo.weight", experts), Transposed}, true
+	}
+	return Source{}, false
+}
+
+// MixtralMoE is transformers' MixtralSparseMoeBlock: w1 is the gate, w3 up, w2 down.
+func MixtralMoE(param string, experts int) (Source, bool) {
+	return gatedMoE("gate.weight", "experts.%d.w1.weight", "experts.%d.w3.weight", "experts.%d.w2.weight", param, experts)
+}
+
+// JambaMoE is transformers' JambaSparseMoeBlock.
+func JambaMoE(param string, experts int) (Source, bool) {
+	return gatedMoE("router.weight", "experts.%d.gate_proj.weight", "experts.%d.up_proj.weight", "experts.%d.down_proj.weight", param, experts)
+}
+
+func gatedMoE(router, gate, up, down, param string, experts int) (Source, bool) {
+	switch param {
+	case "router/router":
+		return Source{[]string{router}, Transposed}, true
+	case "experts/gate":
+		return Source{perExpert(gate, experts), Transposed}, true
+	case "experts/up":
+		return Source{perExpert(up, experts), Transposed}, true
+	case "experts/down":
+		return Source{perExpert(down, experts), Transposed}, true
+	}
+	return Source{}, false
+}
+
+// Llama is transformers' LlamaForCausalLM and MixtralForCausalLM: each of their layers is
+// two of ours, attention and feed-forward or experts.
+func Llama(param string, experts int) (Source, bool) {
+	switch param {
+	case "embedding/weight":
+		return Source{[]string{"model.embed_tokens.weight"}, Plain}, true
+	case "final_norm/weight":
+		return Source{[]string{"model.norm.weight"}, Plain}, true
+	case "head/weight":
+		return Source{[]string{"lm_head.weight"}, Transposed}, true
+	}
+	i, rest, ok := layerOf(param)
+	if !ok {
+		return Source{}, false
+	}
+	prefix := fmt.Sprintf("model.layers.%d.", i/2)
+	if rest == "norm/weight" {
+		return Source{[]string{prefix + []string{"input_layernorm", "post_attention_layernorm"}[i%2] + ".weight"}, Plain}, true
+	}
+	if name, ok := strings.CutPrefix(rest, "attention/"); ok {
+		return Source{[]string{prefix + "self_attn." + name}, Transposed}, true
+	}
+	if name, ok := strings.CutPrefix(rest, "ff/"); ok {
+		return Source{[]string{prefix + "mlp." + name + "_proj.weight"}, Transposed}, true
+	}
+	s, ok := MixtralMoE(strings.TrimPrefix(rest, "moe/"), experts)
+	for j := range s.Names {
+		s.Names[j] = prefix + "block_sparse_moe." + s.Names[j]
+	}
+	return s, ok
+}
