@@ -154,7 +154,7 @@ func extended(name string, src []byte, find finder, above map[string]bool) (*nod
 		return nil, err
 	}
 	if tree == nil {
-		return nil, &Error{File: name, Message: "the recipe is empty: it has no name, d_model and layers"}
+		return nil, &Error{File: name, Message: "no model key: the recipe is empty, it has no name, d_model and layers"}
 	}
 	if tree.kind != mapNode {
 		return nil, tree.at.errorf("", "a recipe: got %s, want key: value", tree.what())

@@ -24,6 +24,8 @@ type section struct {
 	at    place
 	name  string
 	known []string
+
+	missing func() // says what the section needs; a misspelt key explains it better
 }
 
 // section begins a mapping; an absent or empty one has no keys. What stands around it is
@@ -43,8 +45,15 @@ func (s *section) get(key string) *node {
 	return s.n.get(key)
 }
 
-// done refuses unknown keys.
+// done refuses unknown keys, then keys that are missing.
 func (s *section) done() {
+	s.refuseUnknown()
+	if s.missing != nil {
+		s.missing()
+	}
+}
+
+func (s *section) refuseUnknown() {
 	if s.n == nil {
 		return
 	}
@@ -222,7 +231,9 @@ func (s *section) share(key string, of, def int64) int64 {
 func (s *section) width(key string, dModel int64) int64 {
 	n := s.get(key)
 	if n == nil || n.kind == nullNode {
-		s.fail(s.at, "", "%s needs a %s, a number or a multiple of d_model such as 3x", s.name, key)
+		s.missing = func() {
+			s.fail(s.at, "", "%s needs a %s, a number or a multiple of d_model such as 3x", s.name, key)
+		}
 		return 1
 	}
 	if p, ok := strings.CutSuffix(n.text, "x"); ok && n.kind == scalarNode {

@@ -17,10 +17,18 @@ var (
 	variantName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99})?$`)
 )
 
+// recipeKeys are the keys of a recipe; extends is merged before.
+var recipeKeys = []string{
+	"name", "doc", "paper", "extends", "vocabulary", "d_model", "positions", "repeat", "layers",
+	"norm", "final_norm", "head", "init", "balance", "train", "data",
+}
+
 // resolve fills a recipe from a tree in which extensions are merged already.
 func resolve(tree *node) (*Recipe, error) {
 	r := &reader{}
 	s := r.section(tree, tree.at, "a recipe")
+	s.known = append(s.known, recipeKeys...)
+	s.refuseUnknown() // a misspelt key explains why one is missing
 	out := &Recipe{tree: tree}
 	out.Name = s.text("name", "")
 	out.Doc, out.Paper = s.text("doc", ""), s.text("paper", "")
@@ -58,8 +66,6 @@ func resolve(tree *node) (*Recipe, error) {
 	}
 	out.Train = readTrain(r, s.get("train"), tree.at)
 	out.Data = readData(r, s.get("data"), tree.at)
-	s.get("extends") // merged before
-	s.done()
 	if r.err != nil {
 		return nil, r.err
 	}

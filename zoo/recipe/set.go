@@ -132,7 +132,7 @@ func (s *setter) item(n *node, i int, rest []step, name string) int {
 		item.spell()
 		if item.get(rest[0].key) == nil && len(item.entries) == 1 {
 			kind := item.entries[0].key
-			return s.fail("", "%s[%d] holds %s, not %s", name, i, kind, rest[0].key)
+			return s.fail(fmt.Sprintf("the path goes on with .%s", kind), "%s[%d] holds %s, not %s", name, i, kind, rest[0].key)
 		}
 	}
 	return s.walk(item, rest, "")
