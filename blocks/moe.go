@@ -131,9 +131,19 @@ func (c *Context) routerInputs(f *plugins.Function, flat Value) ([]Value, error)
 	return in, nil
 }
 
-// positions are the absolute positions of all tokens, int64 [T].
+// positions are the absolute positions of all tokens, int64 [T]. Padding in front does not
+// count.
 func (c *Context) positions() Value {
 	shape := op.ShapeOf(c.TokenIDs)
+	if c.KeyMask != nil {
+		seen := op.Max(op.Sub(op.CumSum(c.KeyMask, 1), c.G.Int64(1)), c.G.Int64(0)) // [B, past+L]
+		if c.Past != nil {
+			from := op.Unsqueeze(c.Past, 0)
+			seen = op.SliceBy(seen, 1, from, op.Add(from, op.Slice(shape, 0, 1, 2)))
+			seen = op.ReshapeTo(seen, shape)
+		}
+		return op.Reshape(seen, -1)
+	}
 	l := op.Squeeze(op.Slice(shape, 0, 1, 2), 0)
 	p := op.Range(c.G.Int64(0), l, c.G.Int64(1)) // [L]
 	if c.Past != nil {
