@@ -282,8 +282,8 @@ func (g *Graph) Apply(op *Op, attrs Attrs, n int, inputs ...*Value) []*Value {
 }
 
 // Append adds a node as a file has it: output names are given. Where inference cannot
-// tell because sizes are symbols or unknown, the outputs stay unknown and the
-// evaluator checks at run time.
+// tell because sizes or elements are known only at run time, the outputs stay unknown and
+// the evaluator checks.
 func (g *Graph) Append(node *Node, outputs []string) error {
 	node.graph = g
 	for i, name := range outputs {
@@ -303,20 +303,17 @@ func (g *Graph) Append(node *Node, outputs []string) error {
 	if err := op.checkAttrs(node.Attrs); err != nil {
 		return fmt.Errorf("node %q (%s): %w", node.Name, node.Op, err)
 	}
-	if err := node.infer(op); err != nil && node.concrete() {
+	if err := node.infer(op); err != nil && node.constant() {
 		return fmt.Errorf("node %q (%s): %w", node.Name, node.Op, err)
 	}
 	g.Nodes = append(g.Nodes, node)
 	return nil
 }
 
-// concrete reports whether all input shapes are numbers.
-func (n *Node) concrete() bool {
+// constant reports whether all inputs are constants, so that inference has the last word.
+func (n *Node) constant() bool {
 	for _, v := range n.Inputs {
-		if v == nil {
-			continue
-		}
-		if _, ok := v.Type.Shape.Ints(); !ok || !v.Known() {
+		if v != nil && v.data == nil {
 			return false
 		}
 	}

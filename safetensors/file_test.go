@@ -14,7 +14,9 @@ func file(header string, data int) []byte {
 	return append(append(b, header...), make([]byte, data)...)
 }
 
-func read(b []byte) (*File, error) { return NewFile("x.safetensors", bytes.NewReader(b), int64(len(b))) }
+func read(b []byte) (*File, error) {
+	return NewFile("x.safetensors", bytes.NewReader(b), int64(len(b)))
+}
 
 // bad inputs, each with what the message must say.
 var bad = []struct {

@@ -1,10 +1,12 @@
 package deps
 
 import (
+	_ "github.com/dlclark/regexp2"
 	_ "github.com/goccy/go-yaml"
 	_ "github.com/google/go-cmp/cmp"
 	_ "github.com/hashicorp/go-hclog"
 	_ "github.com/hashicorp/go-plugin"
+	_ "github.com/mattn/go-isatty"
 	_ "github.com/owulveryck/onnx-go"
 	_ "github.com/owulveryck/onnx-go/backend"
 	_ "github.com/owulveryck/onnx-go/backend/testbackend"
@@ -15,15 +17,13 @@ import (
 	_ "github.com/vbauerster/mpb/v8"
 	_ "github.com/yalue/onnxruntime_go"
 	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/cpu"
 	_ "golang.org/x/sys/unix"
 	_ "golang.org/x/term"
+	_ "gonum.org/v1/gonum/graph/simple"
 	_ "google.golang.org/grpc"
 	_ "google.golang.org/protobuf/proto"
 	_ "google.golang.org/protobuf/types/known/structpb"
-	_ "pgregory.net/rapid"
-	_ "github.com/dlclark/regexp2"
-	_ "gonum.org/v1/gonum/graph/simple"
 	_ "gorgonia.org/tensor"
-	_ "golang.org/x/sys/cpu"
-	_ "github.com/mattn/go-isatty"
+	_ "pgregory.net/rapid"
 )

@@ -125,5 +125,7 @@ func TestRotaryInverseUndoesItAndKeepsLengths(t *testing.T) {
 		Rotary(nil, s, 5, true, y, y, garbage(RotaryScratch(s)))
 		near(t, "undone", y, wide(x), 3e-7)
 	}
-	mustPanic(t, "odd Rot", func() { Rotary(nil, RotaryShape{1, 1, 1, 4, 3, 1e4, false}, 0, false, make([]float32, 4), make([]float32, 4), make([]float32, 4)) })
+	mustPanic(t, "odd Rot", func() {
+		Rotary(nil, RotaryShape{1, 1, 1, 4, 3, 1e4, false}, 0, false, make([]float32, 4), make([]float32, 4), make([]float32, 4))
+	})
 }
