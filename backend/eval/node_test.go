@@ -143,7 +143,7 @@ func runCase(d *cpu.Device, dir string) error {
 
 // unlessTyped counts an element type that a kernel does not take as unsupported.
 func unlessTyped(err error, ours bool) error {
-	for _, s := range []string{"does not take", "does not order", "does not cast", "does not read", "does not scatter", "is not supported", "has no attribute", "want floats", "no kernel", "want float32", "can be cast"} {
+	for _, s := range []string{"does not take", "does not order", "does not cast", "does not read", "does not scatter", "is not supported", "has no attribute", "want floats", "no kernel", "want float32", "can be cast", "where floats are expected"} {
 		if strings.Contains(err.Error(), s) {
 			return &notSupported{err.Error(), ours}
 		}

@@ -39,9 +39,19 @@ func ReadBytes(data []byte) (*File, error) {
 	return FromProto(m, nil)
 }
 
-// newestOpset is the newest version of the standard operators whose meaning, for the
-// operators of the table, is that of version 18.
-const newestOpset = 26
+// Versions of the standard operators in which those of the table mean what they do at
+// version 18, but for changed below. Attributes that a later version brought are refused by
+// name.
+const (
+	oldestOpset = 1
+	newestOpset = 28
+)
+
+// changed names the operators that had another form before a version.
+var changed = map[string]int64{
+	"Softmax": 13, "LogSoftmax": 13, "Squeeze": 13, "Unsqueeze": 13, "ReduceSum": 13, "Split": 13, "Clip": 11, "Pad": 11, "Slice": 10, "TopK": 10,
+	"Dropout": 12, "Gemm": 9, "Scan": 9, "Loop": 11, "If": 11, "CumSum": 11, "OneHot": 9, "Cast": 9, "Constant": 9,
+}
 
 // FromProto is Read for a message.
 func FromProto(m *pb.ModelProto, ext *file.External) (*File, error) {
@@ -54,8 +64,8 @@ func FromProto(m *pb.ModelProto, ext *file.External) (*File, error) {
 			out.Opset = o.Version
 		}
 	}
-	if out.Opset < 13 || out.Opset > newestOpset {
-		return nil, &Unsupported{fmt.Sprintf("opset %d of the standard operators (13 to %d are)", out.Opset, newestOpset)}
+	if out.Opset < oldestOpset || out.Opset > newestOpset {
+		return nil, &Unsupported{fmt.Sprintf("opset %d of the standard operators (%d to %d are)", out.Opset, oldestOpset, newestOpset)}
 	}
 	if len(m.Functions) > 0 {
 		return nil, &Unsupported{"a file with model-local functions"}
@@ -184,6 +194,9 @@ func (d *decoder) node(n *pb.NodeProto) error {
 // upgrade rewrites a node of an older opset to the form of opset 18: axes of reductions
 // moved from an attribute to an input.
 func (d *decoder) upgrade(n *graph.Node) error {
+	if since := changed[n.Op]; d.opset < since {
+		return &Unsupported{fmt.Sprintf("node %q: operator %s of opset %d, whose form changed at %d,", n.Name, n.Op, d.opset, since)}
+	}
 	if axes, ok := n.Attrs["axes"].([]int64); ok && d.opset < 18 && len(n.Op) > 6 && n.Op[:6] == "Reduce" {
 		delete(n.Attrs, "axes")
 		n.Inputs = append(n.Inputs[:1], d.g.Int64s(axes...))
