@@ -123,7 +123,7 @@ func TestSettings(t *testing.T) {
 		"train.lr":                "want KEY=VALUE",
 		"train.steps=1e3":         "steps: got \"1e3\"",
 		"=3":                      "want KEY=VALUE",
-		"train.lr=[":              "--set train.lr",
+		"train.lr=[":              "--set:1:10: sequence end token",
 	} {
 		if _, err := Load("moe-mamba-tiny", setting); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", setting, err, want)

@@ -1,11 +1,13 @@
 package recipe
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxSetting bounds the text of one setting.
@@ -51,14 +53,13 @@ func set(tree *node, setting string) (notes []string, err error) {
 	if !ok {
 		return nil, at.errorf("for example layers[1].moe.experts", "%s is no path of keys", quoteShort(key))
 	}
-	value, err := parseTree("--set "+key, []byte(text))
+	value, err := src.value(text, utf8.RuneCountInString(key)+1)
 	if err != nil {
 		return nil, err
 	}
 	if value == nil || value.kind == nullNode {
 		return nil, at.errorf("", "%s is set to nothing", quoteShort(key))
 	}
-	value.at = place{src, 1, len(key) + 2, len(text)}
 	s := &setter{key: key, at: at, value: value}
 	if n := s.walk(tree, path, ""); n == 0 && s.err == nil {
 		s.fail(s.blockHint(tree), "nothing in the recipe is called %s", quoteShort(key))
@@ -67,6 +68,41 @@ func set(tree *node, setting string) (notes []string, err error) {
 		return nil, s.err
 	}
 	return s.notes, nil
+}
+
+// value parses the value of a setting, which stands shift characters into the source.
+func (s *source) value(text string, shift int) (*node, error) {
+	n, err := parseTree(s.name, []byte(text))
+	var e *Error
+	if errors.As(err, &e) && e.Line > 0 {
+		p := place{s, e.Line, e.Col, 1}.shifted(shift)
+		return nil, p.errorf(e.Hint, "%s", e.Message)
+	}
+	if n != nil {
+		n.move(s, shift)
+	}
+	return n, err
+}
+
+// move places a tree inside another source.
+func (n *node) move(s *source, shift int) {
+	n.at = place{s, n.at.line, n.at.col, n.at.width}.shifted(shift)
+	for i := range n.entries {
+		e := &n.entries[i]
+		e.at = place{s, e.at.line, e.at.col, e.at.width}.shifted(shift)
+		e.value.move(s, shift)
+	}
+	for _, item := range n.items {
+		item.move(s, shift)
+	}
+}
+
+// shifted moves places of the first line to the right.
+func (p place) shifted(by int) place {
+	if p.line == 1 {
+		p.col += by
+	}
+	return p
 }
 
 type setter struct {
