@@ -73,13 +73,12 @@ func (l *layout) strided(out, steps []int, start int) {
 // each calls f for runs of the result between elements from and to along which every
 // operand moves evenly: at is the run's place in the result, n its length, off where
 // the operands begin and step how they move.
-func (l *layout) each(from, to int, f func(at, n int, off, step *[3]int)) {
+func (l *layout) each(from, to int, f func(at, n int, off, step [3]int)) {
 	if from >= to {
 		return
 	}
 	if l.rank == 0 {
-		var still [3]int
-		f(from, to-from, &l.start, &still)
+		f(from, to-from, l.start, [3]int{})
 		return
 	}
 	var index [maxAxes]int
@@ -94,7 +93,7 @@ func (l *layout) each(from, to int, f func(at, n int, off, step *[3]int)) {
 	}
 	for at := from; at < to; {
 		n := min(l.size[0]-index[0], to-at)
-		f(at, n, &off, &l.step[0])
+		f(at, n, off, l.step[0])
 		at += n
 		l.advance(&index, &off, n)
 	}

@@ -36,7 +36,7 @@ func where[T any](c *backend.Call, from, to int) {
 	var l layout
 	l.broadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape, c.In[2].Shape)
 	from, to = span(from, to, len(dst))
-	l.each(from, to, func(at, n int, off, step *[3]int) {
+	l.each(from, to, func(at, n int, off, step [3]int) {
 		i, j, k := off[0], off[1], off[2]
 		for x := range dst[at : at+n] {
 			if condition[i] {
@@ -81,41 +81,25 @@ func clip[T number](c *backend.Call, from, to int) {
 	}
 }
 
-// folding combines any number of broadcast operands, two at a time.
+// folding combines any number of broadcast operands: the first is spread over the result,
+// and each of the others is folded into it in place.
 func folding(fs byType) func(d *Device, c *backend.Call) error {
 	return func(d *Device, c *backend.Call) error {
 		f := fs[c.Input(0).DType]
 		if f == nil {
 			return unsupported(c)
 		}
-		if len(c.In) == 1 {
-			copy(c.Out[0].Data, c.In[0].Data)
-			return nil
+		if len(c.In) == 2 {
+			return d.elements(c, f)
 		}
-		call := *c
-		for i := 1; i < len(c.In); i++ {
-			first := c.In[0]
-			if i > 1 {
-				first = c.Out[0]
-			}
-			call.In = []*backend.Tensor{first, c.In[i]}
-			call.Out = c.Out
-			if i == 1 && len(c.In) > 2 {
-				call.In[0] = spread(c.In[0], c.Out[0])
-			}
-			if err := d.elements(&call, f); err != nil {
+		broadcastInto(c.Out[0], c.In[0])
+		for _, x := range c.In[1:] {
+			if err := d.elements(&backend.Call{Node: c.Node, In: []*backend.Tensor{c.Out[0], x}, Out: c.Out}, f); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-}
-
-// spread broadcasts the first of many operands into the result, so that the others can
-// be folded into it in place.
-func spread(x, into *backend.Tensor) *backend.Tensor {
-	broadcastInto(into, x)
-	return into
 }
 
 func extremes(f64 func(a, b float64) float64, i64 func(a, b int64) int64, u64 func(a, b uint64) uint64) byType {

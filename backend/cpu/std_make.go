@@ -86,6 +86,17 @@ func runCast(_ *Device, c *backend.Call) error {
 		copy(y.Data, x.Data)
 		return nil
 	}
+	if y.DType == graph.Float32 && x.DType == graph.Int64 {
+		convert(x.I64(), y.F32())
+		return nil
+	}
+	if y.DType == graph.Float32 && x.DType == graph.Bool {
+		to := y.F32()
+		for i, b := range x.Data {
+			to[i] = float32(b)
+		}
+		return nil
+	}
 	if x.DType.IsFloat() {
 		v, err := doubles(x)
 		if err != nil {

@@ -48,7 +48,7 @@ func runMatMul(d *Device, c *backend.Call) error {
 	switch c.Input(0).DType {
 	case graph.Float32:
 		a, b, y, scratch := f32(c.Input(0)), f32(c.Input(1)), f32(c.Output(0)), floats(c.Scratch)
-		l.each(0, product(x.batch), func(at, n int, off, step *[3]int) {
+		l.each(0, product(x.batch), func(at, n int, off, step [3]int) {
 			for i := range n {
 				kernel.Gemm(d.Pool, x.m, x.n, x.k,
 					kernel.Matrix{Data: a[(off[0]+i*step[0])*x.m*x.k:], Stride: x.k}, kernel.Matrix{Data: b[(off[1]+i*step[1])*x.k*x.n:], Stride: x.n},
@@ -79,7 +79,7 @@ func scratchMatMul(d *Device, c *backend.Call) int {
 
 func multiplyBatches[T number](c *backend.Call, x matrices, l *layout) {
 	a, b, y := backend.As[T](c.Input(0)), backend.As[T](c.Input(1)), backend.As[T](c.Output(0))
-	l.each(0, product(x.batch), func(at, n int, off, step *[3]int) {
+	l.each(0, product(x.batch), func(at, n int, off, step [3]int) {
 		for i := range n {
 			multiply(x.m, x.n, x.k, a[(off[0]+i*step[0])*x.m*x.k:], x.k, 1, b[(off[1]+i*step[1])*x.k*x.n:], x.n, 1, y[(at+i)*x.m*x.n:])
 		}
@@ -157,7 +157,7 @@ func addScaled[T number](c *backend.Call, beta T) {
 	y, x := backend.As[T](c.Output(0)), backend.As[T](c.Input(2))
 	var l layout
 	l.broadcast(c.Output(0).Shape, c.Input(2).Shape, nil, nil)
-	l.each(0, len(y), func(at, n int, off, step *[3]int) {
+	l.each(0, len(y), func(at, n int, off, step [3]int) {
 		for i := range n {
 			y[at+i] += beta * x[off[0]+i*step[0]]
 		}

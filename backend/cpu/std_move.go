@@ -83,7 +83,7 @@ func sizedType[T any]() graph.DType {
 
 func copyStrided[T any](dst, x []byte, l *layout, n int) {
 	to, from := elementsOf[T](dst), elementsOf[T](x)
-	l.each(0, n, func(at, n int, off, step *[3]int) {
+	l.each(0, n, func(at, n int, off, step [3]int) {
 		i := off[0]
 		if step[0] == 1 {
 			copy(to[at:at+n], from[i:i+n])
@@ -105,9 +105,14 @@ func broadcastInto(dst, x *backend.Tensor) {
 
 func runTranspose(d *Device, c *backend.Call) error {
 	x, y := c.Input(0), c.Output(0)
-	perm, err := op.Permutation(c.Node, len(x.Shape))
-	if err != nil {
-		return err
+	var buffer [maxAxes]int
+	perm := buffer[:len(x.Shape)]
+	given := c.Node.Ints("perm") // checked by inference
+	for i := range perm {
+		perm[i] = len(perm) - 1 - i
+		if given != nil {
+			perm[i] = int(given[i])
+		}
 	}
 	if x.DType == graph.Float32 {
 		kernel.Permute(d.Pool, x.Shape, perm, f32(x), f32(y))
@@ -216,7 +221,7 @@ func runSliceGrad(_ *Device, c *backend.Call) error {
 
 func putStrided[T any](dst, x []byte, l *layout, n int) {
 	to, from := elementsOf[T](dst), elementsOf[T](x)
-	l.each(0, n, func(at, n int, off, step *[3]int) {
+	l.each(0, n, func(at, n int, off, step [3]int) {
 		for k := range n {
 			to[off[0]+k*step[0]] = from[at+k]
 		}

@@ -191,7 +191,7 @@ func layerNormAny[T float32 | float64](c *backend.Call) {
 	for r := range rows {
 		in, out := x[r*width:(r+1)*width], y[r*width:(r+1)*width]
 		mean, rstd := moments(in, float64(c.Node.Float("epsilon", 1e-5)))
-		l.each(0, width, func(at, n int, off, step *[3]int) {
+		l.each(0, width, func(at, n int, off, step [3]int) {
 			for i := range n {
 				v := (float64(in[at+i]) - mean) * rstd * float64(gain[off[0]+i*step[0]])
 				if bias != nil {

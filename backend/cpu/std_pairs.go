@@ -58,7 +58,7 @@ func perPair[T, U any](f func(a, b T) U) rowsFunc {
 		var l layout
 		l.broadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape, nil)
 		from, to = span(from, to, len(dst))
-		l.each(from, to, func(at, n int, off, step *[3]int) {
+		l.each(from, to, func(at, n int, off, step [3]int) {
 			i, j, si, sj := off[0], off[1], step[0], step[1]
 			for k := range dst[at : at+n] {
 				dst[at+k] = f(x[i], y[j])
@@ -83,7 +83,7 @@ func f32Pairs(f loops) rowsFunc {
 		var l layout
 		l.broadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape, nil)
 		from, to = span(from, to, len(dst))
-		l.each(from, to, func(at, n int, off, step *[3]int) {
+		l.each(from, to, func(at, n int, off, step [3]int) {
 			i, j, out := off[0], off[1], dst[at:at+n]
 			switch {
 			case step[0] == 0 && n > 1:
@@ -312,7 +312,7 @@ func powers[T, E number](c *backend.Call, from, to int) {
 	var l layout
 	l.broadcast(c.Out[0].Shape, c.In[0].Shape, c.In[1].Shape, nil)
 	from, to = span(from, to, len(dst))
-	l.each(from, to, func(at, n int, off, step *[3]int) {
+	l.each(from, to, func(at, n int, off, step [3]int) {
 		for k := range n {
 			dst[at+k] = T(math.Pow(float64(x[off[0]+k*step[0]]), float64(y[off[1]+k*step[1]])))
 		}

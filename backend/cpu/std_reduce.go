@@ -38,20 +38,23 @@ type reducing struct {
 }
 
 func reductionOf(r reducing) Kernel {
-	plainSum := r.start == 0 && r.finish == nil
 	return Kernel{
 		Run: func(d *Device, c *backend.Call) error {
 			w, err := reducedWalk(c)
 			if err != nil {
 				return err
 			}
-			if plainSum && c.Node.Op == "ReduceSum" && c.In[0].DType == graph.Float32 && sumFast(d, c, w) {
-				return nil
+			if !summed(c) || c.In[0].DType != graph.Float32 || !sumFast(d, c, w) {
+				return reduceAny(c, w, r)
 			}
-			return reduceAny(c, w, r)
+			if c.Node.Op == "ReduceMean" && !w.none {
+				y := f32(c.Out[0])
+				kernel.Scale(d.Pool, y, 1/float32(w.n), y)
+			}
+			return nil
 		},
 		Scratch: func(_ *Device, c *backend.Call) int {
-			if c.Node.Op != "ReduceSum" {
+			if !summed(c) {
 				return 0
 			}
 			if rows, width, ok := leadingSum(c.In[0].Shape, c.Out[0].Elements()); ok {
@@ -61,6 +64,9 @@ func reductionOf(r reducing) Kernel {
 		},
 	}
 }
+
+// summed reports whether the vector kernels can take a reduction.
+func summed(c *backend.Call) bool { return c.Node.Op == "ReduceSum" || c.Node.Op == "ReduceMean" }
 
 // walk is which axes of the input a reduction reduces.
 type walk struct {
@@ -175,7 +181,7 @@ func reduceFloats[T number](c *backend.Call, w walk, r reducing) {
 		sums[i] = r.start
 	}
 	l := w.layout()
-	l.each(0, len(x), func(at, n int, off, step *[3]int) {
+	l.each(0, len(x), func(at, n int, off, step [3]int) {
 		for k := range n {
 			to := off[0] + k*step[0]
 			sums[to] = r.fold(sums[to], r.each(float64(x[at+k])))
@@ -217,13 +223,13 @@ func logSumExp[T float32 | float64](c *backend.Call, w walk) {
 		tops[i] = math.Inf(-1)
 	}
 	l := w.layout()
-	l.each(0, len(x), func(at, n int, off, step *[3]int) {
+	l.each(0, len(x), func(at, n int, off, step [3]int) {
 		for k := range n {
 			to := off[0] + k*step[0]
 			tops[to] = math.Max(tops[to], float64(x[at+k]))
 		}
 	})
-	l.each(0, len(x), func(at, n int, off, step *[3]int) {
+	l.each(0, len(x), func(at, n int, off, step [3]int) {
 		for k := range n {
 			to := off[0] + k*step[0]
 			if math.IsInf(tops[to], 0) {
