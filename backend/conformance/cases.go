@@ -1,0 +1,81 @@
+package conformance
+
+import (
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/op"
+)
+
+// Case is one operator at one size.
+type Case struct {
+	Name string
+	// Build adds the operator to g and answers its outputs.
+	Build func(g *graph.Graph) []*graph.Value
+	// NoGradient leaves out the comparison with central differences.
+	NoGradient bool
+}
+
+// input adds a float input; its values are drawn by Run. The beginning of the name says
+// how: "pos" positive, "neg" negative, else around 0.
+func input(g *graph.Graph, name string, dims ...int64) *graph.Value {
+	return g.Input(name, graph.Float32, graph.Dims(dims...))
+}
+
+// Cases are all cases.
+func Cases() []Case {
+	var out []Case
+	add := func(name string, build func(g *graph.Graph) []*graph.Value) {
+		out = append(out, Case{Name: name, Build: build})
+	}
+	one := func(v *graph.Value) []*graph.Value { return []*graph.Value{v} }
+	for _, n := range []int64{1, 7, 8, 33} {
+		add("SiLU", func(g *graph.Graph) []*graph.Value { return one(op.SiLU(input(g, "x", 3, n))) })
+		add("Gelu", func(g *graph.Graph) []*graph.Value { return one(op.Gelu(input(g, "x", 3, n))) })
+		add("RMSNorm", func(g *graph.Graph) []*graph.Value {
+			d := n + 1 // a single number normalises to its sign, which has no difference quotient
+			return one(op.RMSNorm(input(g, "x", 2, 3, d), input(g, "gain", d), input(g, "bias", d), 1e-5))
+		})
+		add("CausalConv", func(g *graph.Graph) []*graph.Value {
+			y, next := op.CausalConv(input(g, "x", 2, 5, n), input(g, "w", n, 4), input(g, "bias", n), input(g, "past", 2, n, 3))
+			return []*graph.Value{y, next}
+		})
+	}
+	for _, s := range [][5]int64{{1, 1, 8, 16, 1}, {2, 5, 6, 4, 1}, {1, 17, 16, 16, 1}, {2, 33, 12, 3, 2}, {1, 16, 5, 4, 5}} { // B, L, D, N, G
+		add("SelectiveScan", func(g *graph.Graph) []*graph.Value {
+			y, state := op.SelectiveScan(input(g, "u", s[0], s[1], s[2]), input(g, "pos_delta", s[0], s[1], s[2]), input(g, "neg_a", s[2], s[3]),
+				input(g, "b", s[0], s[1], s[4], s[3]), input(g, "c", s[0], s[1], s[4], s[3]), input(g, "d", s[2]), input(g, "past", s[0], s[2], s[3]))
+			return []*graph.Value{y, state}
+		})
+	}
+	for _, s := range [][6]int64{{1, 1, 1, 1, 1, 4}, {2, 5, 5, 4, 2, 8}, {1, 3, 9, 2, 2, 6}, {1, 20, 20, 3, 1, 16}} { // B, L, S, Hq, Hkv, Dh
+		add("Attention", func(g *graph.Graph) []*graph.Value {
+			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, 0.5))
+		})
+	}
+	for _, interleaved := range []bool{false, true} {
+		add("Rope", func(g *graph.Graph) []*graph.Value {
+			return one(op.Rope(input(g, "x", 2, 5, 3, 8), g.Int64(3), op.RopeSpec{Base: 100, Dims: 6, Interleaved: interleaved}))
+		})
+	}
+	for _, s := range [][4]int64{{1, 1, 1, 4}, {7, 2, 3, 5}, {40, 1, 8, 16}} { // T, k, E, D
+		experts := func(g *graph.Graph) *graph.Value {
+			ids := make([]int64, s[0]*s[1])
+			for i := range ids {
+				ids[i] = int64(i*i*7+i) % s[2]
+			}
+			return g.Const("experts", graph.Ints([]int{int(s[0]), int(s[1])}, ids...))
+		}
+		add("experts", func(g *graph.Graph) []*graph.Value {
+			d := op.Dispatch(experts(g), s[2], false)
+			rows := op.TakeRows(input(g, "x", s[0], s[3]), d)
+			rows = op.Add(op.GroupedMatMul(rows, input(g, "w", s[2], s[3], 6), d), op.ExpertRows(input(g, "bias", s[2], 6), d))
+			return one(op.Combine(rows, input(g, "weight", s[0], s[1]), d))
+		})
+	}
+	add("CrossEntropy", func(g *graph.Graph) []*graph.Value {
+		return one(op.CrossEntropy(input(g, "logits", 4, 9), g.Const("target", graph.Ints([]int{4}, 0, 8, op.IgnoreTarget, 3))))
+	})
+	out = append(out, Case{Name: "CacheAppend", NoGradient: true, Build: func(g *graph.Graph) []*graph.Value {
+		return one(op.CacheAppend(input(g, "cache", 2, 2, 7, 3), input(g, "rows", 2, 2, 3, 3), g.Int64(2)))
+	}})
+	return out
+}
