@@ -42,11 +42,20 @@ func Build(ctx context.Context, r *recipe.Recipe, h *plugins.Host) (*Model, erro
 			return nil, err
 		}
 		key := functionKey(kind, s.Provider+"/"+s.Variant.Name, s.Config, dims)
+		fn, err := s.Function()
+		if err != nil {
+			return nil, err
+		}
 		if _, known := seen[key]; !known {
 			seen[key] = len(m.Functions)
 			m.Functions = append(m.Functions, s)
+			if kind == plugins.RouterKind && fn.Capabilities.Causal {
+				if err := checkCausal(ctx, fn, dims); err != nil {
+					return nil, &plugins.Error{Plugin: s.Provider, Op: "build " + s.Variant.Name, Detail: err.Error()}
+				}
+			}
 		}
-		return s.Function()
+		return fn, nil
 	})
 }
 

@@ -1,0 +1,51 @@
+package zoo_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/plugins"
+	"github.com/moezoo/moezoo/zoo"
+	"github.com/moezoo/moezoo/zoo/recipe"
+)
+
+// leaky claims to be causal and weighs tokens by a softmax over time.
+var leaky = plugins.Router[struct{}]{
+	Name: "leaky", Doc: "looks at later tokens", Capabilities: plugins.Capabilities{Causal: true},
+	Route: func(b *plugins.Builder, x plugins.Value, _ struct{}, d plugins.Dims) plugins.Routing {
+		p := op.Softmax(b.Linear("router", x, d.DModel, d.Experts), 0) // over tokens: the leak
+		weight, expert := op.TopK(p, b.Int64s(d.TopK), -1, true, true)
+		return plugins.Routing{Expert: expert, Weight: weight}
+	},
+}
+
+// mixing is an expert that looks at other tokens.
+var mixing = plugins.Expert[struct{}]{
+	Name: "mixing", Doc: "mixes tokens",
+	Apply: func(b *plugins.Builder, x plugins.Value, _ struct{}, d plugins.Dims) plugins.Value {
+		return op.Add(op.Sub(x, op.ReduceMean(x, []int64{0}, true)), b.Param("bias", initZero, false, d.DModel))
+	},
+}
+
+func init() { plugins.Register(plugins.NewProvider("wrong", "1.0.0", leaky, mixing)) }
+
+func TestARouterThatLeaksTheFutureIsCaught(t *testing.T) {
+	for setting, want := range map[string]string{
+		"layers.moe.router=wrong/leaky":  "changes with later tokens",
+		"layers.moe.expert=wrong/mixing": "may mix tokens",
+	} {
+		r, err := recipe.Load("moe-mamba-debug", setting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := zoo.Build(context.Background(), r, newHost(t))
+		if err == nil {
+			_, err = m.Net.Count(64)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "wrong") {
+			t.Errorf("%s: %v, want %q", setting, err, want)
+		}
+	}
+}
