@@ -106,6 +106,9 @@ func printReport(out io.Writer, r *export.Report, asJSON bool) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if r.Missing != "" {
+		fmt.Fprintf(out, "NOT checked in ONNX Runtime: %s\n", r.Missing)
+	}
 	_, err := fmt.Fprintf(out, "%s, tolerance %g: both sides compute in float32, in another order\n", r.Runtime, export.Tolerance)
 	return err
 }
