@@ -23,7 +23,10 @@ type Options struct {
 	Names    Profile // HF when empty
 	Opset    int64   // 18 when 0
 	External bool    // weights beside the file even when they are small
-	Metadata map[string]string
+	// Functions keeps the fused operators as model-local functions instead of inlining their
+	// lowerings: pleasant to look at, but many runtimes read no functions.
+	Functions bool
+	Metadata  map[string]string
 }
 
 // Symbols of the graph's sizes, as consumers want them spelled.
@@ -34,9 +37,10 @@ const (
 
 // Prepared is a source in standard operators, ready to be written.
 type Prepared struct {
-	Graph  *graph.Graph
-	weight func(name string) *backend.Tensor
-	opt    Options
+	Graph     *graph.Graph
+	weight    func(name string) *backend.Tensor
+	opt       Options
+	functions *functionSet // nil when everything is inlined
 }
 
 // Prepare names, lowers and folds. The source's graph is changed.
@@ -59,15 +63,24 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 	if err := rename(s.Graph, o.Names); err != nil {
 		return nil, err
 	}
-	lowered, err := lower.Graph(s.Graph)
-	if err != nil {
-		return nil, err
+	lowered := s.Graph
+	if o.Functions {
+		lowered.Prune()
+	} else {
+		var err error
+		if lowered, err = lower.Graph(s.Graph); err != nil {
+			return nil, err
+		}
 	}
 	folded, err := fold(lowered, s.Weight)
 	if err != nil {
 		return nil, err
 	}
-	return &Prepared{folded, s.Weight, o}, nil
+	p := &Prepared{Graph: folded, weight: s.Weight, opt: o}
+	if o.Functions {
+		p.functions, err = functions(folded)
+	}
+	return p, err
 }
 
 // hasCache reports whether the graph has attention caches.
@@ -89,7 +102,7 @@ func (p *Prepared) Write(path string, metadata map[string]string) error {
 		}
 	}
 	all["zoo.names"] = string(p.opt.Names)
-	m, err := onnx.Model(p.Graph, onnx.ModelOptions{
+	o := onnx.ModelOptions{
 		Opset: p.opt.Opset, Metadata: all, Weight: p.bytes,
 		DimName: func(d graph.Dim) string {
 			if d.Equal(graph.Symbol(pastSize).Add(graph.Symbol("sequence_length"))) {
@@ -97,7 +110,12 @@ func (p *Prepared) Write(path string, metadata map[string]string) error {
 			}
 			return d.String()
 		},
-	})
+	}
+	if s := p.functions; s != nil {
+		o.Functions = s.protos
+		o.Call = func(n *graph.Node) (string, int) { name := s.byNode[n]; return name, s.counts[name] }
+	}
+	m, err := onnx.Model(p.Graph, o)
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
 	f.StringVar(&names, "names", "hf", "names of states: hf (transformers.js) or genai (onnxruntime-genai)")
 	f.Int64Var(&o.Opset, "opset", 0, "opset to write, 18 to 22; 18 by default")
 	f.BoolVar(&o.External, "external", false, "weights in a file of their own, as above 1.5 GB")
+	f.BoolVar(&o.Functions, "functions", false, "keep fused operators as functions in the file")
 	f.BoolVar(&o.NoVerify, "no-verify", false, "keep the file unchecked")
 	f.BoolVar(&asJSON, "json", false, "for scripts")
 	return c

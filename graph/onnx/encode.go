@@ -26,6 +26,9 @@ type ModelOptions struct {
 	Weight func(name string) []byte
 	// Functions are model-local functions that nodes of the graph's zoo operators call.
 	Functions []*pb.FunctionProto
+	// Call answers, for a node of the zoo domain, the function that it calls and how many of
+	// its outputs that has.
+	Call func(n *graph.Node) (name string, outputs int)
 	// DimName spells a dimension that is no bare symbol; nil writes its canonical form.
 	DimName func(d graph.Dim) string
 }
@@ -165,6 +168,12 @@ func (e *encoder) dim(d graph.Dim) *pb.TensorShapeProto_Dimension {
 
 func (e *encoder) node(n *graph.Node) (*pb.NodeProto, error) {
 	out := &pb.NodeProto{Name: n.Name, Domain: n.Domain, OpType: n.Op}
+	outputs := n.Outputs
+	if n.Domain == graph.Domain && e.opt.Call != nil {
+		name, count := e.opt.Call(n)
+		out.OpType, outputs = name, outputs[:count]
+		defer func() { out.Attribute = nil }() // the function has them built in
+	}
 	for _, v := range n.Inputs {
 		if v == nil {
 			out.Input = append(out.Input, "")
@@ -179,7 +188,7 @@ func (e *encoder) node(n *graph.Node) (*pb.NodeProto, error) {
 	for len(out.Input) > 0 && out.Input[len(out.Input)-1] == "" {
 		out.Input = out.Input[:len(out.Input)-1]
 	}
-	for _, v := range n.Outputs {
+	for _, v := range outputs {
 		out.Output = append(out.Output, v.Name)
 	}
 	for _, name := range n.Attrs.Names() {

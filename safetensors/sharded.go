@@ -1,0 +1,137 @@
+package safetensors
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+// maxIndex bounds the index of a sharded checkpoint.
+const maxIndex = 64 << 20
+
+// Sharded is a checkpoint spread over several files by an index, such as
+// model.safetensors.index.json.
+type Sharded struct {
+	shards map[string]*File // by file name
+	where  map[string]*File // by tensor
+}
+
+// OpenSharded opens all files that an index names. They must lie beside it, exist, and
+// hold exactly the tensors that the index says, each in one place.
+func OpenSharded(index string) (*Sharded, error) {
+	info, err := os.Stat(index)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxIndex {
+		return nil, &Error{index, fmt.Errorf("%d bytes are over the limit of %d", info.Size(), maxIndex)}
+	}
+	raw, err := os.ReadFile(index)
+	if err != nil {
+		return nil, err
+	}
+	weights, err := parseIndex(raw)
+	if err != nil {
+		return nil, &Error{index, err}
+	}
+	s := &Sharded{shards: map[string]*File{}, where: map[string]*File{}}
+	for _, tensor := range sorted(weights) {
+		shard := weights[tensor]
+		f := s.shards[shard]
+		if f == nil {
+			if f, err = Open(filepath.Join(filepath.Dir(index), shard)); err != nil {
+				s.Close()
+				return nil, err
+			}
+			s.shards[shard] = f
+		}
+		if _, ok := f.Info(tensor); !ok {
+			s.Close()
+			return nil, &Error{index, fmt.Errorf("tensor %q is not in %s", tensor, shard)}
+		}
+		s.where[tensor] = f
+	}
+	for name, f := range s.shards {
+		for _, tensor := range f.Names() {
+			if s.where[tensor] != f {
+				s.Close()
+				return nil, &Error{index, fmt.Errorf("tensor %q of %s is not listed there", tensor, name)}
+			}
+		}
+	}
+	return s, nil
+}
+
+func sorted(m map[string]string) []string {
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// parseIndex reads {"weight_map": {TENSOR: FILE, …}}. A tensor that occurs twice and a file
+// outside of the folder are errors.
+func parseIndex(raw []byte) (map[string]string, error) {
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	if err := open(d, '{'); err != nil {
+		return nil, err
+	}
+	var weights map[string]string
+	seen := map[string]bool{}
+	for d.More() {
+		k, err := key(d, seen)
+		if err != nil {
+			return nil, err
+		}
+		if k != "weight_map" {
+			var skipped json.RawMessage
+			if err := d.Decode(&skipped); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if weights, err = parseMetadata(d); err != nil {
+			return nil, fmt.Errorf("weight_map: %w", err)
+		}
+	}
+	if len(weights) == 0 {
+		return nil, errors.New("weight_map is missing or empty")
+	}
+	for tensor, shard := range weights {
+		if shard == "" || shard != filepath.Base(shard) || strings.HasPrefix(shard, ".") || strings.ContainsAny(shard, `\:`) {
+			return nil, fmt.Errorf("tensor %q: the file %q is not beside the index", tensor, shard)
+		}
+	}
+	return weights, nil
+}
+
+// File is the file that holds a tensor.
+func (s *Sharded) File(tensor string) (f *File, ok bool) {
+	f, ok = s.where[tensor]
+	return f, ok
+}
+
+// Names lists all tensors.
+func (s *Sharded) Names() []string {
+	names := make([]string, 0, len(s.where))
+	for n := range s.where {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Close closes all files.
+func (s *Sharded) Close() error {
+	var errs []error
+	for _, f := range s.shards {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,87 @@
+package safetensors
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func writeFile(t *testing.T, dir, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, content, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func shard(t *testing.T, dir, name string, tensors ...string) {
+	t.Helper()
+	var b bytes.Buffer
+	var list []Tensor
+	for _, n := range tensors {
+		list = append(list, Tensor{n, U8, []int64{1}, []byte(n[:1])})
+	}
+	if err := Write(&b, list, nil); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, dir, name, b.Bytes())
+}
+
+func TestShardsAreFoundThroughTheirIndex(t *testing.T) {
+	dir := t.TempDir()
+	shard(t, dir, "1.safetensors", "a", "b")
+	shard(t, dir, "2.safetensors", "c")
+	index := writeFile(t, dir, "index.json", []byte(`{"metadata":{"total_size":3},"weight_map":{"a":"1.safetensors","b":"1.safetensors","c":"2.safetensors"}}`))
+	s, err := OpenSharded(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	f, ok := s.File("c")
+	if raw, err := f.Bytes("c"); !ok || err != nil || string(raw) != "c" || strings.Join(s.Names(), "") != "abc" {
+		t.Errorf("%q %v %v", raw, err, s.Names())
+	}
+}
+
+func TestBadIndicesAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	shard(t, dir, "1.safetensors", "a", "b")
+	shard(t, dir, "2.safetensors", "b")
+	for index, want := range map[string]string{
+		`{"weight_map":{"a":"../1.safetensors"}}`:                  "is not beside the index",
+		`{"weight_map":{"a":"/etc/passwd"}}`:                       "is not beside the index",
+		`{"weight_map":{"a":"3.safetensors"}}`:                     "no such file",
+		`{"weight_map":{"a":"1.safetensors","a":"2.safetensors"}}`: `"a" occurs twice`,
+		`{"weight_map":{"a":"1.safetensors"}}`:                     `tensor "b" of 1.safetensors is not listed there`,
+		`{"weight_map":{"c":"1.safetensors"}}`:                     `tensor "c" is not in 1.safetensors`,
+		`{"weight_map":{"a":"1.safetensors","b":"2.safetensors"}}`: `tensor "b" of 1.safetensors is not listed there`,
+		`{"weight_map":{"a":7}}`:                                   `"a" is no string`,
+		`{}`:                                                       "weight_map is missing",
+		`[]`:                                                       "want {",
+	} {
+		_, err := OpenSharded(writeFile(t, dir, "index.json", []byte(index)))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", index, err, want)
+		}
+	}
+}
+
+func TestAFileThatShrinksIsAnErrorAndNoSignal(t *testing.T) {
+	dir := t.TempDir()
+	shard(t, dir, "1.safetensors", "a", "b")
+	path := filepath.Join(dir, "1.safetensors")
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := os.Truncate(path, 20); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Bytes("b"); err == nil || !strings.Contains(err.Error(), "has the file shrunk?") {
+		t.Errorf("got %v", err)
+	}
+}
