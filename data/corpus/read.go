@@ -112,7 +112,7 @@ func readFile(path string, size int64) ([]byte, error) {
 	}
 	z, err := gzip.NewReader(bufio.NewReader(f))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: is no gzip file: %w", path, err)
 	}
 	return readLimited(path, z, min(MaxBytes, 1<<20+maxRatio*size))
 }
