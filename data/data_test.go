@@ -2,7 +2,10 @@ package data
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/moezoo/moezoo/data/corpus"
@@ -13,7 +16,7 @@ import (
 func TestEveryEpochVisitsEveryWindowOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, context := rapid.IntRange(2, 5000).Draw(t, "tokens"), rapid.IntRange(1, 64).Draw(t, "context")
-		s, err := NewSampler(make([]int64, n), rapid.Uint64().Draw(t, "seed"), context)
+		s, err := NewSampler(make(InMemory, n), rapid.Uint64().Draw(t, "seed"), context)
 		if err != nil {
 			if n-1 >= context {
 				t.Fatal(err)
@@ -41,11 +44,13 @@ func TestEveryHeldOutTokenIsATargetOnce(t *testing.T) {
 		for i := range tokens {
 			tokens[i] = int64(i)
 		}
-		w := NewWindows(tokens, 4)
+		w := NewWindows(InMemory(tokens), 4)
 		var seen []int64
 		for first := 0; first < w.Count(); first += 2 {
 			ids, targets := make([]int64, 8), make([]int64, 8)
-			w.Fill(first, ids, targets)
+			if err := w.Fill(first, ids, targets); err != nil {
+				t.Fatal(err)
+			}
 			for i, x := range targets {
 				if x != IgnoreTarget {
 					if ids[i]+1 != x {
@@ -80,12 +85,67 @@ func TestTheEmbeddedCorpusSplitsOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSet(docs, tokenizer.Bytes{}, DefaultHoldout)
+	s, err := NewSet(docs, tokenizer.Bytes{}, DefaultHoldout, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Train)+len(s.Held) != len(corpus.Default()) || len(s.Held) < 50000 {
-		t.Errorf("%d + %d tokens", len(s.Train), len(s.Held))
+	if s.Train.Len()+s.Held.Len() != len(corpus.Default()) || s.Held.Len() < 50000 {
+		t.Errorf("%d + %d tokens", s.Train.Len(), s.Held.Len())
 	}
 	t.Logf("%+v", Measure(s.TrainText, s.HeldText))
+}
+
+func TestTokenFilesHoldWhatWasWritten(t *testing.T) {
+	for _, vocabulary := range []int{300, 70000} {
+		path := filepath.Join(t.TempDir(), "x.tokens")
+		ids := make([]int64, 5000)
+		for i := range ids {
+			ids[i] = int64(i*i) % int64(vocabulary)
+		}
+		if err := WriteTokens(path, ids, vocabulary); err != nil {
+			t.Fatal(err)
+		}
+		f, err := OpenTokens(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]int64, 4000)
+		if err := f.Copy(got, 1000); err != nil || !slices.Equal(got, ids[1000:]) || f.Len() != 5000 {
+			t.Errorf("vocabulary %d: %v", vocabulary, err)
+		}
+		if err := os.Truncate(path, 64); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Copy(make([]int64, 10), 4990); err == nil || !strings.Contains(err.Error(), "has the file shrunk?") {
+			t.Errorf("after shrinking: %v", err)
+		}
+		if _, err := OpenTokens(path); err == nil || !strings.Contains(err.Error(), "do not fit a file of 64 bytes") {
+			t.Errorf("opened short: %v", err)
+		}
+		f.Close()
+	}
+	if err := WriteTokens(filepath.Join(t.TempDir(), "y"), []int64{3}, 3); err == nil {
+		t.Error("a token outside of the vocabulary was written")
+	}
+}
+
+func FuzzTokenFile(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "x")
+	if err := WriteTokens(path, []int64{1, 2, 3}, 5); err != nil {
+		f.Fatal(err)
+	}
+	raw, _ := os.ReadFile(path)
+	f.Add(raw)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		path := filepath.Join(t.TempDir(), "x")
+		if err := os.WriteFile(path, raw, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		file, err := OpenTokens(path)
+		if err != nil {
+			return
+		}
+		defer file.Close()
+		_ = file.Copy(make([]int64, file.Len()), 0)
+	})
 }

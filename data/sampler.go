@@ -9,24 +9,24 @@ import (
 // only on the seed. An epoch visits every window once; each epoch has another order and
 // another offset, so that windows begin at different tokens.
 type Sampler struct {
-	tokens  []int64
+	tokens  Tokens
 	seed    uint64
 	context int
 	windows uint64 // per epoch
 }
 
 // NewSampler refuses a text that is too short for a single window.
-func NewSampler(tokens []int64, seed uint64, context int) (*Sampler, error) {
+func NewSampler(tokens Tokens, seed uint64, context int) (*Sampler, error) {
 	if context < 1 {
 		return nil, fmt.Errorf("context %d: want at least 1", context)
 	}
 	// One window's length is kept free for the epoch's offset.
-	n := (len(tokens) - 1) / context
+	n := (tokens.Len() - 1) / context
 	if n > 1 {
 		n--
 	}
 	if n < 1 {
-		return nil, fmt.Errorf("the training text has %d tokens, fewer than one window of %d + 1", len(tokens), context)
+		return nil, fmt.Errorf("the training text has %d tokens, fewer than one window of %d + 1", tokens.Len(), context)
 	}
 	return &Sampler{tokens: tokens, seed: seed, context: context, windows: uint64(n)}, nil
 }
@@ -38,19 +38,24 @@ func (s *Sampler) Windows() int { return int(s.windows) }
 func (s *Sampler) Start(n int64) int {
 	epoch, i := uint64(n)/s.windows, uint64(n)%s.windows
 	key := mix(s.seed ^ mix(epoch+1))
-	room := uint64(len(s.tokens)-1) - s.windows*uint64(s.context)
+	room := uint64(s.tokens.Len()-1) - s.windows*uint64(s.context)
 	offset := mix(key) % (min(room, uint64(s.context)) + 1)
 	return int(permute(i, s.windows, key))*s.context + int(offset)
 }
 
 // Fill writes samples first … first+rows−1: ids [rows · context], and the same shifted by
 // one as targets. It allocates nothing.
-func (s *Sampler) Fill(first int64, ids, targets []int64) {
+func (s *Sampler) Fill(first int64, ids, targets []int64) error {
 	for row := 0; row*s.context < len(ids); row++ {
 		at := s.Start(first + int64(row))
-		copy(ids[row*s.context:(row+1)*s.context], s.tokens[at:])
-		copy(targets[row*s.context:(row+1)*s.context], s.tokens[at+1:])
+		if err := s.tokens.Copy(ids[row*s.context:(row+1)*s.context], at); err != nil {
+			return err
+		}
+		if err := s.tokens.Copy(targets[row*s.context:(row+1)*s.context], at+1); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // permute is a bijection of 0 … n−1: a four-round Feistel network on the next even number

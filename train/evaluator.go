@@ -63,7 +63,9 @@ func (e *Evaluator) Measure(ctx context.Context, set *data.Set) (*Evaluation, er
 	w := data.NewWindows(set.Held, e.sizes.Context)
 	total := 0.0
 	for first := 0; first < w.Count(); first += e.sizes.Batch {
-		w.Fill(first, e.ids.I64(), e.targets.I64())
+		if err := w.Fill(first, e.ids.I64(), e.targets.I64()); err != nil {
+			return nil, err
+		}
 		n := 0
 		for _, t := range e.targets.I64() {
 			if t >= 0 {

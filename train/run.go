@@ -242,7 +242,9 @@ func (r *Run) step() (Progress, error) {
 	rows := int64(r.cfg.Sizes.Batch)
 	for micro := range r.cfg.Sizes.Accumulate {
 		ids, targets := r.engine.Batch()
-		r.sampler.Fill((int64(step)*int64(r.cfg.Sizes.Accumulate)+int64(micro))*rows, ids, targets)
+		if err := r.sampler.Fill((int64(step)*int64(r.cfg.Sizes.Accumulate)+int64(micro))*rows, ids, targets); err != nil {
+			return Progress{}, err
+		}
 		if err := r.engine.Accumulate(ctx, micro, [2]int64{int64(r.cfg.Seed), int64(step)}); err != nil {
 			return Progress{}, err
 		}

@@ -3,6 +3,8 @@ package zoo
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 
 	"github.com/moezoo/moezoo/backend"
@@ -73,7 +75,13 @@ func (m *Model) Data(docs []corpus.Document) (*data.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return data.NewSet(docs, t, m.Recipe.Data.Holdout)
+	cache, err := os.UserCacheDir()
+	if err == nil {
+		cache = filepath.Join(cache, "moezoo", "tokens")
+	} else {
+		cache = "" // without a home the tokens stay in memory
+	}
+	return data.NewSet(docs, t, m.Recipe.Data.Holdout, cache)
 }
 
 // Train prepares a run of the recipe on a device.

@@ -31,7 +31,9 @@ func evalCommand() *cobra.Command {
 				return err
 			}
 			if all {
-				set = set.AllHeld()
+				if set, err = set.AllHeld(); err != nil {
+					return err
+				}
 			}
 			e, err := t.Evaluate(c.Context(), set)
 			if err != nil {

@@ -33,7 +33,7 @@ func quickstartCommand() *cobra.Command {
 
 // quickstartSteps fit the run into its three minutes on two cores.
 const (
-	quickstartSteps   = 400
+	quickstartSteps   = 300
 	quickstartGeneric = 6 // without vector kernels
 )
 
