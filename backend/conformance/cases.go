@@ -1,6 +1,9 @@
 package conformance
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
 )
@@ -77,5 +80,7 @@ func Cases() []Case {
 	out = append(out, Case{Name: "CacheAppend", NoGradient: true, Build: func(g *graph.Graph) []*graph.Value {
 		return one(op.CacheAppend(input(g, "cache", 2, 2, 7, 3), input(g, "rows", 2, 2, 3, 3), g.Int64(2)))
 	}})
-	return out
+	return append(out, standard()...)
 }
+
+func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
