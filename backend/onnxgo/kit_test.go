@@ -84,15 +84,15 @@ func runCase(c *testbackend.TestCase) (err error) {
 		return fmt.Errorf("%d outputs, want %d", len(out), len(c.ExpectedOutput))
 	}
 	for i, want := range c.ExpectedOutput {
-		if err := near(out[i], want); err != nil {
+		if err := compare(out[i], want); err != nil {
 			return fmt.Errorf("output %d: %w", i, err)
 		}
 	}
 	return nil
 }
 
-// near accepts 1e-5 + 1e-4·|want| on floats: the cases hold float32 results of numpy.
-func near(got, want tensor.Tensor) error {
+// compare accepts 1e-5 + 1e-4·|want| on floats: the cases hold float32 results of numpy.
+func compare(got, want tensor.Tensor) error {
 	if !slices.Equal(got.Shape(), want.Shape()) && got.Shape().TotalSize() != want.Shape().TotalSize() {
 		return fmt.Errorf("has the shape %v, want %v", got.Shape(), want.Shape())
 	}

@@ -146,13 +146,12 @@ func lowerSelectiveScan(c *graph.Lower) []Value {
 		column = func(x Value) Value { return Unsqueeze(Transpose(x, 1, 0, 2, 3), 4) }
 		wide = func(x Value) Value { return Unsqueeze(Transpose(x, 1, 0, 2, 3), 3) }
 	}
-	states, ys := Scan(func(_ *graph.Graph, states, in []Value) ([]Value, []Value) {
+	step := func(_ *graph.Graph, states, in []Value) ([]Value, []Value) {
 		dt, du, bt, ct := in[0], in[1], in[2], in[3]
 		h := Add(Mul(Exp(Mul(dt, at)), states[0]), Mul(bt, du))
 		return []Value{h}, []Value{MatMul(ct, h)}
-	}, []Value{h0}, []Value{row(delta), row(Mul(delta, u)), column(b), wide(cc)})
-	y := ys[0] // [L, B, 1, D] or [L, B, G, 1, D/G]
-	state := states[0]
+	}
+	y, state := alongTime(step, h0, row(delta), row(Mul(delta, u)), column(b), wide(cc)) // y [L, B, 1, D] or [L, B, G, 1, D/G]
 	if g > 1 {
 		y = Reshape(y, 0, 0, 1, d)
 		state = Reshape(Transpose(state, 0, 2, 1, 3), 0, n, d)
@@ -162,6 +161,20 @@ func lowerSelectiveScan(c *graph.Lower) []Value {
 		y = Add(y, Mul(u, skip))
 	}
 	return []Value{y, Transpose(state, 0, 2, 1)}
+}
+
+// alongTime runs a step over the first axis of its inputs. A single step, known as such,
+// needs no loop.
+func alongTime(step func(b *graph.Graph, states, in []Value) ([]Value, []Value), h0 Value, in ...Value) (y, state Value) {
+	if in[0].Dim(0).Is(1) {
+		for i := range in {
+			in[i] = Squeeze(in[i], 0)
+		}
+		states, ys := step(nil, []Value{h0}, in)
+		return Unsqueeze(ys[0], 0), states[0]
+	}
+	states, ys := Scan(step, []Value{h0}, in)
+	return ys[0], states[0]
 }
 
 // zeros is a float tensor [B, dims...] of zeros, with the batch of x.
