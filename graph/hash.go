@@ -7,9 +7,9 @@ import (
 	"io"
 )
 
-// Hash identifies what the graph computes: operators, attributes, connections, types
-// and constants, but no names of nodes and values inside. Equal hashes mean equal
-// models; the hash of a model does not depend on how its scopes are called.
+// Hash identifies what the graph computes and how it is bound: operators, attributes,
+// connections, types, constants, and the names of inputs, parameters and states, but not
+// those of nodes and values inside.
 func (g *Graph) Hash() string {
 	h := sha256.New()
 	w := &hasher{w: h, id: map[*Value]int{}}

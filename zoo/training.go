@@ -21,7 +21,6 @@ import (
 // TrainOptions say where a run lives and what it reads.
 type TrainOptions struct {
 	Dir        string
-	Text       []corpus.Document
 	Resume     bool
 	AnyMachine bool
 	Lock       []byte // the project's zoo.lock, kept with the run
