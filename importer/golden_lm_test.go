@@ -226,7 +226,7 @@ func (l *lmTest) trajectory() {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(norm-float64(norms[step])) > 1e-3*float64(norms[step]) {
+		if math.Abs(norm-float64(norms[step])) > 1e-4*float64(norms[step]) {
 			t.Errorf("step %d: gradient norm %v, want %v", step+1, norm, norms[step])
 			return
 		}

@@ -90,11 +90,14 @@ func (g *golden) nearGradient(name string, got, want []float32) {
 	}
 }
 
-// families maps the beginning of a file's name to its test, longest first.
-var families = []struct {
+// family is the test of all files whose names begin alike.
+type family struct {
 	prefix string
 	run    func(g *golden) error
-}{
+}
+
+// families maps the beginning of a file's name to its test, longest first.
+var families = []family{
 	{"mamba_gatedmlp_lm", unsupported}, // its gate is the second half, and not an expert's
 	{"mamba1_block", mambaBlock},
 	{"selective_scan", selectiveScan},
@@ -121,16 +124,31 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var index []struct {
+	type entry struct {
 		File   string
 		Config map[string]any
 	}
+	var index []entry
 	if err := json.Unmarshal(raw, &index); err != nil || len(index) == 0 {
 		t.Fatal(len(index), err)
 	}
 	listed, err := os.ReadFile("../testdata/golden/UNSUPPORTED")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range strings.Fields(string(listed)) {
+		if !slices.ContainsFunc(families, func(x family) bool { return x.prefix == name }) {
+			t.Errorf("UNSUPPORTED lists %s, which is no family", name)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !slices.ContainsFunc(index, func(x entry) bool { return x.File == filepath.Base(file) }) {
+			t.Errorf("%s is not in INDEX.json", filepath.Base(file))
+		}
 	}
 	for _, entry := range index {
 		name := strings.TrimSuffix(entry.File, ".safetensors")
@@ -140,12 +158,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			i := slices.IndexFunc(families, func(x struct {
-				prefix string
-				run    func(g *golden) error
-			}) bool {
-				return strings.HasPrefix(name, x.prefix)
-			})
+			i := slices.IndexFunc(families, func(x family) bool { return strings.HasPrefix(name, x.prefix) })
 			if i < 0 {
 				t.Fatalf("the family of %s is not known", name)
 			}
@@ -252,7 +265,7 @@ func hfLlama(g *golden) error {
 	if _, moe := g.config["num_local_experts"]; moe {
 		experts = g.int("num_local_experts")
 		all := map[string]int64{"d_model": d, "experts": experts, "top_k": g.int("num_experts_per_tok"), "width": dims["width"]}
-		// transformers counts k at balance where ours is 1.
+		// AllLayersMean counts k at balance, as transformers does: the weight is the same.
 		weight := g.float("router_aux_loss_coef")
 		router := g.function("router", "topk", fmt.Sprintf(`{"balance":%v}`, weight), all)
 		second = blocks.Branch{Name: "moe", Norm: n, Block: blocks.MoE{DModel: d, Experts: experts, Router: router, Expert: g.function("expert", "swiglu", `{}`, all)}}
