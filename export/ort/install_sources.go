@@ -129,8 +129,9 @@ func runClient(ctx context.Context, dir string, telling func(string) string, exe
 	cmd := exec.CommandContext(ctx, exe, args...)
 	cmd.Dir = dir
 	cmd.WaitDelay = 5 * time.Second
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &limitedBuffer{b: &out}, &limitedBuffer{b: &out}
+	// One writer for both, so that lines keep the order in which the program wrote them.
+	var out limitedBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("%s: not done after %s", filepath.Base(exe), clientTimeout)
@@ -142,14 +143,16 @@ func runClient(ctx context.Context, dir string, telling func(string) string, exe
 }
 
 // limitedBuffer keeps the first 64 KiB and forgets the rest.
-type limitedBuffer struct{ b *bytes.Buffer }
+type limitedBuffer struct{ kept bytes.Buffer }
 
 func (l *limitedBuffer) Write(p []byte) (int, error) {
-	if room := 64<<10 - l.b.Len(); room > 0 {
-		l.b.Write(p[:min(room, len(p))])
+	if room := 64<<10 - l.kept.Len(); room > 0 {
+		l.kept.Write(p[:min(room, len(p))])
 	}
 	return len(p), nil
 }
+
+func (l *limitedBuffer) String() string { return l.kept.String() }
 
 // npm writes the reason first and general advice after it; pip writes its conclusion last.
 func firstLines(s string) string {
