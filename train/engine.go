@@ -8,6 +8,7 @@ import (
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/autodiff"
+	"github.com/moezoo/moezoo/graph/fuse"
 	"github.com/moezoo/moezoo/graph/op"
 )
 
@@ -97,7 +98,7 @@ func (e *Engine) buildGradients(t *Task) error {
 func (e *Engine) gradientGraph(t *Task, adding bool) (*graph.Graph, error) {
 	g := graph.New(t.Train.Name)
 	c := graph.NewCopier(g, nil)
-	c.Names = true
+	c.Names, c.Rewrite = true, fuse.Rules(t.Train)
 	t.Train.CopyInputs(c)
 	c.Nodes(t.Train)
 	loss := c.Value(t.Loss)

@@ -7,6 +7,7 @@ import (
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/fuse"
 )
 
 // Evaluator measures the loss of the inference form on a held-out text.
@@ -24,7 +25,7 @@ type Evaluator struct {
 func NewEvaluator(t *Task, s Sizes, d backend.Device, params func(name string) backend.Buffer) (*Evaluator, error) {
 	g := graph.New(t.Eval.Name)
 	c := graph.NewCopier(g, nil)
-	c.Names = true
+	c.Names, c.Rewrite = true, fuse.Rules(t.Eval)
 	t.Eval.CopyInputs(c)
 	c.Nodes(t.Eval)
 	v := ownOutput(c.Value(t.Entropy))

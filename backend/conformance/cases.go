@@ -33,6 +33,12 @@ func Cases() []Case {
 	for _, n := range []int64{1, 7, 8, 33} {
 		add("SiLU", func(g *graph.Graph) []*graph.Value { return one(op.SiLU(input(g, "x", 3, n))) })
 		add("Gelu", func(g *graph.Graph) []*graph.Value { return one(op.Gelu(input(g, "x", 3, n))) })
+		add("SiLUGate", func(g *graph.Graph) []*graph.Value {
+			return one(op.SiLUGate(input(g, "y", 3, n), input(g, "z", 3, n)))
+		})
+		add("SplitMatMul", func(g *graph.Graph) []*graph.Value {
+			return op.SplitMatMul(input(g, "x", 2, 3, n), input(g, "w", n, n+9), n, 5, 4)
+		})
 		add("RMSNorm", func(g *graph.Graph) []*graph.Value {
 			d := n + 1 // a single number normalises to its sign, which has no difference quotient
 			return one(op.RMSNorm(input(g, "x", 2, 3, d), input(g, "gain", d), input(g, "bias", d), 1e-5))

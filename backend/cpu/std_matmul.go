@@ -11,6 +11,10 @@ func init() {
 		"MatMul": {runMatMul, scratchMatMul},
 		"Gemm":   {runGemm, scratchGemm},
 	})
+	register(graph.Domain, map[string]Kernel{
+		"SplitMatMul":     {runSplitMatMul, scratchSplitMatMul},
+		"SplitMatMulGrad": {runSplitMatMulGrad, scratchSplitMatMulGrad},
+	})
 }
 
 // matrices are the extents of a MatMul: batch products [m, k] · [k, n].
@@ -187,4 +191,48 @@ func gemmAny[T number](c *backend.Call) {
 	if c.Input(2).Present() {
 		addScaled(c, T(c.Node.Float("beta", 1)))
 	}
+}
+
+// runSplitMatMul multiplies by the columns of each part, which stay where they are.
+func runSplitMatMul(d *Device, c *backend.Call) error {
+	w, at := c.Input(1), 0
+	m, k := rowsOf(c.Input(0))
+	for _, y := range c.Out {
+		n := y.Shape[len(y.Shape)-1]
+		if y.Present() {
+			kernel.Gemm(d.Pool, m, n, k, kernel.Matrix{Data: f32(c.Input(0)), Stride: k}, kernel.Matrix{Data: f32(w)[at:], Stride: w.Shape[1]},
+				kernel.Matrix{Data: f32(y), Stride: n}, false, floats(c.Scratch))
+		}
+		at += n
+	}
+	return nil
+}
+
+func scratchSplitMatMul(d *Device, c *backend.Call) int {
+	m, k := rowsOf(c.Input(0))
+	return 4 * kernel.GemmScratch(d.Pool, false, m, c.Input(1).Shape[1], k)
+}
+
+func runSplitMatMulGrad(d *Device, c *backend.Call) error {
+	x, w, dx, dw, scratch := c.Input(0), f32(c.Input(1)), c.Output(0), c.Output(1), floats(c.Scratch)
+	m, k := rowsOf(x)
+	stride, at := c.Input(1).Shape[1], 0
+	for i, dy := range c.In[2:] {
+		n := dy.Shape[len(dy.Shape)-1]
+		part := kernel.Matrix{Data: f32(dy), Stride: n}
+		if dx.Present() {
+			kernel.Gemm(d.Pool, m, k, n, part, kernel.Matrix{Data: w[at:], Stride: stride, Trans: true}, kernel.Matrix{Data: f32(dx), Stride: k}, i > 0, scratch)
+		}
+		if dw.Present() {
+			kernel.Gemm(d.Pool, k, n, m, kernel.Matrix{Data: f32(x), Stride: k, Trans: true}, part, kernel.Matrix{Data: f32(dw)[at:], Stride: stride}, false, scratch)
+		}
+		at += n
+	}
+	return nil
+}
+
+func scratchSplitMatMulGrad(d *Device, c *backend.Call) int {
+	m, k := rowsOf(c.Input(0))
+	n := c.Input(1).Shape[1]
+	return 4 * max(kernel.GemmScratch(d.Pool, false, m, k, n), kernel.GemmScratch(d.Pool, true, k, n, m))
 }

@@ -38,7 +38,7 @@ func init() {
 		"Neg":         single(perElement(func(x float32) float32 { return -x }), func(x float64) float64 { return -x }, func(x int64) int64 { return -x }),
 		"Abs":         single(perElement(abs32), math.Abs, func(x int64) int64 { return max(x, -x) }),
 		"Sign":        single(perElement(func(x float32) float32 { return float32(sign(float64(x))) }), sign, func(x int64) int64 { return min(max(x, -1), 1) }),
-		"Relu":        single(perElement(relu32), func(x float64) float64 { return max(x, 0) }, func(x int64) int64 { return max(x, 0) }),
+		"Relu":        single(fastRelu, func(x float64) float64 { return max(x, 0) }, func(x int64) int64 { return max(x, 0) }),
 		"LeakyRelu":   shaped(func(n *graph.Node) func(float64) float64 { return leaky(float64(n.Float("alpha", 0.01))) }),
 		"Elu":         shaped(func(n *graph.Node) func(float64) float64 { return elu(float64(n.Float("alpha", 1)), 1) }),
 		"Celu":        shaped(func(n *graph.Node) func(float64) float64 { return celu(float64(n.Float("alpha", 1))) }),
@@ -135,11 +135,11 @@ func shaped(with func(n *graph.Node) func(float64) float64) Kernel {
 func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 func abs32(x float32) float32  { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
 
-func relu32(x float32) float32 {
-	if x < 0 {
-		return 0
-	}
-	return x
+// fastRelu is max(x, 0) of a block of elements.
+func fastRelu(c *backend.Call, from, to int) {
+	dst, x := c.Out[0].F32(), c.In[0].F32()
+	from, to = span(from, to, len(dst))
+	kernel.ReLU(nil, dst[from:to], x[from:to])
 }
 
 func sign(x float64) float64 {

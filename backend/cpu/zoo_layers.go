@@ -14,13 +14,16 @@ func init() {
 	register(graph.Domain, map[string]Kernel{
 		"SiLU":             {Run: mapped(kernel.SiLU)},
 		"SiLUGrad":         {Run: mappedGrad(kernel.SiLUGrad)},
+		"SiLUGate":         {runSiLUGate, scratchSiLUGate},
+		"SiLUGateGrad":     {runSiLUGateGrad, scratchSiLUGate},
+		"ReluGrad":         {Run: mappedGrad(kernel.ReLUGrad)},
 		"Gelu":             {Run: mapped(kernel.GELU)},
 		"GeluGrad":         {Run: mappedGrad(kernel.GELUGrad)},
 		"RMSNorm":          {runRMSNorm, scratchRMSNorm},
 		"RMSNormGrad":      {runRMSNormGrad, scratchRMSNormGrad},
 		"CrossEntropy":     {runCrossEntropy, scratchCrossEntropy},
 		"CrossEntropyGrad": {Run: runCrossEntropyGrad},
-		"GatherGrad":       {Run: runGatherGrad},
+		"GatherGrad":       {runGatherGrad, scratchGatherGrad},
 		"AdamW":            {Run: runAdamW},
 		"GlobalNorm":       {runGlobalNorm, scratchGlobalNorm},
 	})
@@ -40,6 +43,19 @@ func mappedGrad(f func(p *kernel.Pool, dx, x, dy []float32)) func(*Device, *back
 		f(d.Pool, f32(c.Output(0)), f32(c.Input(1)), f32(c.Input(0)))
 		return nil
 	}
+}
+
+func scratchSiLUGate(d *Device, _ *backend.Call) int { return 4 * kernel.SiLUGateScratch(d.Pool) }
+
+func runSiLUGate(d *Device, c *backend.Call) error {
+	kernel.SiLUGate(d.Pool, f32(c.Output(0)), f32(c.Input(0)), f32(c.Input(1)), floats(c.Scratch))
+	return nil
+}
+
+func runSiLUGateGrad(d *Device, c *backend.Call) error {
+	dout, scratch := f32(c.Input(0)), floats(c.Scratch)
+	kernel.SiLUGateGrad(d.Pool, f32(c.Output(0)), f32(c.Output(1)), dout, f32(c.Input(1)), f32(c.Input(2)), scratch)
+	return nil
 }
 
 // rowsOf is the number of rows along the last axis, and their width.
@@ -103,13 +119,22 @@ func runCrossEntropyGrad(d *Device, c *backend.Call) error {
 }
 
 func runGatherGrad(d *Device, c *backend.Call) error {
-	ids, out := c.Input(1).I64(), c.Output(0)
-	width := out.Elements() / max(out.Shape[0], 1)
+	out := c.Output(0)
+	rows := out.Shape[0]
+	ids := backend.As[int64](&backend.Tensor{DType: graph.Int64, Data: c.Scratch})[:c.Input(1).Elements()]
+	for i, id := range c.Input(1).I64() {
+		if id < 0 {
+			id += int64(rows)
+		}
+		ids[i] = id
+	}
 	dst := f32(out)
 	clear(dst)
-	kernel.ScatterAddRows(d.Pool, out.Shape[0], width, f32(c.Input(0)), ids, dst)
+	kernel.ScatterAddRows(d.Pool, rows, out.Elements()/max(rows, 1), f32(c.Input(0)), ids, dst)
 	return nil
 }
+
+func scratchGatherGrad(_ *Device, c *backend.Call) int { return 8 * c.Input(1).Elements() }
 
 // decimal is the number that was written in decimal before it became a float32
 // attribute: 0.999 rather than 0.99900001287.

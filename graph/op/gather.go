@@ -75,6 +75,9 @@ func gradGather(c *graph.Grad) []Value {
 	if where.Type.DType != graph.Int64 {
 		where = Cast(where, graph.Int64)
 	}
+	if rows, ok := x.Dim(0).Int(); axis == 0 && ok && x.Type.DType == graph.Float32 {
+		return []Value{GatherGrad(dy, Squeeze(where, -1), rows), nil}
+	}
 	if axis == 0 {
 		return []Value{ScatterND(ZerosLike(x), where, dy, "add"), nil}
 	}

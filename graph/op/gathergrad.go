@@ -4,7 +4,7 @@ import "github.com/moezoo/moezoo/graph"
 
 // GatherGrad is the gradient of Gather along axis 0, as for an embedding: row ids[i] of
 // the result is the sum of the rows dy[i], added in the order of i. dy [T..., D...], ids
-// int64 [T...] → [rows, D...].
+// int64 [T...], those below 0 counted from the end → [rows, D...].
 func GatherGrad(dy, ids Value, rows int64) Value {
 	return one(gatherGrad, graph.Attrs{"rows": rows}, dy, ids)
 }
