@@ -59,12 +59,7 @@ func NewEngine(t *Task, o Optimizer, s Sizes, d backend.Device) (*Engine, error)
 	if len(t.Updates) > 0 && s.Accumulate > 1 {
 		return nil, fmt.Errorf("routers that keep state do not work with accumulate = %d yet: set accumulate to 1", s.Accumulate)
 	}
-	e := &Engine{device: d, sizes: s, buffers: map[string]backend.Buffer{}}
-	for _, p := range t.Train.Params {
-		if !p.Frozen {
-			e.params = append(e.params, p)
-		}
-	}
+	e := &Engine{device: d, sizes: s, buffers: map[string]backend.Buffer{}, params: trainable(t)}
 	if err := e.buildGradients(t); err != nil {
 		return nil, err
 	}
@@ -72,6 +67,17 @@ func NewEngine(t *Task, o Optimizer, s Sizes, d backend.Device) (*Engine, error)
 		return nil, err
 	}
 	return e, e.bindAll()
+}
+
+// trainable are the parameters that the optimiser changes.
+func trainable(t *Task) []*graph.Param {
+	var params []*graph.Param
+	for _, p := range t.Train.Params {
+		if !p.Frozen {
+			params = append(params, p)
+		}
+	}
+	return params
 }
 
 // buildGradients compiles the forward and backward pass. A step's first micro-batch

@@ -106,6 +106,17 @@ func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.R
 	}, task, set, d)
 }
 
+// Plan is the plan of one micro-batch of training: forward and backward pass. Nothing is
+// allocated to make it.
+func (m *Model) Plan(d backend.Device) (*backend.Plan, error) {
+	task, err := m.Task()
+	if err != nil {
+		return nil, err
+	}
+	sizes, _, _ := trainSettings(m.Recipe)
+	return train.Plan(task, sizes, d)
+}
+
 // Memory is what training the recipe takes, in bytes. Nothing is allocated to find out.
 func (m *Model) Memory(d backend.Device) (int, error) {
 	task, err := m.Task()

@@ -17,6 +17,7 @@ func init() {
 		"SiLUGate":         {runSiLUGate, scratchSiLUGate},
 		"SiLUGateGrad":     {runSiLUGateGrad, scratchSiLUGate},
 		"ReluGrad":         {Run: mappedGrad(kernel.ReLUGrad)},
+		"SoftplusGrad":     {Run: mappedGrad(kernel.SoftplusGrad)},
 		"Gelu":             {Run: mapped(kernel.GELU)},
 		"GeluGrad":         {Run: mappedGrad(kernel.GELUGrad)},
 		"RMSNorm":          {runRMSNorm, scratchRMSNorm},

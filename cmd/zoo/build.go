@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/zoo"
 )
@@ -18,37 +19,43 @@ type built struct {
 	Counts     blocks.Counts `json:"counts"`
 	Memory     int           `json:"training_bytes"`
 	Functions  []string      `json:"functions"`
+
+	Plan []backend.Step `json:"plan,omitempty"` // with --print-plan
 }
 
 func buildCommand() *cobra.Command {
 	var settings []string
-	var asJSON, full bool
+	var asJSON, full, plan bool
 	c := &cobra.Command{
 		Use: "build RECIPE", Short: "Resolve a recipe and report its sizes, without allocating the weights",
-		Example: "  zoo build moe-mamba-tiny\n  zoo build moe-mamba-25m --set layers.moe.router=topk --json\n  zoo build mine.yaml",
+		Example: "  zoo build moe-mamba-tiny\n  zoo build moe-mamba-25m --set layers.moe.router=topk --json\n  zoo build mine.yaml\n  zoo build moe-mamba-debug --print-plan",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := loadModel(c, args[0], settings)
 			if err != nil {
 				return err
 			}
-			b, err := describe(m)
+			b, err := describe(m, plan)
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), b)
 			}
-			return printBuilt(c, m, b, full)
+			if err := printBuilt(c, m, b, full); err != nil || !plan {
+				return err
+			}
+			return printPlan(c, b)
 		},
 	}
 	c.Flags().StringArrayVar(&settings, "set", nil, "KEY=VALUE: change the recipe, as in layers.moe.router=topk")
 	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")
 	c.Flags().BoolVar(&full, "recipe", false, "print the resolved recipe, too")
+	c.Flags().BoolVar(&plan, "print-plan", false, "list the steps of training one micro-batch, after fusion, with their memory")
 	return c
 }
 
-func describe(m *zoo.Model) (*built, error) {
+func describe(m *zoo.Model, plan bool) (*built, error) {
 	counts, err := m.Net.Count(m.Recipe.Train.Context)
 	if err != nil {
 		return nil, err
@@ -63,6 +70,13 @@ func describe(m *zoo.Model) (*built, error) {
 		return nil, err
 	}
 	b := &built{Recipe: m.Recipe.Name, RecipeHash: m.Recipe.Hash(), Resolved: string(m.Recipe.YAML()), Counts: counts, Memory: memory}
+	if plan {
+		p, err := m.Plan(d)
+		if err != nil {
+			return nil, err
+		}
+		b.Plan = p.Steps()
+	}
 	for _, f := range m.Functions {
 		b.Functions = append(b.Functions, fmt.Sprintf("%s %s/%s sha256:%.12s", f.Variant.Kind, f.Provider, f.Variant.Name, f.Digest))
 	}
@@ -100,5 +114,15 @@ func printBuilt(c *cobra.Command, m *zoo.Model, b *built, full bool) error {
 	}
 	line("graph", "sha256:%s", b.Counts.Hash)
 	line("recipe hash", "sha256:%s", b.RecipeHash)
+	return w.Flush()
+}
+
+// printPlan lists the steps of a micro-batch.
+func printPlan(c *cobra.Command, b *built) error {
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nstep\toperator\tmemory\tname\tresult")
+	for i, s := range b.Plan {
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", i, s.Op, s.Memory, s.Name, s.Result)
+	}
 	return w.Flush()
 }
