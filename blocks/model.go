@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
@@ -53,6 +54,7 @@ type Options struct {
 	Targets bool // add targets and the loss
 	Masked  bool // take an attention mask, for left-padded batches
 	Past    bool // take the number of earlier tokens (Decode; Export derives it)
+	Last    bool // logits of the last token only, [B, 1, V]
 }
 
 // Build makes the model's graph. Inputs: "input_ids" int64 [batch_size, sequence_length];
@@ -74,6 +76,9 @@ func (m Model) Build(o Options) (*Built, error) {
 		}
 	}
 	b := &Built{G: g}
+	if o.Last {
+		h = op.Slice(h, 1, -1, math.MaxInt64)
+	}
 	b.Logits = m.head(c, h)
 	if o.Targets {
 		m.loss(c, b, g.Input("targets", graph.Int64, tokens))

@@ -7,6 +7,8 @@ import (
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/fuse"
+	"github.com/moezoo/moezoo/graph/hoist"
 )
 
 // Decoder runs a model token by token, or chunk by chunk, with its states carried along.
@@ -15,7 +17,8 @@ import (
 type Decoder struct {
 	device   backend.Device
 	params   func(name string) backend.Buffer
-	built    *blocks.Built
+	each     *graph.Graph              // a call, fused
+	hoisted  map[string]backend.Buffer // what depends on the parameters alone
 	vocab    int
 	batch    int
 	capacity int // of the attention caches
@@ -37,23 +40,74 @@ type decodeProgram struct {
 // carried is a state whose new value is computed beside the old one.
 type carried struct{ from, to backend.Buffer }
 
-const (
-	// prefillChunk is how many tokens of a prompt one call takes.
-	prefillChunk = 64
-	// firstCapacity is the attention caches' capacity at the start.
-	firstCapacity = 256
-)
+// prefillChunks are the numbers of tokens of a prompt that one call may take.
+var prefillChunks = []int{512, 64, 8, 1}
+
+// firstCapacity is the attention caches' capacity at the start.
+const firstCapacity = 256
 
 // NewDecoder prepares a decoder for batch rows that advance together.
 func NewDecoder(m blocks.Model, batch int, d backend.Device, params func(name string) backend.Buffer) (*Decoder, error) {
-	b, err := m.Build(blocks.Options{Mode: blocks.Decode})
+	b, err := m.Build(blocks.Options{Mode: blocks.Decode, Last: true})
 	if err != nil {
 		return nil, err
 	}
 	b.G.Output(b.Logits)
 	b.G.Rename(b.Logits, "logits")
-	dec := &Decoder{device: d, params: params, built: b, vocab: int(m.Vocabulary), batch: batch, capacity: firstCapacity}
+	fused, err := fuse.Graph(b.G)
+	if err != nil {
+		return nil, err
+	}
+	once, each, err := hoist.Split(fused)
+	if err != nil {
+		return nil, err
+	}
+	dec := &Decoder{device: d, params: params, each: each, vocab: int(m.Vocabulary), batch: batch, capacity: firstCapacity}
+	if err := dec.prepare(once); err != nil {
+		return nil, err
+	}
 	return dec, dec.Reset()
+}
+
+// prepare computes, once, what depends on the parameters alone.
+func (d *Decoder) prepare(once *graph.Graph) error {
+	d.hoisted = map[string]backend.Buffer{}
+	if len(once.Outputs) == 0 {
+		return nil
+	}
+	plan, err := backend.NewPlan(once, nil, d.device)
+	if err != nil {
+		return err
+	}
+	p, err := d.device.Compile(plan)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := d.bindParams(p, plan); err != nil {
+		return err
+	}
+	for _, v := range plan.Graph.Outputs {
+		shape, _ := v.Shape().Ints()
+		b, err := d.device.Alloc(v.Type.DType, shape...)
+		if err != nil {
+			return err
+		}
+		d.hoisted[v.Name] = b
+		if err := p.Bind(v.Name, b); err != nil {
+			return err
+		}
+	}
+	return p.Run(context.Background(), nil)
+}
+
+func (d *Decoder) bindParams(p backend.Program, plan *backend.Plan) error {
+	for _, q := range plan.Graph.Params {
+		if err := p.Bind(q.Value.Name, d.params(q.Value.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Reset forgets the text so far.
@@ -63,7 +117,7 @@ func (d *Decoder) Reset() error {
 		b.Free()
 	}
 	d.states = map[string]backend.Buffer{}
-	for _, s := range d.built.G.States {
+	for _, s := range d.each.States {
 		b, err := d.allocState(s.In)
 		if err != nil {
 			return err
@@ -108,10 +162,7 @@ func (d *Decoder) Feed(ctx context.Context, tokens []int64) ([]float32, error) {
 	}
 	var last []float32
 	for at := 0; at < n; {
-		step := 1
-		if n-at >= prefillChunk {
-			step = prefillChunk
-		}
+		step := chunkOf(n - at)
 		p, err := d.program(step)
 		if err != nil {
 			return nil, err
@@ -125,6 +176,16 @@ func (d *Decoder) Feed(ctx context.Context, tokens []int64) ([]float32, error) {
 		at += step
 	}
 	return last, nil
+}
+
+// chunkOf is the size of the next call when n tokens are left.
+func chunkOf(n int) int {
+	for _, c := range prefillChunks {
+		if c <= n {
+			return c
+		}
+	}
+	return 1
 }
 
 // run makes one call of a program.
@@ -148,11 +209,7 @@ func (d *Decoder) run(ctx context.Context, p *decodeProgram, step int) ([]float3
 	if err := p.out.Download(nil, p.logits); err != nil {
 		return nil, err
 	}
-	all := p.logits.F32() // [batch, step, V]; the last of each row moves to the front
-	for row := range d.batch {
-		copy(all[row*d.vocab:(row+1)*d.vocab], all[(row*step+step-1)*d.vocab:])
-	}
-	return all[:d.batch*d.vocab], nil
+	return p.logits.F32(), nil
 }
 
 // program compiles the model for step tokens per call, once.
@@ -160,13 +217,13 @@ func (d *Decoder) program(step int) (*decodeProgram, error) {
 	if p := d.programs[step]; p != nil {
 		return p, nil
 	}
-	plan, err := backend.NewPlan(d.built.G, d.symbols(step), d.device)
+	plan, err := backend.NewPlan(d.each, d.symbols(step), d.device)
 	if err != nil {
 		return nil, err
 	}
 	p := &decodeProgram{
 		ids: backend.NewTensor(graph.Int64, d.batch, step), past: backend.NewTensor(graph.Int64),
-		logits: backend.NewTensor(graph.Float32, d.batch, step, d.vocab),
+		logits: backend.NewTensor(graph.Float32, d.batch, 1, d.vocab),
 	}
 	if p.program, err = d.device.Compile(plan); err != nil {
 		return nil, err
@@ -191,8 +248,11 @@ func (d *Decoder) bind(p *decodeProgram, plan *backend.Plan) error {
 			return err
 		}
 	}
-	for _, q := range plan.Graph.Params {
-		if err := p.program.Bind(q.Value.Name, d.params(q.Value.Name)); err != nil {
+	if err := d.bindParams(p.program, plan); err != nil {
+		return err
+	}
+	for name, b := range d.hoisted {
+		if err := p.program.Bind(name, b); err != nil {
 			return err
 		}
 	}
@@ -225,7 +285,7 @@ func (d *Decoder) grow(tokens int) error {
 		d.capacity *= 2
 	}
 	changed := false
-	for _, s := range d.built.G.States {
+	for _, s := range d.each.States {
 		b, err := d.allocState(s.In)
 		if err != nil {
 			return err
@@ -263,7 +323,9 @@ func widen(to, from backend.Buffer, old int) error {
 // Close frees the decoder's memory; the parameters are not its own.
 func (d *Decoder) Close() {
 	_ = d.forgetPrograms()
-	for _, b := range d.states {
-		b.Free()
+	for _, buffers := range []map[string]backend.Buffer{d.states, d.hoisted} {
+		for _, b := range buffers {
+			b.Free()
+		}
 	}
 }

@@ -49,6 +49,7 @@ type rule struct {
 var rules = []rule{
 	{"", "Mul", siluGate},
 	{"", "Split", splitMatMul},
+	{"", "MatMul", transposedMatMul},
 }
 
 // matcher knows how often each value of the source is read.
@@ -102,4 +103,23 @@ func splitMatMul(m matcher, n *graph.Node, in []*graph.Value) []*graph.Value {
 	}
 	product := in[0].Node()
 	return slices.Clone(op.SplitMatMul(product.Inputs[0], product.Inputs[1], sizes...))
+}
+
+// transposedMatMul: x · Transpose(w) → a product that reads w as it lies, as for a head
+// that is the embedding's transpose.
+func transposedMatMul(m matcher, n *graph.Node, in []*graph.Value) []*graph.Value {
+	if m.only(n, 1, "", "Transpose") == nil || in[1].Node() == nil || in[1].Rank() != 2 || in[0].Rank() < 2 || in[0].Type.DType != graph.Float32 {
+		return nil
+	}
+	x, w := in[0], in[1].Node().Inputs[0]
+	if in[0].Rank() == 2 {
+		return []*graph.Value{op.Gemm(x, w, nil, false, true)}
+	}
+	width, known := x.Dim(-1).Int()
+	out, fixed := w.Dim(0).Int()
+	if !known || !fixed {
+		return nil
+	}
+	y := op.Gemm(op.Reshape(x, -1, width), w, nil, false, true)
+	return []*graph.Value{op.ReshapeTo(y, op.Concat(0, op.Slice(op.ShapeOf(x), 0, 0, -1), y.Graph().Int64s(out)))}
 }
