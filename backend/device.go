@@ -19,8 +19,10 @@ type Device interface {
 	NewStream() (Stream, error)
 	// Scratch is how many bytes of temporary memory a node's kernel needs.
 	Scratch(c *Call) int
-	// Compile turns a plan into a program. Nothing is allocated when it runs.
-	Compile(p *Plan) (Program, error)
+	// Compile turns a plan into a program. Nothing is allocated when it runs. Its
+	// intermediate values lie in arena, which programs that never run at the same time may
+	// share; without one, or with one of less than p.Bytes(), they get memory of their own.
+	Compile(p *Plan, arena Buffer) (Program, error)
 	// Close frees everything that the device still holds.
 	Close() error
 }

@@ -24,7 +24,7 @@ type Where uint8
 
 // Kinds of memory.
 const (
-	Nowhere  Where = iota // nothing reads the value: kernels skip it
+	Nowhere  Where = iota // nothing reads this further output: kernels skip it
 	InArena               // at Offset
 	Constant              // Data
 	External              // bound by the caller under the name of Root
@@ -178,8 +178,8 @@ func (p *planner) assignRoots() {
 	for i, n := range p.Nodes {
 		op, _ := graph.Lookup(n.Domain, n.Op)
 		for j, out := range n.Outputs {
-			if uses[out] == 0 && !p.external[out] {
-				continue // Nowhere
+			if uses[out] == 0 && !p.external[out] && j > 0 {
+				continue // Nowhere; first outputs always have memory, so that kernels need not ask
 			}
 			r := p.takeOver(n, op, j, pending)
 			p.root[out] = r

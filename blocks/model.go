@@ -38,6 +38,7 @@ type Branch struct {
 type Built struct {
 	G       *graph.Graph
 	Logits  Value    // [B, L, V]
+	Layers  []Value  // [B, L, D] behind each residual layer
 	Loss    Value    // scalar: cross-entropy plus weighted auxiliary losses; nil without targets
 	Entropy Value    // scalar: cross-entropy alone, in nats per target
 	Losses  []Metric // auxiliary losses, unweighted
@@ -68,14 +69,16 @@ func (m Model) Build(o Options) (*Built, error) {
 	c.TokenIDs = g.Input("input_ids", graph.Int64, tokens)
 	m.past(c, o)
 	h := m.embed(c)
+	var layers []Value
 	for i, layer := range m.Layers {
 		c.Layer = i
 		h = layer.forward(c, i, h, m.DModel)
 		if err := g.Err(); err != nil {
 			return nil, err
 		}
+		layers = append(layers, h)
 	}
-	b := &Built{G: g}
+	b := &Built{G: g, Layers: layers}
 	if o.Last {
 		h = op.Slice(h, 1, -1, math.MaxInt64)
 	}

@@ -116,7 +116,7 @@ func compute(g *graph.Graph, fixed map[*graph.Node]bool, frontier []*graph.Value
 	if err != nil {
 		return nil, err
 	}
-	p, err := d.Compile(plan)
+	p, err := d.Compile(plan, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func (b *blockTest) run(g *graph.Graph, named map[string]*graph.Value) map[strin
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	p, err := d.Compile(plan)
+	p, err := d.Compile(plan, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func stepBlock(g *golden, m blocks.Mamba) error {
 	if err != nil {
 		return err
 	}
-	p, err := d.Compile(plan)
+	p, err := d.Compile(plan, nil)
 	if err != nil {
 		return err
 	}

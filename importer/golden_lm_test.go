@@ -158,7 +158,7 @@ func (l *lmTest) logits(ids []int64, batch, length int) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	p, err := l.device.Compile(plan)
+	p, err := l.device.Compile(plan, nil)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -7,14 +7,14 @@ import (
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/graph"
-	"github.com/moezoo/moezoo/graph/autodiff"
-	"github.com/moezoo/moezoo/graph/fuse"
-	"github.com/moezoo/moezoo/graph/op"
 )
 
 // Sizes fix the shape of one micro-batch and how many of them make a step.
 type Sizes struct {
 	Batch, Context, Accumulate int
+	// Memory is how many bytes training may take; 0 for no limit. The backward pass then
+	// computes a second time what does not fit.
+	Memory int
 }
 
 // Engine makes optimiser steps. It owns the device buffers of parameters, gradients and
@@ -28,7 +28,8 @@ type Engine struct {
 	following backend.Program // adds to them; nil when a step has one micro-batch
 	update    backend.Program
 	reports   []report
-	planned   int
+	saving    saving
+	arena     backend.Buffer // of all programs: they run one at a time
 
 	ids, targets, rng *backend.Tensor
 	lr, norm          *backend.Tensor
@@ -60,211 +61,10 @@ func NewEngine(t *Task, o Optimizer, s Sizes, d backend.Device) (*Engine, error)
 		return nil, fmt.Errorf("routers that keep state do not work with accumulate = %d yet: set accumulate to 1", s.Accumulate)
 	}
 	e := &Engine{device: d, sizes: s, buffers: map[string]backend.Buffer{}, params: trainable(t)}
-	if err := e.buildGradients(t); err != nil {
-		return nil, err
-	}
-	if err := e.buildUpdate(t, o); err != nil {
+	if err := e.build(t, o); err != nil {
 		return nil, err
 	}
 	return e, e.bindAll()
-}
-
-// trainable are the parameters that the optimiser changes.
-func trainable(t *Task) []*graph.Param {
-	var params []*graph.Param
-	for _, p := range t.Train.Params {
-		if !p.Frozen {
-			params = append(params, p)
-		}
-	}
-	return params
-}
-
-// buildGradients compiles the forward and backward pass. A step's first micro-batch
-// writes the gradients, those that follow add to them.
-func (e *Engine) buildGradients(t *Task) error {
-	programs := []*backend.Program{&e.first}
-	if e.sizes.Accumulate > 1 {
-		programs = append(programs, &e.following)
-	}
-	for i, to := range programs {
-		g, err := e.gradientGraph(t, i > 0)
-		if err != nil {
-			return err
-		}
-		if *to, err = e.compile(g); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// gradientGraph is a copy of the task's graph with the gradient of every trainable
-// parameter as an output, added to an input of the same name when adding.
-func (e *Engine) gradientGraph(t *Task, adding bool) (*graph.Graph, error) {
-	g := graph.New(t.Train.Name)
-	c := graph.NewCopier(g, nil)
-	c.Names, c.Rewrite = true, fuse.Rules(t.Train)
-	t.Train.CopyInputs(c)
-	c.Nodes(t.Train)
-	loss := c.Value(t.Loss)
-	wrt := make([]*graph.Value, len(e.params))
-	for i, p := range e.params {
-		wrt[i] = c.Value(p.Value)
-	}
-	seed := g.Float(1 / float64(e.sizes.Accumulate))
-	grads, err := autodiff.Gradients(g, []*graph.Value{loss}, []*graph.Value{seed}, wrt)
-	if err != nil {
-		return nil, err
-	}
-	for i, p := range e.params {
-		name := gradient + p.Value.Name
-		switch {
-		case grads[i] == nil:
-			return nil, fmt.Errorf("parameter %s reaches no loss: it would never change", p.Value.Name)
-		case adding:
-			sum := op.Add(g.Input(name, graph.Float32, p.Value.Shape()), grads[i])
-			g.Rename(sum, "sum/"+name)
-			g.Output(sum)
-		default:
-			out := ownOutput(grads[i])
-			g.Rename(out, name)
-			g.Output(out)
-		}
-	}
-	e.reports = e.reports[:0]
-	all := append([]Report{{"loss", t.Loss}}, t.Reports...)
-	for _, r := range all {
-		v := ownOutput(c.Value(r.Value))
-		g.Rename(v, "report/"+r.Name)
-		g.Output(v)
-		shape, ok := v.Shape().Ints()
-		if !ok {
-			return nil, fmt.Errorf("report %s: %v must have a fixed size", r.Name, v)
-		}
-		e.reports = append(e.reports, report{name: r.Name, host: backend.NewTensor(v.Type.DType, shape...)})
-	}
-	for _, u := range t.Updates {
-		v := ownOutput(c.Value(u.Accumulate))
-		g.Rename(v, "accumulated/"+u.Param.Name)
-		g.Output(v)
-	}
-	return g, g.Err()
-}
-
-// ownOutput makes sure that a value can be an output under a name of its own: an input,
-// a parameter, a constant, or a value that is an output already is copied.
-func ownOutput(v *graph.Value) *graph.Value {
-	if v.Node() == nil {
-		return op.Identity(v)
-	}
-	for _, o := range v.Graph().Outputs {
-		if o == v {
-			return op.Identity(v)
-		}
-	}
-	return v
-}
-
-// buildUpdate compiles clipping, AdamW for every parameter, and the updates without a
-// gradient.
-func (e *Engine) buildUpdate(t *Task, o Optimizer) error {
-	g := graph.New("update")
-	lr, step := g.Input("lr", graph.Float32, nil), g.Input("step", graph.Int64, nil)
-	grads := make([]*graph.Value, len(e.params))
-	for i, p := range e.params {
-		grads[i] = g.Input(gradient+p.Value.Name, graph.Float32, p.Value.Shape())
-	}
-	norm, scale := op.GlobalNorm(o.Clip, grads...)
-	g.Rename(norm, "norm")
-	g.Output(norm)
-	for i, p := range e.params {
-		name, shape := p.Value.Name, p.Value.Shape()
-		spec := o.AdamWSpec
-		if !p.Decay && !o.DecayAll {
-			spec.Decay = 0
-		}
-		w, m, v := g.Input(name, graph.Float32, shape), g.Input(momentOne+name, graph.Float32, shape), g.Input(momentTwo+name, graph.Float32, shape)
-		w2, m2, v2 := op.AdamW(w, grads[i], m, v, lr, scale, step, spec)
-		for _, out := range []struct {
-			v    *graph.Value
-			name string
-		}{{w2, name}, {m2, momentOne + name}, {v2, momentTwo + name}} {
-			g.Rename(out.v, next+out.name)
-			g.Output(out.v)
-		}
-	}
-	for _, u := range t.Updates {
-		old := g.Input(u.Param.Name, graph.Float32, u.Param.Shape())
-		gathered := g.Input("accumulated/"+u.Param.Name, graph.Float32, u.Accumulate.Shape())
-		updated := ownOutput(g.Inline(u.Function, old, gathered)[0])
-		g.Rename(updated, next+u.Param.Name)
-		g.Output(updated)
-	}
-	if err := g.Err(); err != nil {
-		return err
-	}
-	var err error
-	e.update, err = e.compile(g)
-	return err
-}
-
-// next begins the name of an output that replaces the buffer of the same name.
-const next = "next/"
-
-func (e *Engine) compile(g *graph.Graph) (backend.Program, error) {
-	plan, err := backend.NewPlan(g, e.symbols(), e.device)
-	if err != nil {
-		return nil, err
-	}
-	e.planned += plan.Bytes()
-	p, err := e.device.Compile(plan)
-	if err != nil {
-		return nil, err
-	}
-	return p, e.allocate(plan.Graph, p)
-}
-
-func (e *Engine) symbols() map[string]int64 {
-	return map[string]int64{"batch_size": int64(e.sizes.Batch), "sequence_length": int64(e.sizes.Context)}
-}
-
-// allocate makes the buffers that a program's interface names and binds them. Outputs
-// that replace an input share its buffer.
-func (e *Engine) allocate(g *graph.Graph, p backend.Program) error {
-	bind := func(v *graph.Value) error {
-		name := v.Name
-		for _, prefix := range []string{next, "sum/"} {
-			if len(name) > len(prefix) && name[:len(prefix)] == prefix {
-				name = name[len(prefix):]
-			}
-		}
-		if e.buffers[name] == nil {
-			shape, _ := v.Type.Shape.Ints()
-			b, err := e.device.Alloc(v.Type.DType, shape...)
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			e.buffers[name] = b
-		}
-		return p.Bind(v.Name, e.buffers[name])
-	}
-	for _, v := range g.Inputs {
-		if err := bind(v); err != nil {
-			return err
-		}
-	}
-	for _, q := range g.Params {
-		if err := bind(q.Value); err != nil {
-			return err
-		}
-	}
-	for _, v := range g.Outputs {
-		if err := bind(v); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // bindAll makes the host side of what goes in and out at every step.
@@ -417,6 +217,12 @@ func (e *Engine) Tensors(t *Task) (params, optimizer []string) {
 // share; nil when there is none.
 func (e *Engine) Buffer(name string) backend.Buffer { return e.buffers[name] }
 
+// Recompute says what the backward pass computes a second time, "" for nothing.
+func (e *Engine) Recompute() string { return e.saving.String() }
+
+// Arena is the memory of the engine's programs, which an evaluation may share.
+func (e *Engine) Arena() backend.Buffer { return e.arena }
+
 // Tensor copies a tensor from the device.
 func (e *Engine) Tensor(name string) (*backend.Tensor, error) {
 	b := e.buffers[name]
@@ -441,7 +247,7 @@ func (e *Engine) SetTensor(name string, t *backend.Tensor) error {
 
 // Bytes is the memory of arenas and buffers.
 func (e *Engine) Bytes() int {
-	n := e.planned
+	n := e.arena.Shape()[0]
 	for _, b := range e.buffers {
 		size := b.DType().Size()
 		for _, d := range b.Shape() {
@@ -461,5 +267,8 @@ func (e *Engine) Close() {
 	}
 	for _, b := range e.buffers {
 		b.Free()
+	}
+	if e.arena != nil {
+		e.arena.Free()
 	}
 }

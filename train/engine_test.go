@@ -11,16 +11,21 @@ import (
 )
 
 // smallTask is a Mamba and an attention layer over a vocabulary of 11.
-func smallTask(t *testing.T) *Task {
+func smallTask(t *testing.T) *Task { return deepTask(t, 1) }
+
+// deepTask is smallTask with this many pairs of layers.
+func deepTask(t *testing.T, pairs int) *Task {
 	t.Helper()
 	m := blocks.Mamba{DModel: 8, Inner: 16, DState: 4, DConv: 4, DtRank: 1, ConvBias: true}
 	n := blocks.Norm{Kind: blocks.RMSNorm, Eps: 1e-5}
 	l := blocks.Norm{Kind: blocks.LayerNorm, Eps: 1e-5, Bias: true}
 	a := blocks.Attention{DModel: 8, Heads: 4, KVHeads: 2, HeadDim: 2, Rope: &op.RopeSpec{Base: 10000, Dims: 2}}
-	model := blocks.Model{Name: "small", Vocabulary: 11, DModel: 8, FinalNorm: &n, Layers: []blocks.Layer{
-		{Branches: []blocks.Branch{{Name: "mamba", Norm: n, Block: m}}},
-		{Branches: []blocks.Branch{{Name: "attention", Norm: l, Block: a}}},
-	}}
+	model := blocks.Model{Name: "small", Vocabulary: 11, DModel: 8, FinalNorm: &n}
+	for range pairs {
+		model.Layers = append(model.Layers,
+			blocks.Layer{Branches: []blocks.Branch{{Name: "mamba", Norm: n, Block: m}}},
+			blocks.Layer{Branches: []blocks.Branch{{Name: "attention", Norm: l, Block: a}}})
+	}
 	train, err := model.Build(blocks.Options{Train: true, Targets: true})
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +35,7 @@ func smallTask(t *testing.T) *Task {
 		t.Fatal(err)
 	}
 	in := blocks.Initialiser{Policy: blocks.MambaSSM, Layers: 2, Seed: 7}
-	return &Task{Train: train.G, Loss: train.Loss, Eval: eval.G, Entropy: eval.Entropy, Init: in.Fill}
+	return &Task{Train: train.G, Loss: train.Loss, Layers: train.Layers, Eval: eval.G, Entropy: eval.Entropy, Init: in.Fill}
 }
 
 func fillBatch(e *Engine) {
@@ -43,7 +48,7 @@ func fillBatch(e *Engine) {
 
 func newEngine(t *testing.T, task *Task, threads int) *Engine {
 	t.Helper()
-	e, err := NewEngine(task, Optimizer{AdamWSpec: op.AdamWSpec{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 0.1}, Clip: 1}, Sizes{2, 12, 1}, cpu.New(threads))
+	e, err := NewEngine(task, Optimizer{AdamWSpec: op.AdamWSpec{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 0.1}, Clip: 1}, Sizes{Batch: 2, Context: 12, Accumulate: 1}, cpu.New(threads))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,8 @@ type Evaluator struct {
 }
 
 // NewEvaluator compiles the task's evaluation graph on the parameters that params
-// answers by name.
-func NewEvaluator(t *Task, s Sizes, d backend.Device, params func(name string) backend.Buffer) (*Evaluator, error) {
+// answers by name. It may share an arena, nil for one of its own.
+func NewEvaluator(t *Task, s Sizes, d backend.Device, params func(name string) backend.Buffer, arena backend.Buffer) (*Evaluator, error) {
 	g := graph.New(t.Eval.Name)
 	c := graph.NewCopier(g, nil)
 	c.Names, c.Rewrite = true, fuse.Rules(t.Eval)
@@ -36,7 +36,7 @@ func NewEvaluator(t *Task, s Sizes, d backend.Device, params func(name string) b
 		return nil, err
 	}
 	e := &Evaluator{sizes: s, ids: backend.NewTensor(graph.Int64, s.Batch, s.Context), targets: backend.NewTensor(graph.Int64, s.Batch, s.Context), entropy: backend.NewTensor(graph.Float32)}
-	if e.program, err = d.Compile(plan); err != nil {
+	if e.program, err = d.Compile(plan, arena); err != nil {
 		return nil, err
 	}
 	for _, p := range plan.Graph.Params {

@@ -117,7 +117,10 @@ func (r *Run) prepare(d backend.Device) error {
 	if r.engine, err = NewEngine(r.task, r.cfg.Optimizer, r.cfg.Sizes, d); err != nil {
 		return err
 	}
-	if r.eval, err = NewEvaluator(r.task, r.cfg.Sizes, d, r.engine.Buffer); err != nil {
+	if s := r.engine.Recompute(); s != "" {
+		r.cfg.Log("to stay within the memory, the backward pass computes a second time: " + s)
+	}
+	if r.eval, err = NewEvaluator(r.task, r.cfg.Sizes, d, r.engine.Buffer, r.engine.Arena()); err != nil {
 		return err
 	}
 	if err := r.checkSpace(); err != nil {

@@ -11,6 +11,8 @@ type Task struct {
 	// Train is the forward graph in its training form. It may also take "rng", int64 [2].
 	Train *graph.Graph
 	Loss  *graph.Value // scalar, what is minimised
+	// Layers are the values between the layers, in order: what recomputing keeps.
+	Layers []*graph.Value
 	// Reports are further values worth recording: scalars, or vectors such as the load of
 	// each expert.
 	Reports []Report

@@ -79,7 +79,7 @@ func (d *Decoder) prepare(once *graph.Graph) error {
 	if err != nil {
 		return err
 	}
-	p, err := d.device.Compile(plan)
+	p, err := d.device.Compile(plan, nil)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (d *Decoder) program(step int) (*decodeProgram, error) {
 		ids: backend.NewTensor(graph.Int64, d.batch, step), past: backend.NewTensor(graph.Int64),
 		logits: backend.NewTensor(graph.Float32, d.batch, 1, d.vocab),
 	}
-	if p.program, err = d.device.Compile(plan); err != nil {
+	if p.program, err = d.device.Compile(plan, nil); err != nil {
 		return nil, err
 	}
 	if err := d.bind(p, plan); err != nil {

@@ -21,7 +21,7 @@ func (t *Trained) Forward(ctx context.Context, ids []int64, batch, length int) (
 	if err != nil {
 		return nil, err
 	}
-	p, err := t.device.Compile(plan)
+	p, err := t.device.Compile(plan, nil)
 	if err != nil {
 		return nil, err
 	}

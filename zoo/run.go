@@ -127,7 +127,7 @@ func (t *Trained) Evaluate(ctx context.Context, set *data.Set) (*train.Evaluatio
 		return nil, err
 	}
 	sizes, _, _ := trainSettings(t.Recipe)
-	e, err := train.NewEvaluator(task, sizes, t.device, t.param)
+	e, err := train.NewEvaluator(task, sizes, t.device, t.param, nil)
 	if err != nil {
 		return nil, err
 	}

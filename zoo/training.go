@@ -23,6 +23,7 @@ type TrainOptions struct {
 	Dir        string
 	Resume     bool
 	AnyMachine bool
+	Memory     int    // bytes that training may take, 0 for no limit
 	Lock       []byte // the project's zoo.lock, kept with the run
 	Progress   func(train.Progress)
 	Log        func(string)
@@ -46,7 +47,7 @@ func (m *Model) Task() (*train.Task, error) {
 		return nil, err
 	}
 	in := blocks.Initialiser{Policy: blocks.Policy(m.Recipe.Init), Layers: len(m.Net.Layers), Seed: m.Recipe.Train.Seed}
-	t := &train.Task{Train: b.G, Loss: b.Loss, Eval: eval.G, Entropy: eval.Entropy, Init: in.Fill}
+	t := &train.Task{Train: b.G, Loss: b.Loss, Layers: b.Layers, Eval: eval.G, Entropy: eval.Entropy, Init: in.Fill}
 	t.Reports = append(t.Reports, train.Report{Name: "cross_entropy", Value: b.Entropy})
 	for _, r := range append(b.Losses, b.Metrics...) {
 		t.Reports = append(t.Reports, train.Report{Name: r.Name, Value: r.Value})
@@ -94,6 +95,7 @@ func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.R
 		return nil, err
 	}
 	sizes, optimizer, sched := trainSettings(m.Recipe)
+	sizes.Memory = o.Memory
 	blobs := map[string][]byte{RecipeFile: m.Recipe.YAML(), FunctionsFile: functions}
 	if o.Lock != nil {
 		blobs[LockFile] = o.Lock
@@ -106,27 +108,18 @@ func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.R
 	}, task, set, d)
 }
 
-// Plan is the plan of one micro-batch of training: forward and backward pass. Nothing is
-// allocated to make it.
-func (m *Model) Plan(d backend.Device) (*backend.Plan, error) {
+// Plan is the plan of one micro-batch of training, and the memory that training takes;
+// limit is how much it may take, 0 for any. Nothing is allocated to find out.
+func (m *Model) Plan(d backend.Device, limit int) (*backend.Plan, train.Memory, error) {
 	task, err := m.Task()
 	if err != nil {
-		return nil, err
+		return nil, train.Memory{}, err
 	}
 	sizes, _, _ := trainSettings(m.Recipe)
-	return train.Plan(task, sizes, d)
-}
-
-// Memory is what training the recipe takes, in bytes. Nothing is allocated to find out.
-func (m *Model) Memory(d backend.Device) (int, error) {
-	task, err := m.Task()
+	sizes.Memory = limit
+	plan, memory, err := train.Plan(task, sizes, d)
 	if err != nil {
-		return 0, err
+		return nil, train.Memory{}, fmt.Errorf("planning the training of %s: %w", m.Recipe.Name, err)
 	}
-	sizes, optimizer, _ := trainSettings(m.Recipe)
-	n, err := train.Estimate(task, optimizer, sizes, d)
-	if err != nil {
-		return 0, fmt.Errorf("planning the training of %s: %w", m.Recipe.Name, err)
-	}
-	return n, nil
+	return plan, memory, nil
 }

@@ -68,7 +68,7 @@ func compute(t *testing.T, g *graph.Graph, d backend.Device, in map[string]*back
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := d.Compile(plan)
+	p, err := d.Compile(plan, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,12 @@ import (
 )
 
 // Compile fixes the memory and the kernel of every step of a plan.
-func (d *Device) Compile(p *backend.Plan) (backend.Program, error) {
-	prog := &program{device: d, external: map[string]*slot{}, arena: backend.AlignedBytes(p.Arena), scratch: backend.AlignedBytes(p.Scratch)}
+func (d *Device) Compile(p *backend.Plan, arena backend.Buffer) (backend.Program, error) {
+	memory, err := workspace(p, arena)
+	if err != nil {
+		return nil, err
+	}
+	prog := &program{device: d, external: map[string]*slot{}, arena: memory[:p.Arena:p.Arena], scratch: memory[p.Arena:]}
 	for _, n := range p.Nodes {
 		if err := prog.add(p, n); err != nil {
 			return nil, err
@@ -28,6 +32,22 @@ func (d *Device) Compile(p *backend.Plan) (backend.Program, error) {
 		}
 	}
 	return prog, nil
+}
+
+// workspace is the memory for arena and scratch of a plan: that which is shared, if it is
+// large enough.
+func workspace(p *backend.Plan, shared backend.Buffer) ([]byte, error) {
+	if shared == nil {
+		return backend.AlignedBytes(p.Bytes()), nil
+	}
+	host, ok := shared.(*Buffer)
+	if !ok {
+		return nil, fmt.Errorf("an arena of another device (%T)", shared)
+	}
+	if len(host.t.Data) < p.Bytes() {
+		return backend.AlignedBytes(p.Bytes()), nil
+	}
+	return host.t.Data[:p.Bytes()], nil
 }
 
 // program is a list of kernel calls whose tensors are fixed, but for those that the

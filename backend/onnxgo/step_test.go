@@ -96,7 +96,7 @@ func planned(t *testing.T, g *graph.Graph, values map[string]*backend.Tensor) ma
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := d.Compile(plan)
+	p, err := d.Compile(plan, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/train"
 	"github.com/moezoo/moezoo/zoo"
 )
 
@@ -17,7 +18,8 @@ type built struct {
 	RecipeHash string        `json:"recipe_sha256"`
 	Resolved   string        `json:"resolved"`
 	Counts     blocks.Counts `json:"counts"`
-	Memory     int           `json:"training_bytes"`
+	Memory     train.Memory  `json:"training_memory"`
+	Bytes      int           `json:"training_bytes"`
 	Functions  []string      `json:"functions"`
 
 	Plan []backend.Step `json:"plan,omitempty"` // with --print-plan
@@ -26,6 +28,7 @@ type built struct {
 func buildCommand() *cobra.Command {
 	var settings []string
 	var asJSON, full, plan bool
+	var memory byteSize
 	c := &cobra.Command{
 		Use: "build RECIPE", Short: "Resolve a recipe and report its sizes, without allocating the weights",
 		Example: "  zoo build moe-mamba-tiny\n  zoo build moe-mamba-25m --set layers.moe.router=topk --json\n  zoo build mine.yaml\n  zoo build moe-mamba-debug --print-plan",
@@ -35,7 +38,7 @@ func buildCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			b, err := describe(m, plan)
+			b, err := describe(m, int(memory), plan)
 			if err != nil {
 				return err
 			}
@@ -51,11 +54,12 @@ func buildCommand() *cobra.Command {
 	c.Flags().StringArrayVar(&settings, "set", nil, "KEY=VALUE: change the recipe, as in layers.moe.router=topk")
 	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")
 	c.Flags().BoolVar(&full, "recipe", false, "print the resolved recipe, too")
+	c.Flags().Var(&memory, "memory", "how much training may take, such as 2GB: what does not fit is computed twice")
 	c.Flags().BoolVar(&plan, "print-plan", false, "list the steps of training one micro-batch, after fusion, with their memory")
 	return c
 }
 
-func describe(m *zoo.Model, plan bool) (*built, error) {
+func describe(m *zoo.Model, limit int, steps bool) (*built, error) {
 	counts, err := m.Net.Count(m.Recipe.Train.Context)
 	if err != nil {
 		return nil, err
@@ -65,17 +69,13 @@ func describe(m *zoo.Model, plan bool) (*built, error) {
 		return nil, err
 	}
 	defer d.Close()
-	memory, err := m.Memory(d)
+	plan, memory, err := m.Plan(d, limit)
 	if err != nil {
 		return nil, err
 	}
-	b := &built{Recipe: m.Recipe.Name, RecipeHash: m.Recipe.Hash(), Resolved: string(m.Recipe.YAML()), Counts: counts, Memory: memory}
-	if plan {
-		p, err := m.Plan(d)
-		if err != nil {
-			return nil, err
-		}
-		b.Plan = p.Steps()
+	b := &built{Recipe: m.Recipe.Name, RecipeHash: m.Recipe.Hash(), Resolved: string(m.Recipe.YAML()), Counts: counts, Memory: memory, Bytes: memory.Total()}
+	if steps {
+		b.Plan = plan.Steps()
 	}
 	for _, f := range m.Functions {
 		b.Functions = append(b.Functions, fmt.Sprintf("%s %s/%s sha256:%.12s", f.Variant.Kind, f.Provider, f.Variant.Name, f.Digest))
@@ -108,7 +108,11 @@ func printBuilt(c *cobra.Command, m *zoo.Model, b *built, full bool) error {
 	line("parameters", "%s in all, %s active per token", human(b.Counts.Total), human(b.Counts.Active))
 	line("as the paper counts", "%s, %s active: without embedding, head, positions and final norm", human(b.Counts.PaperTotal), human(b.Counts.PaperActive))
 	line("operations per token", "%s in a forward pass at context %d, about three times that to train", human(b.Counts.FLOPs), t.Context)
-	line("memory to train", "%s for %d × %d tokens", megabytes(b.Memory), t.Batch, t.Context)
+	line("memory to train", "%s for %d × %d tokens: parameters %s, gradients %s, moments %s, activations %s", megabytes(b.Bytes), t.Batch, t.Context,
+		megabytes(b.Memory.Parameters), megabytes(b.Memory.Gradients), megabytes(b.Memory.Moments), megabytes(b.Memory.Arena))
+	if b.Memory.Recompute != "" {
+		line("computed twice", "%s", b.Memory.Recompute)
+	}
 	for _, f := range b.Functions {
 		line("function", "%s", f)
 	}

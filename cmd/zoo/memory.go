@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -24,3 +25,38 @@ func availableMemory() int {
 	}
 	return 0
 }
+
+// byteSize is a flag such as "2GB" or "512MB", in units of 1024.
+type byteSize int
+
+var byteUnits = []struct {
+	suffix string
+	size   float64
+}{{"TB", 1 << 40}, {"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}}
+
+// Set reads a number with its unit.
+func (b *byteSize) Set(text string) error {
+	upper := strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(text), "iB", "B"))
+	for _, u := range byteUnits {
+		number, ok := strings.CutSuffix(upper, u.suffix)
+		if !ok {
+			continue
+		}
+		x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err == nil && x > 0 && x*u.size < 1<<60 {
+			*b = byteSize(x * u.size)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no amount of memory: give a number with KB, MB, GB or TB, such as 2GB", text)
+}
+
+func (b *byteSize) String() string {
+	if *b == 0 {
+		return ""
+	}
+	return megabytes(int(*b))
+}
+
+// Type is what help calls the value.
+func (b *byteSize) Type() string { return "SIZE" }

@@ -19,6 +19,7 @@ func trainCommand() *cobra.Command {
 	var out string
 	var steps int64
 	var resume, anyMachine, asJSON bool
+	var memory byteSize
 	c := &cobra.Command{
 		Use: "train RECIPE", Short: "Train a model, or continue a run",
 		Long: `Train a model on texts. The run's folder holds checkpoints, metrics.jsonl and TensorBoard events.
@@ -60,7 +61,7 @@ Ctrl-C saves and ends; --resume continues, bit for bit as if it had never stoppe
 			if err != nil {
 				return err
 			}
-			e, err := runTraining(c, m, set, zoo.TrainOptions{Dir: out, Resume: resume, AnyMachine: anyMachine})
+			e, err := runTraining(c, m, set, zoo.TrainOptions{Dir: out, Resume: resume, AnyMachine: anyMachine, Memory: int(memory)})
 			if err != nil {
 				return err
 			}
@@ -78,6 +79,7 @@ Ctrl-C saves and ends; --resume continues, bit for bit as if it had never stoppe
 	f.StringArrayVar(&settings, "set", nil, "KEY=VALUE: change the recipe")
 	f.BoolVar(&resume, "resume", false, "continue the run in --out")
 	f.BoolVar(&anyMachine, "any-machine", false, "resume where another processor would not give the same bits")
+	f.Var(&memory, "memory", "how much training may take, such as 2GB: what does not fit is computed twice (default: what is free)")
 	f.BoolVar(&asJSON, "json", false, "for scripts")
 	return c
 }
@@ -89,13 +91,8 @@ func runTraining(c *cobra.Command, m *zoo.Model, set *data.Set, o zoo.TrainOptio
 		return nil, err
 	}
 	defer d.Close()
-	need, err := m.Memory(d)
-	if err != nil {
-		return nil, err
-	}
-	if free := availableMemory(); free > 0 && need > free {
-		return nil, deviceError{fmt.Errorf("training %s takes %s, %s more than the %s that are free: choose a smaller train.batch or train.context, or a smaller model",
-			m.Recipe.Name, megabytes(need), megabytes(need-free), megabytes(free))}
+	if o.Memory == 0 {
+		o.Memory = availableMemory()
 	}
 	if raw, err := os.ReadFile(filepath.Join(lockFolder(), zoo.LockFile)); err == nil {
 		o.Lock = raw
@@ -104,6 +101,9 @@ func runTraining(c *cobra.Command, m *zoo.Model, set *data.Set, o zoo.TrainOptio
 	defer bar.done()
 	o.Progress, o.Log = bar.step, bar.log
 	run, err := m.Train(o, set, d)
+	if tooLarge := (*train.TooLarge)(nil); errors.As(err, &tooLarge) {
+		return nil, deviceError{fmt.Errorf("%s: %w: choose a smaller train.batch or train.context, or a smaller model", m.Recipe.Name, err)}
+	}
 	if err != nil {
 		return nil, err
 	}
