@@ -1,8 +1,9 @@
 package data
 
 import (
-	"bytes"
+	"bufio"
 	"compress/gzip"
+	"io"
 	"math"
 )
 
@@ -20,16 +21,26 @@ type Baselines struct {
 	GzipPrimed float64 `json:"gzip_primed"`
 }
 
-// Measure computes the baselines.
-func Measure(train, held []byte) Baselines {
-	if len(held) == 0 {
-		return Baselines{}
+// measure computes the baselines of a text whose part from cut on is held out. It reads
+// the text as a stream, several times.
+func measure(t text, cut int64) (b Baselines, err error) {
+	if cut == t.size {
+		return b, nil
 	}
-	n := float64(len(held))
-	alone := gzipSize(held)
-	whole := gzipSize(append(append([]byte(nil), train...), held...))
-	o0, o2 := contextModels(train, held)
-	return Baselines{Order0: o0, Order2: o2, Gzip: 8 * float64(alone) / n, GzipPrimed: 8 * float64(whole-gzipSize(train)) / n}
+	sizes := make([]float64, 3) // compressed: training text, held-out text, both
+	for i, part := range [][2]int64{{0, cut}, {cut, t.size}, {0, t.size}} {
+		if sizes[i], err = gzipSize(t, part[0], part[1]); err != nil {
+			return b, err
+		}
+	}
+	n := float64(t.size - cut)
+	b.Gzip, b.GzipPrimed = 8*sizes[1]/n, 8*(sizes[2]-sizes[0])/n
+	var m contextModel
+	if err := m.train(t, cut); err != nil {
+		return b, err
+	}
+	b.Order0, b.Order2, err = m.measure(t, cut)
+	return b, err
 }
 
 // counter counts bytes instead of keeping them.
@@ -37,57 +48,86 @@ type counter int
 
 func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
 
-func gzipSize(text []byte) int {
+func gzipSize(t text, from, to int64) (float64, error) {
 	var n counter
 	z, err := gzip.NewWriterLevel(&n, gzip.BestCompression)
 	if err != nil {
 		panic(err) // the level is a constant
 	}
-	if _, err := bytes.NewReader(text).WriteTo(z); err != nil {
-		panic(err) // counting does not fail
+	r := t.reader(from, to)
+	defer r.Close()
+	if _, err := io.Copy(z, r); err != nil {
+		return 0, err
 	}
 	if err := z.Close(); err != nil {
-		panic(err)
+		panic(err) // counting does not fail
 	}
-	return int(n)
+	return float64(n), nil
 }
 
-// contextModels trains byte models of order 0 to 2 and answers the cross-entropy of
-// orders 0 and 2 in bits per byte. Order 0 adds one to every count; each higher order
-// interpolates with the one below as Witten and Bell do: the more different bytes have
-// followed a context, the more weight goes to the shorter one.
-func contextModels(train, held []byte) (order0, order2 float64) {
-	var zero [256]float64
-	one := make([][256]float64, 256)
-	two := make(map[uint16]*[256]float64)
-	for i, b := range train {
-		zero[b]++
+// contextModel is a byte model of orders 0 to 2. Order 0 adds one to every count; each
+// higher order interpolates with the one below as Witten and Bell do: the more different
+// bytes have followed a context, the more weight goes to the shorter one.
+type contextModel struct {
+	total float64
+	zero  [256]float64
+	one   [256][256]float64
+	two   map[uint16]*[256]float64
+}
+
+// eachByte calls use for every byte of a part of the text, with the two bytes before it as
+// one number and its place in the part.
+func eachByte(t text, from, to int64, use func(i int64, before uint16, b byte)) error {
+	stream := t.reader(from, to)
+	defer stream.Close()
+	r := bufio.NewReaderSize(stream, chunkBytes)
+	before := uint16(0)
+	for i := range to - from {
+		b, err := r.ReadByte()
+		if err != nil {
+			return err
+		}
+		use(i, before, b)
+		before = before<<8 | uint16(b)
+	}
+	return nil
+}
+
+// train counts what is before the cut.
+func (m *contextModel) train(t text, cut int64) error {
+	m.two = make(map[uint16]*[256]float64)
+	m.total = float64(cut)
+	return eachByte(t, 0, cut, func(i int64, before uint16, b byte) {
+		m.zero[b]++
 		if i >= 1 {
-			one[train[i-1]][b]++
+			m.one[byte(before)][b]++
 		}
 		if i >= 2 {
-			k := uint16(train[i-2])<<8 | uint16(train[i-1])
-			if two[k] == nil {
-				two[k] = new([256]float64)
+			if m.two[before] == nil {
+				m.two[before] = new([256]float64)
 			}
-			two[k][b]++
+			m.two[before][b]++
 		}
-	}
-	for i, b := range held {
-		p := (zero[b] + 1) / float64(len(train)+256)
+	})
+}
+
+// measure answers the cross-entropy of orders 0 and 2, in bits per byte, from the cut on.
+func (m *contextModel) measure(t text, cut int64) (order0, order2 float64, err error) {
+	err = eachByte(t, cut, t.size, func(i int64, before uint16, b byte) {
+		p := (m.zero[b] + 1) / (m.total + 256)
 		order0 -= math.Log2(p)
 		if i >= 1 {
-			p = wittenBell(&one[held[i-1]], b, p)
+			p = wittenBell(&m.one[byte(before)], b, p)
 		}
 		if i >= 2 {
-			if c := two[uint16(held[i-2])<<8|uint16(held[i-1])]; c != nil {
+			if c := m.two[before]; c != nil {
 				p = wittenBell(c, b, p)
 			}
 		}
 		order2 -= math.Log2(p)
-	}
-	n := float64(len(held))
-	return order0 / n, order2 / n
+	})
+	n := float64(t.size - cut)
+	return order0 / n, order2 / n, err
 }
 
 func wittenBell(counts *[256]float64, b byte, lower float64) float64 {

@@ -1,6 +1,9 @@
 package data
 
 import (
+	"context"
+	"crypto/sha256"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -9,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/moezoo/moezoo/data/corpus"
-	"github.com/moezoo/moezoo/data/tokenizer"
 	"pgregory.net/rapid"
 )
 
@@ -74,25 +76,55 @@ func TestBaselinesOfKnownSources(t *testing.T) {
 	for i := range held {
 		held[i] = "abcd"[i%4]
 	}
-	b := Measure(train, held)
+	b, err := measure(newText([]corpus.Document{corpus.FromBytes("train", train), corpus.FromBytes("held", held)}), int64(len(train)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if math.Abs(b.Order0-2) > 0.02 || b.Order2 > 0.02 || b.Gzip > 0.2 || b.GzipPrimed > 0.2 {
 		t.Errorf("%+v", b)
 	}
 }
 
-func TestTheEmbeddedCorpusSplitsOnce(t *testing.T) {
+// What runs of earlier versions were trained on does not change.
+func TestTheEmbeddedCorpusHasAlwaysTheSameTokens(t *testing.T) {
 	docs, err := corpus.Read(nil, corpus.DefaultName)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSet(docs, tokenizer.Bytes{}, DefaultHoldout, "")
+	for i, want := range []string{"be384e9bda6eaf84dde882f5cbeea9ac6950530d55ddcf74b2cd95e1a2319dee", "0087e17d3c446e3c8ce3ed2e5a0b3d3d44349bd1013ce7e52c27f36242741fa9"} {
+		s, err := NewSet(context.Background(), docs, tokenizers(t)[i], DefaultHoldout, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Hash != "5ab5626d28393ce6326489d5022086643c6b498b49cc33a22b55ff2ede8f9607" || s.TrainBytes != 1144820 || s.HeldBytes != 60177 {
+			t.Errorf("SHA-256 %s, %d and %d bytes", s.Hash, s.TrainBytes, s.HeldBytes)
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, s.Train, s.Held))); got != want {
+			t.Errorf("tokens have SHA-256 %s, want %s", got, want)
+		}
+		if b, err := s.Baselines(); err != nil || b != (Baselines{Order0: 4.55343072978429, Order2: 2.844619785070409, Gzip: 3.36394303471426, GzipPrimed: 3.1940442361699652}) {
+			t.Errorf("%+v (%v)", b, err)
+		}
+	}
+}
+
+func writeTokens(path string, ids []int64, vocabulary int) error {
+	s, err := newTokenStore(filepath.Dir(path), strings.TrimSuffix(filepath.Base(path), ".tokens"), vocabulary)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if s.Train.Len()+s.Held.Len() != len(corpus.Default()) || s.Held.Len() < 50000 {
-		t.Errorf("%d + %d tokens", s.Train.Len(), s.Held.Len())
+	defer s.discard()
+	if err := s.begin(); err != nil {
+		return err
 	}
-	t.Logf("%+v", Measure(s.TrainText, s.HeldText))
+	if err := s.add(ids); err != nil {
+		return err
+	}
+	f, err := s.commit()
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func TestTokenFilesHoldWhatWasWritten(t *testing.T) {
@@ -102,7 +134,7 @@ func TestTokenFilesHoldWhatWasWritten(t *testing.T) {
 		for i := range ids {
 			ids[i] = int64(i*i) % int64(vocabulary)
 		}
-		if err := WriteTokens(path, ids, vocabulary); err != nil {
+		if err := writeTokens(path, ids, vocabulary); err != nil {
 			t.Fatal(err)
 		}
 		f, err := OpenTokens(path)
@@ -124,14 +156,14 @@ func TestTokenFilesHoldWhatWasWritten(t *testing.T) {
 		}
 		f.Close()
 	}
-	if err := WriteTokens(filepath.Join(t.TempDir(), "y"), []int64{3}, 3); err == nil {
+	if err := writeTokens(filepath.Join(t.TempDir(), "y"), []int64{3}, 3); err == nil {
 		t.Error("a token outside of the vocabulary was written")
 	}
 }
 
 func FuzzTokenFile(f *testing.F) {
-	path := filepath.Join(f.TempDir(), "x")
-	if err := WriteTokens(path, []int64{1, 2, 3}, 5); err != nil {
+	path := filepath.Join(f.TempDir(), "x.tokens")
+	if err := writeTokens(path, []int64{1, 2, 3}, 5); err != nil {
 		f.Fatal(err)
 	}
 	raw, _ := os.ReadFile(path)

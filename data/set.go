@@ -1,8 +1,10 @@
 package data
 
 import (
+	"context"
 	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/moezoo/moezoo/data/corpus"
@@ -12,76 +14,97 @@ import (
 // Set is a tokenized text, cut into a part for training and one held out.
 type Set struct {
 	Train, Held Tokens
-	// HeldText and TrainText are the bytes behind the tokens, for baselines and for bits
-	// per byte.
-	TrainText, HeldText []byte
-	Hash                string // SHA-256 of the text
+	// TrainBytes and HeldBytes are how many bytes of text are behind the tokens.
+	TrainBytes, HeldBytes int64
+	Hash                  string // SHA-256 of the text
+
+	text text
 }
 
 // DefaultHoldout is the fraction of the text, at its end, that is held out.
 const DefaultHoldout = 0.05
 
 // NewSet tokenizes documents. The last holdout of the bytes is held out; the cut is
-// moved forward to the next line end within 4 KiB, if there is one. The tokens of long
-// texts are kept in mapped files in a cache folder, when one is given.
-func NewSet(docs []corpus.Document, t tokenizer.Tokenizer, holdout float64, cache string) (*Set, error) {
+// moved forward to the next line end within 4 KiB, if there is one.
+//
+// A text of any size takes the same memory: it is read as a stream, once for its hash and
+// once for its tokens. The tokens of a text above 2 MiB are kept in mapped files in a cache
+// folder, and taken from there the next time; with no folder in files without a name. A text
+// that changes between the readings, or has a word of more than 1 MiB, is an error.
+func NewSet(ctx context.Context, docs []corpus.Document, t tokenizer.Tokenizer, holdout float64, cache string) (*Set, error) {
 	if !(holdout >= 0 && holdout < 1) {
 		return nil, fmt.Errorf("holdout %v: want a fraction from 0 up to 1", holdout)
 	}
-	h := sha256.New()
-	var text []byte
-	var ends []int
-	for _, d := range docs {
-		h.Write(d.Text)
-		h.Write([]byte{0})
-		text = append(text, d.Text...)
-		ends = append(ends, len(text))
+	all := newText(docs)
+	hash, err := all.hash(ctx)
+	if err != nil {
+		return nil, err
 	}
-	cut := cutAt(text, len(text)-int(float64(len(text))*holdout))
-	s := &Set{TrainText: text[:cut], HeldText: text[cut:], Hash: hex.EncodeToString(h.Sum(nil))}
-	var train, held []int64
-	from := 0
-	for _, end := range ends {
-		a, b := min(from, cut), min(end, cut)
-		train = appendDocument(train, text[a:b], t)
-		a, b = max(from, cut), max(end, cut)
-		held = appendDocument(held, text[a:b], t)
-		from = end
+	cut, err := all.cutAt(all.size - int64(float64(all.size)*holdout))
+	if err != nil {
+		return nil, err
 	}
-	s.Held = InMemory(held)
-	var err error
-	s.Train, err = mapTokens(cache, fmt.Sprintf("%.24s-%d-%d", s.Hash, t.Size(), cut), train, t.Size())
-	return s, err
-}
-
-func appendDocument(ids []int64, text []byte, t tokenizer.Tokenizer) []int64 {
-	if len(text) == 0 {
-		return ids
-	}
-	if end, ok := t.EndOfText(); ok && len(ids) > 0 {
-		ids = append(ids, end)
-	}
-	return t.Append(ids, text)
-}
-
-// cutAt moves a cut behind the next line end.
-func cutAt(text []byte, cut int) int {
-	for i := cut; i < len(text) && i < cut+4096; i++ {
-		if text[i] == '\n' {
-			return i + 1
+	s := &Set{TrainBytes: cut, HeldBytes: all.size - cut, Hash: hash, text: all}
+	if all.size < mapAbove {
+		var train, held memorySink
+		if err := tokenize(ctx, s, t, &train, &held); err != nil {
+			return nil, err
 		}
+		s.Train, s.Held = InMemory(train), InMemory(held)
+		return s, nil
 	}
-	return cut
+	key, err := cacheKey(t)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.inFiles(ctx, t, cache, fmt.Sprintf("%.24s-%.12s-%d", hash, key, cut))
+}
+
+// mapAbove is how large a text is, in bytes, whose tokens are kept in mapped files rather
+// than in memory.
+const mapAbove = 2 << 20
+
+// cacheKey is a hash that differs between tokenizers.
+func cacheKey(t tokenizer.Tokenizer) (string, error) {
+	raw, err := json.Marshal(t.Spec())
+	return fmt.Sprintf("%x", sha256.Sum256(raw)), err
+}
+
+// inFiles takes the tokens from token files called name in a folder, or makes them.
+func (s *Set) inFiles(ctx context.Context, t tokenizer.Tokenizer, folder, name string) error {
+	train, err := newTokenStore(folder, name+"-train", t.Size())
+	if err != nil {
+		return err
+	}
+	held, err := newTokenStore(folder, name+"-held", t.Size())
+	if err != nil {
+		return err
+	}
+	if train.cached() && held.cached() {
+		s.Train, s.Held = train.file, held.file
+		return nil
+	}
+	defer train.discard()
+	defer held.discard()
+	if err := errors.Join(train.begin(), held.begin()); err != nil {
+		return err
+	}
+	if err := tokenize(ctx, s, t, train, held); err != nil {
+		return err
+	}
+	if s.Train, err = train.commit(); err != nil {
+		return err
+	}
+	s.Held, err = held.commit()
+	return err
+}
+
+// Baselines measures what a model of the training text should beat on the held-out text.
+func (s *Set) Baselines() (Baselines, error) {
+	return measure(s.text, s.TrainBytes)
 }
 
 // AllHeld is the set with everything held out and nothing to train on.
-func (s *Set) AllHeld() (*Set, error) {
-	all := make(InMemory, s.Train.Len()+s.Held.Len())
-	if err := s.Train.Copy(all[:s.Train.Len()], 0); err != nil {
-		return nil, err
-	}
-	if err := s.Held.Copy(all[s.Train.Len():], 0); err != nil {
-		return nil, err
-	}
-	return &Set{Train: InMemory(nil), Held: all, HeldText: append(append([]byte(nil), s.TrainText...), s.HeldText...), Hash: s.Hash}, nil
+func (s *Set) AllHeld() *Set {
+	return &Set{Train: InMemory(nil), Held: joined{s.Train, s.Held}, HeldBytes: s.TrainBytes + s.HeldBytes, Hash: s.Hash, text: s.text}
 }

@@ -22,46 +22,73 @@ const (
 	maxVocabFile = 1 << 31
 )
 
-// WriteTokens writes a token file whole or not at all.
-func WriteTokens(path string, ids []int64, vocabulary int) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".tokens-*")
+// tokenWriter writes a token file. Nothing has the file's name before it is whole.
+type tokenWriter struct {
+	file       *os.File
+	w          *bufio.Writer
+	width      int
+	vocabulary int64
+	count      int
+	scratch    []byte
+}
+
+// newTokenWriter begins a file in a folder.
+func newTokenWriter(folder string, vocabulary int) (*tokenWriter, error) {
+	f, err := os.CreateTemp(folder, ".tokens-*")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() {
-		temp.Close()
-		if err != nil {
-			os.Remove(temp.Name())
+	t := &tokenWriter{file: f, w: bufio.NewWriterSize(f, 1<<20), width: 4, vocabulary: int64(vocabulary)}
+	if vocabulary <= 1<<16 {
+		t.width = 2
+	}
+	_, err = t.w.Write(make([]byte, tokenHeader)) // the count is known at the end
+	if err != nil {
+		t.discard()
+	}
+	return t, err
+}
+
+// Len is the number of tokens so far.
+func (t *tokenWriter) Len() int { return t.count }
+
+func (t *tokenWriter) add(ids []int64) error {
+	t.scratch = t.scratch[:0]
+	for _, id := range ids {
+		if id < 0 || id >= t.vocabulary {
+			return fmt.Errorf("token %d is outside of the vocabulary of %d", id, t.vocabulary)
 		}
-	}()
-	w := bufio.NewWriterSize(temp, 1<<20)
+		if t.width == 2 {
+			t.scratch = binary.LittleEndian.AppendUint16(t.scratch, uint16(id))
+		} else {
+			t.scratch = binary.LittleEndian.AppendUint32(t.scratch, uint32(id))
+		}
+	}
+	t.count += len(ids)
+	_, err := t.w.Write(t.scratch)
+	return err
+}
+
+// finish writes the header and makes the file durable.
+func (t *tokenWriter) finish() error {
 	header := make([]byte, tokenHeader)
 	copy(header, tokenMagic)
-	width := 4
-	if vocabulary <= 1<<16 {
-		width = 2
-	}
-	binary.LittleEndian.PutUint32(header[8:], uint32(width))
-	binary.LittleEndian.PutUint64(header[16:], uint64(vocabulary))
-	binary.LittleEndian.PutUint64(header[24:], uint64(len(ids)))
-	w.Write(header)
-	var b [4]byte
-	for _, id := range ids {
-		if id < 0 || id >= int64(vocabulary) {
-			return fmt.Errorf("token %d is outside of the vocabulary of %d", id, vocabulary)
-		}
-		binary.LittleEndian.PutUint32(b[:], uint32(id))
-		if _, err := w.Write(b[:width]); err != nil {
-			return err
-		}
-	}
-	if err := w.Flush(); err != nil {
+	binary.LittleEndian.PutUint32(header[8:], uint32(t.width))
+	binary.LittleEndian.PutUint64(header[16:], uint64(t.vocabulary))
+	binary.LittleEndian.PutUint64(header[24:], uint64(t.count))
+	if err := t.w.Flush(); err != nil {
 		return err
 	}
-	if err := temp.Sync(); err != nil {
+	if _, err := t.file.WriteAt(header, 0); err != nil {
 		return err
 	}
-	return os.Rename(temp.Name(), path)
+	return t.file.Sync()
+}
+
+// discard removes a file that has not been renamed; it may be called again.
+func (t *tokenWriter) discard() {
+	os.Remove(t.file.Name())
+	t.file.Close()
 }
 
 // TokenFile is Tokens in a file that is mapped into memory: the system keeps what is used
@@ -138,31 +165,70 @@ func (t *TokenFile) Close() error {
 	return err
 }
 
-// mapAbove is how many tokens are kept in a mapped file rather than in memory.
-const mapAbove = 8 << 20
+// tokenStore is a token file of a cache folder, there already or being made.
+type tokenStore struct {
+	path       string // empty: a file without a name
+	vocabulary int
+	file       *TokenFile
+	*tokenWriter
+}
 
-// mapTokens moves a long sequence into a token file of a folder and maps it; a file of the
-// same name is taken as it is. A short sequence, or no folder, stays in memory.
-func mapTokens(folder, name string, ids []int64, vocabulary int) (Tokens, error) {
-	if folder == "" || len(ids) < mapAbove {
-		return InMemory(ids), nil
+// newTokenStore looks for a file of that name, whole and of that vocabulary.
+func newTokenStore(folder, name string, vocabulary int) (*tokenStore, error) {
+	s := &tokenStore{vocabulary: vocabulary}
+	if folder == "" {
+		return s, nil
 	}
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(folder, name+".tokens")
-	t, err := OpenTokens(path)
-	if err == nil && t.Len() == len(ids) && t.vocabulary == int64(vocabulary) {
-		return t, nil
+	s.path = filepath.Join(folder, name+".tokens")
+	f, err := OpenTokens(s.path)
+	switch {
+	case err == nil && f.vocabulary == int64(vocabulary):
+		s.file = f
+	case err == nil:
+		return s, f.Close()
+	case !errors.Is(err, os.ErrNotExist):
+		os.Remove(s.path) // of another version, or damaged: made again
 	}
-	if err == nil {
-		err = t.Close()
+	return s, nil
+}
+
+func (s *tokenStore) cached() bool { return s.file != nil }
+
+// begin makes the file anew.
+func (s *tokenStore) begin() (err error) {
+	if s.file != nil {
+		err = s.file.Close()
+		s.file = nil
 	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		os.Remove(path) // of another version, or damaged: made again
+	folder := os.TempDir()
+	if s.path != "" {
+		folder = filepath.Dir(s.path)
 	}
-	if err := WriteTokens(path, ids, vocabulary); err != nil {
+	w, e := newTokenWriter(folder, s.vocabulary)
+	s.tokenWriter = w
+	return errors.Join(err, e)
+}
+
+// discard removes what has not been committed.
+func (s *tokenStore) discard() {
+	if s.tokenWriter != nil {
+		s.tokenWriter.discard()
+	}
+}
+
+// commit gives the file its name and maps it.
+func (s *tokenStore) commit() (*TokenFile, error) {
+	if err := s.finish(); err != nil {
 		return nil, err
 	}
-	return OpenTokens(path)
+	if s.path == "" {
+		return OpenTokens(s.tokenWriter.file.Name()) // mapped; discard takes the name away
+	}
+	if err := os.Rename(s.tokenWriter.file.Name(), s.path); err != nil {
+		return nil, err
+	}
+	return OpenTokens(s.path)
 }

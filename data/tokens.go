@@ -18,3 +18,18 @@ func (t InMemory) Copy(dst []int64, at int) error {
 	copy(dst, t[at:at+len(dst)])
 	return nil
 }
+
+// joined is two sequences behind one another.
+type joined struct{ a, b Tokens }
+
+// Len is the number of tokens.
+func (t joined) Len() int { return t.a.Len() + t.b.Len() }
+
+// Copy copies ids.
+func (t joined) Copy(dst []int64, at int) error {
+	first := min(max(t.a.Len()-at, 0), len(dst))
+	if err := t.a.Copy(dst[:first], min(at, t.a.Len())); err != nil {
+		return err
+	}
+	return t.b.Copy(dst[first:], max(at-t.a.Len(), 0))
+}

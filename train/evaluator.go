@@ -90,7 +90,7 @@ func (e *Evaluator) Measure(ctx context.Context, set *data.Set) (*Evaluation, er
 	out := &Evaluation{Targets: w.Targets()}
 	if out.Targets > 0 {
 		out.Nats = total / float64(out.Targets)
-		out.BitsPerByte = total / math.Ln2 / float64(len(set.HeldText))
+		out.BitsPerByte = total / math.Ln2 / float64(set.HeldBytes)
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package zoo
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -70,7 +71,7 @@ func trainSettings(r *recipe.Recipe) (train.Sizes, train.Optimizer, schedule.Sch
 func Machine() string { return runtime.GOARCH + "/" + kernel.Level() }
 
 // Data tokenizes and splits texts as the recipe says.
-func (m *Model) Data(docs []corpus.Document) (*data.Set, error) {
+func (m *Model) Data(ctx context.Context, docs []corpus.Document) (*data.Set, error) {
 	t, err := m.Tokenizer()
 	if err != nil {
 		return nil, err
@@ -79,9 +80,9 @@ func (m *Model) Data(docs []corpus.Document) (*data.Set, error) {
 	if err == nil {
 		cache = filepath.Join(cache, "moezoo", "tokens")
 	} else {
-		cache = "" // without a home the tokens stay in memory
+		cache = "" // without a home there is no cache
 	}
-	return data.NewSet(docs, t, m.Recipe.Data.Holdout, cache)
+	return data.NewSet(ctx, docs, t, m.Recipe.Data.Holdout, cache)
 }
 
 // Train prepares a run of the recipe on a device.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/data/corpus"
 	"github.com/moezoo/moezoo/zoo"
 )
@@ -26,20 +25,21 @@ func evalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			set, err := t.Data(docs)
+			set, err := t.Data(c.Context(), docs)
 			if err != nil {
 				return err
 			}
 			if all {
-				if set, err = set.AllHeld(); err != nil {
-					return err
-				}
+				set = set.AllHeld()
 			}
 			e, err := t.Evaluate(c.Context(), set)
 			if err != nil {
 				return err
 			}
-			base := data.Measure(set.TrainText, set.HeldText)
+			base, err := set.Baselines()
+			if err != nil {
+				return err
+			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), map[string]any{"run": args[0], "step": t.Step, "loss": e.Nats, "bits_per_byte": e.BitsPerByte, "targets": e.Targets, "baselines": base})
 			}

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/moezoo/moezoo/backend/cpu/kernel"
-	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/data/corpus"
 	"github.com/moezoo/moezoo/export/ort"
 	"github.com/moezoo/moezoo/zoo"
@@ -72,17 +71,20 @@ func quickstart(c *cobra.Command, out string, steps int64) error {
 	if err != nil {
 		return err
 	}
-	set, err := m.Data(docs)
+	set, err := m.Data(c.Context(), docs)
 	if err != nil {
 		return err
 	}
 	run := filepath.Join(out, "run")
-	say("2. Training %d steps on %s, %s bytes; the last %s are held out.", steps, corpus.DefaultName, human(int64(len(set.TrainText))), human(int64(len(set.HeldText))))
+	say("2. Training %d steps on %s, %s bytes; the last %s are held out.", steps, corpus.DefaultName, human(set.TrainBytes), human(set.HeldBytes))
 	e, err := runTraining(c, m, set, zoo.TrainOptions{Dir: run})
 	if err != nil {
 		return err
 	}
-	base := data.Measure(set.TrainText, set.HeldText)
+	base, err := set.Baselines()
+	if err != nil {
+		return err
+	}
 	say("3. Bits per byte on the held-out text: order-0 %.3f, gzip -9 %.3f, order-2 %.3f, this model %.3f", base.Order0, base.Gzip, base.Order2, e.BitsPerByte)
 
 	t, err := openRun(c, run)

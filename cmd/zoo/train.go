@@ -57,7 +57,7 @@ Ctrl-C saves and ends; --resume continues, bit for bit as if it had never stoppe
 			if err != nil {
 				return err
 			}
-			set, err := m.Data(docs)
+			set, err := m.Data(c.Context(), docs)
 			if err != nil {
 				return err
 			}

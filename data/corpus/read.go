@@ -11,23 +11,18 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 )
-
-// MaxBytes is the largest text that is read into memory.
-const MaxBytes = 4 << 30
 
 // maxRatio is how many times larger than its file a compressed text may be.
 const maxRatio = 200
 
-// Document is one text.
-type Document struct {
-	Name string
-	Text []byte
-}
-
-// Read reads texts: files, files ending in .gz, folders (every file in them, in order of
+// Read finds texts: files, files ending in .gz, folders (every file in them, in order of
 // their paths, hidden ones left out), "-" for standard input, or DefaultName for the
 // embedded corpus. Each file is one document. No text at all is an error.
+//
+// Compressed texts are decompressed once to learn their sizes. Standard input can be read
+// only once and goes to a temporary file that nobody else sees.
 func Read(stdin io.Reader, paths ...string) ([]Document, error) {
 	var docs []Document
 	for _, p := range paths {
@@ -37,9 +32,9 @@ func Read(stdin io.Reader, paths ...string) ([]Document, error) {
 		}
 		docs = append(docs, more...)
 	}
-	total := 0
+	total := int64(0)
 	for _, d := range docs {
-		total += len(d.Text)
+		total += d.Size
 	}
 	if total == 0 {
 		return nil, fmt.Errorf("%s: the text is empty", strings.Join(paths, ", "))
@@ -53,11 +48,11 @@ func readPath(stdin io.Reader, path string) ([]Document, error) {
 		return nil, errors.New("the path of a text is empty")
 	case DefaultName:
 		if _, err := os.Stat(path); err != nil {
-			return []Document{{DefaultName, Default()}}, nil
+			return []Document{FromBytes(DefaultName, Default())}, nil
 		}
 	case "-":
-		text, err := readLimited("standard input", stdin, MaxBytes)
-		return []Document{{"-", text}}, err
+		d, err := spool("standard input", stdin)
+		return []Document{d}, err
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -66,11 +61,8 @@ func readPath(stdin io.Reader, path string) ([]Document, error) {
 	if info.IsDir() {
 		return readFolder(path)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is no regular file", path)
-	}
-	text, err := readFile(path, info.Size())
-	return []Document{{path, text}}, err
+	d, err := file(path, info)
+	return []Document{d}, err
 }
 
 func readFolder(root string) ([]Document, error) {
@@ -89,41 +81,99 @@ func readFolder(root string) ([]Document, error) {
 		if err != nil || !info.Mode().IsRegular() {
 			return err
 		}
-		text, err := readFile(path, info.Size())
-		docs = append(docs, Document{path, text})
+		d, err := file(path, info)
+		docs = append(docs, d)
 		return err
 	})
 	sort.Slice(docs, func(i, j int) bool { return docs[i].Name < docs[j].Name })
 	return docs, err
 }
 
-func readFile(path string, size int64) ([]byte, error) {
-	f, err := os.Open(path)
+// file is the text of a regular file.
+func file(path string, info fs.FileInfo) (Document, error) {
+	if !info.Mode().IsRegular() {
+		return Document{}, fmt.Errorf("%s: is no regular file", path)
+	}
+	if strings.HasSuffix(path, ".gz") {
+		return compressed(path, info.Size())
+	}
+	d := Document{Name: path, Size: info.Size(), open: func() (io.ReadCloser, error) { return openRegular(path) }}
+	f, err := d.open() // what cannot be read is said now
+	if err != nil {
+		return d, err
+	}
+	return d, f.Close()
+}
+
+// openRegular opens a file without waiting for one that has become a pipe.
+func openRegular(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if !strings.HasSuffix(path, ".gz") {
-		text, err := readLimited(path, f, MaxBytes)
-		if err == nil && int64(len(text)) != size {
-			return nil, fmt.Errorf("%s: has changed from %d to %d bytes while it was read", path, size, len(text))
-		}
-		return text, err
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("%s: is no regular file any more", path)
 	}
-	z, err := gzip.NewReader(bufio.NewReader(f))
-	if err != nil {
-		return nil, fmt.Errorf("%s: is no gzip file: %w", path, err)
-	}
-	return readLimited(path, z, min(MaxBytes, 1<<20+maxRatio*size))
+	return f, nil
 }
 
-func readLimited(name string, r io.Reader, limit int64) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, limit+1))
+// compressed is the text of a gzip file of size bytes.
+func compressed(path string, size int64) (Document, error) {
+	d := Document{Name: path, open: func() (io.ReadCloser, error) {
+		f, err := openRegular(path)
+		if err != nil {
+			return nil, err
+		}
+		z, err := gzip.NewReader(bufio.NewReader(f))
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s: is no gzip file: %w", path, err)
+		}
+		return unpacker{z, f}, nil
+	}}
+	r, err := d.open()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return d, err
 	}
-	if int64(len(text)) > limit {
-		return nil, fmt.Errorf("%s: more than %d bytes of text", name, limit)
+	defer r.Close()
+	limit := 1<<20 + maxRatio*size
+	d.Size, err = io.Copy(io.Discard, io.LimitReader(r, limit+1))
+	if err != nil {
+		return d, fmt.Errorf("%s: byte %d of the text: %w", path, d.Size, err)
 	}
-	return text, nil
+	if d.Size > limit {
+		return d, fmt.Errorf("%s: holds more than %d bytes of text, over %d times its own size", path, limit, maxRatio)
+	}
+	return d, nil
 }
+
+// unpacker reads from one and closes the other.
+type unpacker struct {
+	io.Reader
+	io.Closer
+}
+
+// spool moves a stream into a file without a name, which is gone when the process is.
+func spool(name string, r io.Reader) (Document, error) {
+	if r == nil {
+		return Document{}, fmt.Errorf("%s: there is none to read", name)
+	}
+	f, err := os.CreateTemp("", "zoo-text-*")
+	if err != nil {
+		return Document{}, err
+	}
+	os.Remove(f.Name())
+	n, err := io.Copy(f, r)
+	if err != nil {
+		f.Close()
+		return Document{}, fmt.Errorf("%s: byte %d: %w", name, n, err)
+	}
+	return Document{name, n, func() (io.ReadCloser, error) { return spooled{io.NewSectionReader(f, 0, n)}, nil }}, nil
+}
+
+// spooled reads a spooled file, which stays open.
+type spooled struct{ *io.SectionReader }
+
+// Close does nothing: the file has no name to be opened by again.
+func (spooled) Close() error { return nil }

@@ -170,13 +170,29 @@ func toBytes(name string) (string, error) {
 
 // Append appends the ids of text.
 func (b *BPE) Append(ids []int64, text []byte) []int64 {
-	var m merger
-	for len(text) > 0 {
-		n := word(text)
-		ids = m.append(b, ids, text[:n])
-		text = text[n:]
-	}
+	ids, _ = b.words(ids, text, 0)
 	return ids
+}
+
+// AppendSettled appends the ids of the words that end well before the end of text.
+func (b *BPE) AppendSettled(ids []int64, text []byte) ([]int64, int) {
+	return b.words(ids, text, lookahead)
+}
+
+// words appends the ids of the words of text that at least margin bytes follow, and
+// answers where they end.
+func (b *BPE) words(ids []int64, text []byte, margin int) ([]int64, int) {
+	var m merger
+	at := 0
+	for at < len(text) {
+		n := word(text[at:])
+		if at+n+margin > len(text) {
+			break
+		}
+		ids = m.append(b, ids, text[at:at+n])
+		at += n
+	}
+	return ids, at
 }
 
 // Decode joins the bytes of tokens; the end of a document is no text.

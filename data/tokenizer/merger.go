@@ -1,59 +1,43 @@
 package tokenizer
 
-import "container/heap"
+import "slices"
 
-// merger merges the bytes of one word. A heap of candidate pairs keeps it at
-// n·log n however long the word is.
+// merger merges the bytes of one word of less than 2 GiB. A heap of candidate pairs keeps
+// it at n·log n however long the word is; it takes 32 bytes a byte of the word, seldom more.
 type merger struct {
-	id         []int64
-	prev, next []int // neighbours that are left, −1 at the ends
-	pairs      pairHeap
+	id         []int32 // of the tokens so far, at their first byte; −1 inside
+	prev, next []int32 // neighbours that are left, −1 at the ends
+	pairs      []pair  // a heap
 }
 
 // pair is two neighbours that may merge.
 type pair struct {
-	merge
-	left int
-	l, r int64 // the tokens when the pair was found
+	rank, id, left int32
+	l, r           int32 // the tokens when the pair was found
 }
 
-type pairHeap []pair
-
-func (h pairHeap) Len() int { return len(h) }
-func (h pairHeap) Less(i, j int) bool {
-	if h[i].rank != h[j].rank {
-		return h[i].rank < h[j].rank
-	}
-	return h[i].left < h[j].left
-}
-func (h pairHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-// Push adds a pair, for package heap.
-func (h *pairHeap) Push(x any) { *h = append(*h, x.(pair)) }
-
-// Pop removes the last pair, for package heap.
-func (h *pairHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
+// before is the order of merging: by rank, then from left to right.
+func (p pair) before(q pair) bool {
+	return p.rank < q.rank || p.rank == q.rank && p.left < q.left
 }
 
 func (m *merger) append(b *BPE, ids []int64, word []byte) []int64 {
-	if id, ok := b.ids[string(word)]; ok && len(word) == 1 {
-		return append(ids, id)
+	if len(word) == 1 {
+		return append(ids, b.first[word[0]])
 	}
-	m.id, m.prev, m.next, m.pairs = m.id[:0], m.prev[:0], m.next[:0], m.pairs[:0]
+	n := len(word)
+	m.id, m.prev, m.next = slices.Grow(m.id[:0], n), slices.Grow(m.prev[:0], n), slices.Grow(m.next[:0], n)
+	m.pairs = slices.Grow(m.pairs[:0], n)
 	for i, c := range word {
-		m.id = append(m.id, b.first[c])
-		m.prev, m.next = append(m.prev, i-1), append(m.next, i+1)
+		m.id = append(m.id, int32(b.first[c]))
+		m.prev, m.next = append(m.prev, int32(i-1)), append(m.next, int32(i+1))
 	}
-	m.next[len(word)-1] = -1
+	m.next[n-1] = -1
 	for i := range word {
-		m.consider(b, i)
+		m.consider(b, int32(i))
 	}
 	for len(m.pairs) > 0 {
-		p := heap.Pop(&m.pairs).(pair)
+		p := m.pop()
 		right := m.next[p.left]
 		if right < 0 || m.id[p.left] != p.l || m.id[right] != p.r {
 			continue // one of the two has merged with another since
@@ -68,19 +52,56 @@ func (m *merger) append(b *BPE, ids []int64, word []byte) []int64 {
 			m.consider(b, m.prev[p.left])
 		}
 	}
-	for i := 0; i >= 0; i = m.next[i] {
-		ids = append(ids, m.id[i])
+	for i := int32(0); i >= 0; i = m.next[i] {
+		ids = append(ids, int64(m.id[i]))
 	}
 	return ids
 }
 
 // consider adds the pair that begins at i.
-func (m *merger) consider(b *BPE, i int) {
+func (m *merger) consider(b *BPE, i int32) {
 	right := m.next[i]
 	if right < 0 || m.id[i] < 0 {
 		return
 	}
-	if found, ok := b.rank[[2]int64{m.id[i], m.id[right]}]; ok {
-		heap.Push(&m.pairs, pair{found, i, m.id[i], m.id[right]})
+	if found, ok := b.rank[[2]int64{int64(m.id[i]), int64(m.id[right])}]; ok {
+		m.push(pair{int32(found.rank), int32(found.id), i, m.id[i], m.id[right]})
 	}
+}
+
+func (m *merger) push(p pair) {
+	h := append(m.pairs, p)
+	i := len(h) - 1
+	for i > 0 && p.before(h[(i-1)/2]) {
+		h[i] = h[(i-1)/2]
+		i = (i - 1) / 2
+	}
+	h[i] = p
+	m.pairs = h
+}
+
+func (m *merger) pop() pair {
+	h := m.pairs
+	first, last := h[0], h[len(h)-1]
+	h = h[:len(h)-1]
+	m.pairs = h
+	i := 0
+	for {
+		child := 2*i + 1
+		if child >= len(h) {
+			break
+		}
+		if child+1 < len(h) && h[child+1].before(h[child]) {
+			child++
+		}
+		if !h[child].before(last) {
+			break
+		}
+		h[i] = h[child]
+		i = child
+	}
+	if len(h) > 0 {
+		h[i] = last
+	}
+	return first
 }

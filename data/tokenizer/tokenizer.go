@@ -9,6 +9,10 @@ import (
 type Tokenizer interface {
 	// Append appends the ids of text.
 	Append(ids []int64, text []byte) []int64
+	// AppendSettled appends the ids of the longest beginning of text that it can tell will
+	// have the same ids whatever follows text, and answers that beginning's length. Calling
+	// it with more and more of a text, then Append with the rest, gives the ids of the whole.
+	AppendSettled(ids []int64, text []byte) ([]int64, int)
 	// Decode is the text of ids; ids outside of the vocabulary are an error.
 	Decode(ids []int64) ([]byte, error)
 	// Size is the number of different ids.
@@ -40,6 +44,11 @@ func (Bytes) Append(ids []int64, text []byte) []int64 {
 		ids = append(ids, int64(b))
 	}
 	return ids
+}
+
+// AppendSettled appends every byte as an id.
+func (b Bytes) AppendSettled(ids []int64, text []byte) ([]int64, int) {
+	return b.Append(ids, text), len(text)
 }
 
 // Decode turns ids into bytes; the end of a document is no text.

@@ -5,6 +5,11 @@ import (
 	"unicode/utf8"
 )
 
+// lookahead is more than how far behind the end of a word its length depends on the text:
+// a run of white space leaves its last character, of up to three bytes, to the word that
+// follows, whose first character has up to four.
+const lookahead = 8
+
 // word is the length in bytes of the first word of text, as GPT-2's pattern cuts it:
 //
 //	's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+

@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := m.Data(docs)
+	set, err := m.Data(ctx, docs)
 	if err != nil {
 		return err
 	}
