@@ -22,7 +22,7 @@ func shard(t *testing.T, dir, name string, tensors ...string) {
 	var b bytes.Buffer
 	var list []Tensor
 	for _, n := range tensors {
-		list = append(list, Tensor{n, U8, []int64{1}, []byte(n[:1])})
+		list = append(list, Tensor{Name: n, DType: U8, Shape: []int64{1}, Data: []byte(n[:1])})
 	}
 	if err := Write(&b, list, nil); err != nil {
 		t.Fatal(err)

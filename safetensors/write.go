@@ -15,6 +15,33 @@ type Tensor struct {
 	DType DType
 	Shape []int64
 	Data  []byte
+	// Load, when Data is nil, is called for the bytes when they are written, so that not all
+	// tensors need to be in memory at once. They may change after the next call.
+	Load func() ([]byte, error)
+}
+
+// size is the number of bytes that type and shape ask for.
+func (t Tensor) size() int64 {
+	n := t.DType.Size()
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// bytes are the data, checked against type and shape.
+func (t Tensor) bytes() ([]byte, error) {
+	data := t.Data
+	if data == nil && t.Load != nil {
+		var err error
+		if data, err = t.Load(); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+	}
+	if int64(len(data)) != t.size() || t.DType.Size() == 0 {
+		return nil, fmt.Errorf("tensor %q: %s%v does not fit %d bytes", t.Name, t.DType, t.Shape, len(data))
+	}
+	return data, nil
 }
 
 // Write writes a file's whole content, tensors in the order of their names, each aligned
@@ -37,7 +64,11 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	out.Write(length[:])
 	out.Write(header)
 	for _, t := range sorted {
-		if _, err := out.Write(t.Data); err != nil {
+		data, err := t.bytes()
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(data); err != nil {
 			return err
 		}
 	}
@@ -57,12 +88,11 @@ func header(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	}
 	at := int64(0)
 	for _, t := range tensors {
-		size := t.DType.Size()
-		for _, d := range t.Shape {
-			size *= d
-		}
-		if size != int64(len(t.Data)) || t.DType.Size() == 0 {
-			return nil, fmt.Errorf("tensor %q: %s%v does not fit %d bytes", t.Name, t.DType, t.Shape, len(t.Data))
+		size := t.size()
+		if t.Load == nil {
+			if _, err := t.bytes(); err != nil {
+				return nil, err
+			}
 		}
 		if _, twice := entries[t.Name]; twice {
 			return nil, fmt.Errorf("tensor %q occurs twice", t.Name)

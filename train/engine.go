@@ -29,6 +29,7 @@ type Engine struct {
 	update    backend.Program
 	reports   []report
 	saving    saving
+	host      []byte         // for one tensor on its way to or from the device
 	arena     backend.Buffer // of all programs: they run one at a time
 
 	ids, targets, rng *backend.Tensor
@@ -184,8 +185,12 @@ func (e *Engine) Report(f func(name string, values []float64)) {
 // Initialise gives every parameter its first value.
 func (e *Engine) Initialise(params []*graph.Param, fill func(p *graph.Param, out []float32) error) error {
 	for _, p := range params {
-		shape, _ := p.Value.Shape().Ints()
-		t := backend.NewTensor(graph.Float32, shape...)
+		b := e.buffers[p.Value.Name]
+		if b == nil {
+			return fmt.Errorf("there is no tensor %q", p.Value.Name)
+		}
+		t := e.staging(b)
+		clear(t.Data)
 		if err := fill(p, t.F32()); err != nil {
 			return err
 		}
@@ -194,8 +199,8 @@ func (e *Engine) Initialise(params []*graph.Param, fill func(p *graph.Param, out
 				return fmt.Errorf("parameter %s: initialisation gives %v", p.Value.Name, x)
 			}
 		}
-		if err := e.SetTensor(p.Value.Name, t); err != nil {
-			return err
+		if err := b.Upload(nil, t); err != nil {
+			return fmt.Errorf("%s: %w", p.Value.Name, err)
 		}
 	}
 	return nil
@@ -222,6 +227,17 @@ func (e *Engine) Recompute() string { return e.saving.String() }
 
 // Arena is the memory of the engine's programs, which an evaluation may share.
 func (e *Engine) Arena() backend.Buffer { return e.arena }
+
+// staging is a host tensor like a buffer, in memory that the next call takes again.
+func (e *Engine) staging(like backend.Buffer) *backend.Tensor {
+	t := &backend.Tensor{DType: like.DType(), Shape: like.Shape()}
+	n := t.Elements() * t.DType.Size()
+	if len(e.host) < n {
+		e.host = backend.AlignedBytes(n)
+	}
+	t.Data = e.host[:n]
+	return t
+}
 
 // Tensor copies a tensor from the device.
 func (e *Engine) Tensor(name string) (*backend.Tensor, error) {

@@ -13,7 +13,8 @@ type Memory struct {
 	Parameters int `json:"parameters"`
 	Gradients  int `json:"gradients"`
 	Moments    int `json:"moments"`
-	Arena      int `json:"arena"` // activations, their gradients, and temporary memory
+	Arena      int `json:"arena"`   // activations, their gradients, and temporary memory
+	Process    int `json:"process"` // the program itself, and one tensor on its way to a file
 
 	// Recompute says what the backward pass computes a second time to save memory, "" for
 	// nothing.
@@ -21,7 +22,7 @@ type Memory struct {
 }
 
 // Total is all of it.
-func (m Memory) Total() int { return m.Parameters + m.Gradients + m.Moments + m.Arena }
+func (m Memory) Total() int { return m.Parameters + m.Gradients + m.Moments + m.Arena + m.Process }
 
 // TooLarge says that training does not fit, even when everything that can be is computed
 // twice.
@@ -47,12 +48,16 @@ func Plan(t *Task, s Sizes, d backend.Device) (*backend.Plan, Memory, error) {
 	return plan, m, nil
 }
 
+// program is what the program takes besides, measured on Linux: code, texts, plans, garbage.
+const program = 64 << 20
+
 // standing is what lives from the first step to the last.
 func standing(t *Task) Memory {
-	var m Memory
+	m := Memory{Process: program}
 	for _, p := range t.Train.Params {
 		n, _ := p.Value.Shape().Elements().Int()
 		m.Parameters += 4 * int(n)
+		m.Process = max(m.Process, program+4*int(n))
 		if !p.Frozen {
 			m.Gradients += 4 * int(n)
 			m.Moments += 8 * int(n)

@@ -57,7 +57,7 @@ func TestRecomputingSavesMemoryAndKeepsEveryBit(t *testing.T) {
 		t.Errorf("without a limit: computes %s again", free.Recompute())
 	}
 	seen := map[string]bool{}
-	for limit := all.Total(); ; limit -= all.Total() / 20 {
+	for limit := all.Total(); ; limit -= all.Arena / 20 {
 		sizes.Memory = limit
 		_, m, err := Plan(task, sizes, d)
 		if tooLarge := (*TooLarge)(nil); errors.As(err, &tooLarge) {

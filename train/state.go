@@ -77,11 +77,14 @@ func (r *Run) tensors(names []string) func(w io.Writer) error {
 	return func(w io.Writer) error {
 		out := make([]safetensors.Tensor, len(names))
 		for i, name := range names {
-			t, err := r.engine.Tensor(name)
-			if err != nil {
-				return err
+			b := r.engine.Buffer(name)
+			if b == nil {
+				return fmt.Errorf("there is no tensor %q", name)
 			}
-			out[i] = safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: int64s(t.Shape), Data: t.Data}
+			out[i] = safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: int64s(b.Shape()), Load: func() ([]byte, error) {
+				t := r.engine.staging(b)
+				return t.Data, b.Download(nil, t)
+			}}
 		}
 		return safetensors.Write(w, out, map[string]string{"format": "moezoo"})
 	}

@@ -108,8 +108,8 @@ func printBuilt(c *cobra.Command, m *zoo.Model, b *built, full bool) error {
 	line("parameters", "%s in all, %s active per token", human(b.Counts.Total), human(b.Counts.Active))
 	line("as the paper counts", "%s, %s active: without embedding, head, positions and final norm", human(b.Counts.PaperTotal), human(b.Counts.PaperActive))
 	line("operations per token", "%s in a forward pass at context %d, about three times that to train", human(b.Counts.FLOPs), t.Context)
-	line("memory to train", "%s for %d × %d tokens: parameters %s, gradients %s, moments %s, activations %s", megabytes(b.Bytes), t.Batch, t.Context,
-		megabytes(b.Memory.Parameters), megabytes(b.Memory.Gradients), megabytes(b.Memory.Moments), megabytes(b.Memory.Arena))
+	line("memory to train", "%s for %d × %d tokens: parameters %s, gradients %s, moments %s, activations %s, program %s", megabytes(b.Bytes), t.Batch, t.Context,
+		megabytes(b.Memory.Parameters), megabytes(b.Memory.Gradients), megabytes(b.Memory.Moments), megabytes(b.Memory.Arena), megabytes(b.Memory.Process))
 	if b.Memory.Recompute != "" {
 		line("computed twice", "%s", b.Memory.Recompute)
 	}
