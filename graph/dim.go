@@ -113,11 +113,11 @@ func (d Dim) Equal(e Dim) bool {
 	return true
 }
 
-// Add is d + e.
+// Add is d + e. A sum of constants that overflows int64 saturates.
 func (d Dim) Add(e Dim) Dim {
 	if x, ok := d.Int(); ok {
 		if y, ok := e.Int(); ok {
-			return Const(x + y)
+			return Const(addSaturating(x, y))
 		}
 	}
 	return collect(append(append([]term(nil), d.terms...), e.terms...))
@@ -126,13 +126,16 @@ func (d Dim) Add(e Dim) Dim {
 // Sub is d − e.
 func (d Dim) Sub(e Dim) Dim { return d.Add(e.Mul(Const(-1))) }
 
-// Mul is d · e. A product of constants that overflows int64 saturates at
-// math.MaxInt64, which no size check lets pass.
+// Mul is d · e. A product of constants that overflows int64, and one of more than
+// maxProduct terms, saturates at math.MaxInt64, which no size check lets pass.
 func (d Dim) Mul(e Dim) Dim {
 	if x, ok := d.Int(); ok {
 		if y, ok := e.Int(); ok {
 			return Const(mulSaturating(x, y))
 		}
+	}
+	if len(d.terms)*len(e.terms) > maxProduct {
+		return Const(math.MaxInt64)
 	}
 	var out []term
 	for _, t := range d.terms {
@@ -143,6 +146,36 @@ func (d Dim) Mul(e Dim) Dim {
 		}
 	}
 	return collect(out)
+}
+
+// maxProduct bounds the terms of a product, and maxSpelling the bytes of an extent that
+// inference follows: a graph squares its sizes in a node, and nests them.
+const (
+	maxProduct  = 1024
+	maxSpelling = 2048
+)
+
+// tooLong reports whether an extent is beyond what inference follows.
+func (d Dim) tooLong() bool {
+	n := 0
+	for _, t := range d.terms {
+		n += 8
+		for _, a := range t.atoms {
+			n += len(a.key) + 1
+		}
+	}
+	return n > maxSpelling
+}
+
+func addSaturating(x, y int64) int64 {
+	switch s := x + y; {
+	case x > 0 && y > 0 && s < 0:
+		return math.MaxInt64
+	case x < 0 && y < 0 && s >= 0:
+		return math.MinInt64
+	default:
+		return s
+	}
 }
 
 func mulSaturating(x, y int64) int64 {
@@ -171,7 +204,7 @@ func collect(terms []term) Dim {
 	last := ""
 	for i, k := range ks {
 		if i > 0 && k.key == last && len(out) > 0 {
-			out[len(out)-1].coef += k.t.coef
+			out[len(out)-1].coef = addSaturating(out[len(out)-1].coef, k.t.coef)
 		} else {
 			out = append(out, k.t)
 		}

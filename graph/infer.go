@@ -52,9 +52,17 @@ func (op *Op) run(node *Node, in []*Known) (*Infer, error) {
 		if t.DType == InvalidType {
 			return nil, fmt.Errorf("output %d has no type: the operator does not have that many outputs", i)
 		}
+		if len(t.Shape) > maxRank {
+			return nil, fmt.Errorf("output %d would have rank %d, above %d", i, len(t.Shape), maxRank)
+		}
 		for _, d := range t.Shape {
 			if n, ok := d.Int(); ok && n < 0 {
 				return nil, fmt.Errorf("output %d would have a negative extent: %v", i, t.Shape)
+			} else if ok && n > maxExtent {
+				return nil, fmt.Errorf("output %d would have an extent above %d: %v", i, int64(maxExtent), t.Shape)
+			}
+			if d.tooLong() {
+				return nil, fmt.Errorf("output %d would have an extent that is too long an expression of the input's sizes", i)
 			}
 		}
 	}
@@ -156,8 +164,20 @@ func (c *Infer) Out(i int, dtype DType, shape Shape) {
 	}
 }
 
-// SetContent says what the elements of integer output i are.
+// maxExtent bounds constant extents: no machine has room for one element each.
+const maxExtent = 1 << 48
+
+// maxRank bounds the number of extents.
+const maxRank = 64
+
+// SetContent says what the elements of integer output i are. What is too long to follow
+// stays unknown.
 func (c *Infer) SetContent(i int, dims []Dim) {
+	for _, d := range dims {
+		if d.tooLong() {
+			return
+		}
+	}
 	if i < len(c.content) && len(dims) <= maxContent {
 		c.content[i] = dims
 		if dims == nil {

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"sort"
+	"strings"
 )
 
 // Domain is the operator domain of the project's own fused operators.
@@ -119,7 +120,7 @@ func Lookup(domain, name string) (*Op, error) {
 	if domain != "" {
 		shown = domain + "." + name
 	}
-	return nil, fmt.Errorf("unknown operator %s%s", shown, nearest(name, names))
+	return nil, fmt.Errorf("unknown operator %s%s", printable(shown), nearest(name, names))
 }
 
 // Ops lists the table, standard operators first, by name.
@@ -137,8 +138,16 @@ func Ops() []*Op {
 	return ops
 }
 
+// printable is a name for a message: of a length for one line, and without what would
+// disturb a terminal.
+func printable(name string) string { return strings.Trim(fmt.Sprintf("%.80q", name), `"`) }
+
 // nearest is `, did you mean "x"?` when a name is close, else "".
 func nearest(name string, among []string) string {
+	const longest = 64 // of a name worth comparing
+	if len(name) > longest {
+		return ""
+	}
 	best, at := "", 1+len(name)/3
 	for _, n := range among {
 		if d := editDistance(name, n); d <= at {

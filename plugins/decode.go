@@ -142,7 +142,7 @@ func (f *Function) checkOutputs(fn *graph.Graph, dims map[string]int64, resp *wi
 		if !ok {
 			names := make([]string, len(fn.Outputs))
 			for j, o := range fn.Outputs {
-				names[j] = o.Name
+				names[j] = cleanLine(o.Name, 80)
 			}
 			return fmt.Errorf("output %q is missing; there are %s", name, strings.Join(names, ", "))
 		}

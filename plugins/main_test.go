@@ -127,7 +127,10 @@ var callFaults = map[string]func(){
 	"exit":  func() { fmt.Fprintln(os.Stderr, "cannot go on"); os.Exit(7) },
 	"kill":  func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
 	"hang":  func() { time.Sleep(time.Hour) },
-	"stop":  func() { _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) },
+	"stop": func() {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		time.Sleep(time.Hour) // other threads may stop a moment later
+	},
 	"flood": func() {
 		line := bytes.Repeat([]byte("y"), 1<<20)
 		for range 2 {

@@ -3,6 +3,8 @@ package onnx
 import (
 	"fmt"
 	"math"
+	"strings"
+	"unicode"
 
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/onnx/file"
@@ -49,7 +51,7 @@ func DecodeFunction(data []byte, inputs []FunctionInput, allow func(domain, op s
 	}
 	for _, n := range f.Node {
 		if !allow(n.Domain, n.OpType) {
-			return nil, fmt.Errorf("node %q: operator %s is not allowed", n.Name, qualified(n.Domain, n.OpType))
+			return nil, fmt.Errorf("node %.80q: operator %s is not allowed", n.Name, qualified(n.Domain, n.OpType))
 		}
 		if err := d.typedNode(n); err != nil {
 			return nil, err
@@ -78,11 +80,22 @@ func checkImports(imports []*pb.OperatorSetIdProto) error {
 	return nil
 }
 
+// qualified is an operator's name for a message.
 func qualified(domain, op string) string {
-	if domain == "" {
-		return op
+	if domain != "" {
+		op = domain + "." + op
 	}
-	return domain + "." + op
+	return printable(fmt.Sprintf("%.80s", op))
+}
+
+// printable replaces what would disturb a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '�'
+		}
+		return r
+	}, s)
 }
 
 // decoder builds a graph from messages.
@@ -108,14 +121,14 @@ func (d *decoder) typedNode(n *pb.NodeProto) error {
 	if n.OpType == "Constant" && n.Domain == "" && len(n.Output) == 1 {
 		t, err := d.constant(n)
 		if err != nil {
-			return fmt.Errorf("node %q: %w", n.Name, err)
+			return fmt.Errorf("node %.80q: %w", n.Name, err)
 		}
 		d.values[n.Output[0]] = d.g.Const(n.Output[0], t)
 		return nil
 	}
 	entry, err := graph.Lookup(n.Domain, n.OpType)
 	if err != nil {
-		return fmt.Errorf("node %q: %w", n.Name, err)
+		return fmt.Errorf("node %.80q: %w", n.Name, err)
 	}
 	in := make([]*graph.Value, len(n.Input))
 	for i, name := range n.Input {
@@ -123,23 +136,23 @@ func (d *decoder) typedNode(n *pb.NodeProto) error {
 			continue
 		}
 		if in[i] = d.look(name); in[i] == nil {
-			return fmt.Errorf("node %q: %q is not defined before it", n.Name, name)
+			return fmt.Errorf("node %.80q: %.80q is not defined before it", n.Name, name)
 		}
 	}
 	attrs, err := d.attributes(n)
 	if err != nil {
-		return fmt.Errorf("node %q: %w", n.Name, err)
+		return fmt.Errorf("node %.80q: %w", n.Name, err)
 	}
 	for _, v := range attrs {
 		if _, ok := v.(*graph.Graph); ok {
-			return fmt.Errorf("node %q: control flow is not allowed", n.Name)
+			return fmt.Errorf("node %.80q: control flow is not allowed", n.Name)
 		}
 	}
 	leave := d.g.Scope(n.Name)
 	out := d.g.Apply(entry, attrs, len(n.Output), in...)
 	leave()
 	if err := d.g.Err(); err != nil {
-		return fmt.Errorf("node %w", err)
+		return fmt.Errorf("node %s", printable(err.Error()))
 	}
 	for i, name := range n.Output {
 		if name != "" {

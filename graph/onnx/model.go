@@ -121,11 +121,11 @@ func inputType(g *graph.Graph, in *pb.ValueInfoProto) (graph.Type, error) {
 		if in.Type == nil {
 			return graph.Type{}, nil // the inputs of bodies may leave their types open
 		}
-		return graph.Type{}, &Unsupported{fmt.Sprintf("input %q, which is no tensor,", in.Name)}
+		return graph.Type{}, &Unsupported{fmt.Sprintf("input %.80q, which is no tensor,", in.Name)}
 	}
 	t := graph.Type{DType: graph.DType(tt.ElemType)}
 	if t.DType.Size() == 0 && tt.ElemType != 0 {
-		return t, &Unsupported{fmt.Sprintf("input %q of element type %v", in.Name, t.DType)}
+		return t, &Unsupported{fmt.Sprintf("input %.80q of element type %v", in.Name, t.DType)}
 	}
 	if tt.Shape == nil {
 		return graph.Type{}, nil
@@ -134,7 +134,7 @@ func inputType(g *graph.Graph, in *pb.ValueInfoProto) (graph.Type, error) {
 		switch v := dim.Value.(type) {
 		case *pb.TensorShapeProto_Dimension_DimValue:
 			if v.DimValue < 0 {
-				return t, fmt.Errorf("input %q has the extent %d", in.Name, v.DimValue)
+				return t, fmt.Errorf("input %.80q has the extent %d", in.Name, v.DimValue)
 			}
 			t.Shape = append(t.Shape, graph.Const(v.DimValue))
 		case *pb.TensorShapeProto_Dimension_DimParam:
@@ -159,7 +159,7 @@ func (d *decoder) node(n *pb.NodeProto) error {
 		domain = ""
 	}
 	if _, err := graph.Lookup(domain, n.OpType); err != nil {
-		return &Unsupported{fmt.Sprintf("node %q: operator %s", n.Name, qualified(domain, n.OpType))}
+		return &Unsupported{fmt.Sprintf("node %.80q: operator %s", n.Name, qualified(domain, n.OpType))}
 	}
 	in := make([]*graph.Value, len(n.Input))
 	for i, name := range n.Input {
@@ -167,12 +167,12 @@ func (d *decoder) node(n *pb.NodeProto) error {
 			continue
 		}
 		if in[i] = d.look(name); in[i] == nil {
-			return fmt.Errorf("node %q: %q is not defined before it", n.Name, name)
+			return fmt.Errorf("node %.80q: %.80q is not defined before it", n.Name, name)
 		}
 	}
 	attrs, err := d.attributes(n)
 	if err != nil {
-		return fmt.Errorf("node %q: %w", n.Name, err)
+		return fmt.Errorf("node %.80q: %w", n.Name, err)
 	}
 	node := &graph.Node{Name: n.Name, Domain: domain, Op: n.OpType, Inputs: in, Attrs: attrs}
 	if domain == "" {
@@ -195,7 +195,7 @@ func (d *decoder) node(n *pb.NodeProto) error {
 // moved from an attribute to an input.
 func (d *decoder) upgrade(n *graph.Node) error {
 	if since := changed[n.Op]; d.opset < since {
-		return &Unsupported{fmt.Sprintf("node %q: operator %s of opset %d, whose form changed at %d,", n.Name, n.Op, d.opset, since)}
+		return &Unsupported{fmt.Sprintf("node %.80q: operator %s of opset %d, whose form changed at %d,", n.Name, n.Op, d.opset, since)}
 	}
 	if axes, ok := n.Attrs["axes"].([]int64); ok && d.opset < 18 && len(n.Op) > 6 && n.Op[:6] == "Reduce" {
 		delete(n.Attrs, "axes")

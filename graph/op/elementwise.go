@@ -157,8 +157,8 @@ func contentInfer(f func(a, b graph.Dim) (graph.Dim, bool)) func(c *graph.Infer)
 		out := make([]graph.Dim, max(len(a), len(b)))
 		for i := range out {
 			var ok bool
-			if out[i], ok = f(a[min(i, len(a)-1)], b[min(i, len(b)-1)]); !ok {
-				return nil
+			if out[i], ok = f(a[min(i, len(a)-1)], b[min(i, len(b)-1)]); !ok || out[i].Is(math.MaxInt64) {
+				return nil // not known, or beyond what a Dim can say
 			}
 		}
 		c.SetContent(0, out)

@@ -1,6 +1,10 @@
 package op
 
-import "github.com/moezoo/moezoo/graph"
+import (
+	"math"
+
+	"github.com/moezoo/moezoo/graph"
+)
 
 // Size is the number of elements of x, an int64 scalar.
 func Size(x Value) Value { return one(size, nil, x) }
@@ -25,7 +29,9 @@ func init() {
 		Outputs: []graph.Arg{{Name: "y", Doc: "int64 scalar"}},
 		Infer: func(c *graph.Infer) error {
 			c.Out(0, graph.Int64, nil)
-			c.SetContent(0, []graph.Dim{c.Shape(0).Elements()})
+			if n := c.Shape(0).Elements(); !n.Is(math.MaxInt64) {
+				c.SetContent(0, []graph.Dim{n})
+			}
 			return nil
 		},
 		NoGrad: intOutput,
