@@ -3,10 +3,13 @@ package safetensors
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 func file(header string, data int) []byte {
@@ -119,4 +122,32 @@ func FuzzHeader(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAMillionEmptyTensorsAreRefusedAtOnce: the header alone would become a hundred times
+// its size in memory.
+func TestAMillionEmptyTensorsAreRefusedAtOnce(t *testing.T) {
+	content := file(manyTensors(1_000_000), 0)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	_, err := read(content)
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "more than 100000 tensors") {
+		t.Error(err)
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > uint64(2*len(content)+64<<20) || time.Since(start) > time.Second {
+		t.Errorf("%d MiB of heap for %d MiB of file, after %v", grown>>20, len(content)>>20, time.Since(start))
+	}
+	if f, err := read(file(manyTensors(20_000), 0)); err != nil || len(f.Names()) != 20_000 {
+		t.Error(err)
+	}
+}
+
+func manyTensors(n int) string {
+	entries := make([]string, n)
+	for i := range entries {
+		entries[i] = fmt.Sprintf(`"t%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`, i)
+	}
+	return "{" + strings.Join(entries, ",") + "}"
 }

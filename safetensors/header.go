@@ -57,6 +57,9 @@ func (i Info) Elements() int64 {
 	return n
 }
 
+// MaxTensors is how many tensors a file may hold: ten times those of the largest models.
+const MaxTensors = 100_000
+
 // parseHeader reads the JSON of a header and checks it against the size of the data.
 func parseHeader(raw []byte, dataSize int64) (tensors []Info, metadata map[string]string, err error) {
 	switch {
@@ -64,6 +67,8 @@ func parseHeader(raw []byte, dataSize int64) (tensors []Info, metadata map[strin
 		return nil, nil, errors.New("the header does not begin with {")
 	case !utf8.Valid(raw):
 		return nil, nil, errors.New("the header is not valid UTF-8")
+	case bytes.Count(raw, []byte{'{'}) > MaxTensors+2: // counted before anything is made of them
+		return nil, nil, fmt.Errorf("the header lists more than %d tensors", MaxTensors)
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()

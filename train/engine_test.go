@@ -11,16 +11,16 @@ import (
 )
 
 // smallTask is a Mamba and an attention layer over a vocabulary of 11.
-func smallTask(t *testing.T) *Task { return deepTask(t, 1) }
+func smallTask(t *testing.T) *Task { return deepTask(t, 1, 11) }
 
-// deepTask is smallTask with this many pairs of layers.
-func deepTask(t *testing.T, pairs int) *Task {
+// deepTask is smallTask with this many pairs of layers and another vocabulary.
+func deepTask(t *testing.T, pairs int, vocabulary int64) *Task {
 	t.Helper()
 	m := blocks.Mamba{DModel: 8, Inner: 16, DState: 4, DConv: 4, DtRank: 1, ConvBias: true}
 	n := blocks.Norm{Kind: blocks.RMSNorm, Eps: 1e-5}
 	l := blocks.Norm{Kind: blocks.LayerNorm, Eps: 1e-5, Bias: true}
 	a := blocks.Attention{DModel: 8, Heads: 4, KVHeads: 2, HeadDim: 2, Rope: &op.RopeSpec{Base: 10000, Dims: 2}}
-	model := blocks.Model{Name: "small", Vocabulary: 11, DModel: 8, FinalNorm: &n}
+	model := blocks.Model{Name: "small", Vocabulary: vocabulary, DModel: 8, FinalNorm: &n}
 	for range pairs {
 		model.Layers = append(model.Layers,
 			blocks.Layer{Branches: []blocks.Branch{{Name: "mamba", Norm: n, Block: m}}},

@@ -12,7 +12,7 @@ import (
 
 // TestRecomputingSavesMemoryAndKeepsEveryBit trains under tighter and tighter limits.
 func TestRecomputingSavesMemoryAndKeepsEveryBit(t *testing.T) {
-	task := deepTask(t, 4)
+	task := deepTask(t, 4, 11)
 	sizes := Sizes{Batch: 4, Context: 64, Accumulate: 2}
 	d := cpu.New(2)
 	defer d.Close()

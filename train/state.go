@@ -107,6 +107,32 @@ func (r *Run) load() error {
 	if c.Note != "" {
 		r.cfg.Log(c.Note)
 	}
+	if err := r.loadFrom(c); err != nil {
+		return fmt.Errorf("%w%s", err, r.olderThatFits(c.Step))
+	}
+	return nil
+}
+
+// olderThatFits names the newest checkpoint before a step that the run could continue from,
+// after one that is whole but does not fit.
+func (r *Run) olderThatFits(before int) string {
+	steps, err := checkpoint.Steps(r.cfg.Dir)
+	if err != nil {
+		return ""
+	}
+	for i := len(steps) - 1; i >= 0; i-- {
+		if steps[i] >= before {
+			continue
+		}
+		if c, err := checkpoint.Open(r.cfg.Dir, steps[i]); err == nil && r.loadFrom(c) == nil {
+			return fmt.Sprintf("; the newest that fits is step %d: move the newer ones out of the folder to continue from it", steps[i])
+		}
+	}
+	return ""
+}
+
+// loadFrom restores one checkpoint.
+func (r *Run) loadFrom(c *checkpoint.Checkpoint) error {
 	raw, err := c.Read(StateFile)
 	if err != nil {
 		return err
