@@ -68,7 +68,10 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 		lowered.Prune()
 	} else {
 		var err error
-		if lowered, err = lower.Graph(s.Graph); err != nil {
+		if lowered, err = lower.Experts(s.Graph); err != nil {
+			return nil, err
+		}
+		if lowered, err = lower.Graph(lowered); err != nil {
 			return nil, err
 		}
 	}
