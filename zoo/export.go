@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/moezoo/moezoo/export"
 	"github.com/moezoo/moezoo/export/ort"
 	"github.com/moezoo/moezoo/graph/onnx"
+	"github.com/moezoo/moezoo/graph/onnx/file"
 )
 
 // ExportOptions say how a model becomes a file.
@@ -31,6 +33,9 @@ var ErrNotEqual = errors.New("the exported file does not compute the model's num
 // wrote in ONNX Runtime before it is kept: on a failure nothing remains at path.
 func (t *Trained) Export(ctx context.Context, path string, o ExportOptions) (*export.Report, error) {
 	folder := len(path) > 0 && os.IsPathSeparator(path[len(path)-1])
+	if err := checkTargets(path, folder); err != nil {
+		return nil, err
+	}
 	model := path
 	var work string
 	var err error
@@ -77,18 +82,79 @@ func (t *Trained) Export(ctx context.Context, path string, o ExportOptions) (*ex
 	return report, t.keepFile(model, path, o.Options)
 }
 
-// keepFile moves the model, its data and its configuration to their places.
+// checkTargets refuses, before any work, to write through or over anything but plain files
+// and folders of earlier exports.
+func checkTargets(path string, folder bool) error {
+	clean := filepath.Clean(path)
+	if info, err := os.Stat(filepath.Dir(clean)); path == "" || err != nil || !info.IsDir() {
+		return fmt.Errorf("%s: there is no folder %s to write to", path, filepath.Dir(clean))
+	}
+	if folder {
+		return checkFolder(clean)
+	}
+	for _, p := range []string{path, file.DataPath(path), configPath(path)} {
+		info, err := os.Lstat(p)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case info.IsDir():
+			return fmt.Errorf("%s: is a folder; write %s%c to export into it", p, p, filepath.Separator)
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("%s: is a symbolic link or no plain file; nothing is written through or over it", p)
+		}
+	}
+	return nil
+}
+
+// checkFolder lets a new folder, an empty one and that of an earlier export pass.
+func checkFolder(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s: is a file or a symbolic link, not a folder; nothing is written through or over it", path)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(path, "onnx", "model.onnx")); err != nil {
+		return fmt.Errorf("%s: the folder is not empty and holds no earlier export", path)
+	}
+	return nil
+}
+
+// configPath is where the configuration of a model's file goes.
+func configPath(model string) string {
+	return strings.TrimSuffix(model, filepath.Ext(model)) + ".config.json"
+}
+
+// keepFile moves the model, its data and its configuration to their places, the model last:
+// an older model must not meet the data of the new one.
 func (t *Trained) keepFile(model, path string, o export.Options) error {
 	if err := t.writeConfig(filepath.Dir(model), o); err != nil {
 		return err
 	}
-	dir, base := filepath.Dir(path), filepath.Base(path)
-	moves := [][2]string{{filepath.Join(filepath.Dir(model), "config.json"), filepath.Join(dir, base[:len(base)-len(filepath.Ext(base))]+".config.json")}}
-	if _, err := os.Stat(model + "_data"); err == nil {
-		moves = append(moves, [2]string{model + "_data", path + "_data"})
+	if err := checkTargets(path, false); err != nil {
+		return err
 	}
-	for _, m := range append(moves, [2]string{model, path}) {
+	moves := [][2]string{{filepath.Join(filepath.Dir(model), "config.json"), configPath(path)}}
+	if _, err := os.Stat(file.DataPath(model)); err == nil {
+		moves = append(moves, [2]string{file.DataPath(model), file.DataPath(path)})
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for i, m := range append(moves, [2]string{model, path}) {
 		if err := os.Rename(m[0], m[1]); err != nil {
+			for _, moved := range moves[:i] {
+				err = errors.Join(err, os.Remove(moved[1]))
+			}
 			return err
 		}
 	}
@@ -103,17 +169,11 @@ func (t *Trained) keepFolder(work, path string, o export.Options) error {
 		return err
 	}
 	path = filepath.Clean(path)
-	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
-		if _, err := os.Stat(filepath.Join(path, "onnx", "model.onnx")); err != nil {
-			return fmt.Errorf("%s: the folder is not empty and holds no earlier export", path)
-		}
-		if err := os.RemoveAll(path); err != nil {
-			return err
-		}
-	} else if err == nil {
-		if err := os.Remove(path); err != nil {
-			return err
-		}
+	if err := checkFolder(path); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return err
 	}
 	if err := os.Chmod(work, 0o755); err != nil {
 		return err
@@ -135,10 +195,10 @@ func (t *Trained) prepare(o export.Options) (*export.Prepared, error) {
 // Verify compares a file with the model: read back and run by the project's own evaluator,
 // and, where ONNX Runtime is found, in it, also with step sizes made forty times larger on
 // some channels, which unstable forms of the scan do not survive.
-func (t *Trained) Verify(ctx context.Context, file string, progress func(done, total int)) (*export.Report, error) {
-	r := &export.Report{File: file, Runtime: "the zoo's own evaluator", Passed: true}
+func (t *Trained) Verify(ctx context.Context, path string, progress func(done, total int)) (*export.Report, error) {
+	r := &export.Report{File: path, Runtime: "the zoo's own evaluator", Passed: true}
 	v := &export.Verifier{Reference: t.Forward, Vocabulary: int(t.Net.Vocabulary), Seed: 1}
-	own, err := export.Evaluate(file)
+	own, err := export.Evaluate(path)
 	var unread *onnx.Unsupported // a file with functions, which only runtimes read
 	if err != nil && !errors.As(err, &unread) {
 		return nil, err
@@ -159,7 +219,7 @@ func (t *Trained) Verify(ctx context.Context, file string, progress func(done, t
 		return r, nil
 	}
 	r.Runtime = "ONNX Runtime " + rt.Version
-	s, err := ort.Open(file, ort.Options{})
+	s, err := ort.Open(path, ort.Options{})
 	if err != nil {
 		return r, err
 	}

@@ -20,7 +20,12 @@ func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go watchSignals(cancel)
 	root := newRoot()
+	out := &output{w: os.Stdout}
+	root.SetOut(out)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = out.err
+	}
 	closeHosts()
 	code := exitCode(ctx, err)
 	if err != nil && !errors.Is(err, syscall.EPIPE) && code != 130 && code != 143 {

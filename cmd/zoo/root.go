@@ -41,7 +41,10 @@ Exit codes: 0 done, 1 a check failed or training diverged, 2 usage or bad input,
   zoo build moe-mamba-25m --set layers.moe.router=topk
   zoo train moe-mamba-tiny --data book.txt --out runs/a`,
 		SilenceUsage: true, SilenceErrors: true,
-		PersistentPreRun: func(*cobra.Command, []string) { setLog() },
+		PersistentPreRunE: func(c *cobra.Command, args []string) error {
+			setLog()
+			return checkNames(c, args)
+		},
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
@@ -54,6 +57,7 @@ Exit codes: 0 done, 1 a check failed or training diverged, 2 usage or bad input,
 	f.BoolVarP(&global.verbose, "verbose", "v", false, "log what happens")
 	root.AddCommand(listCommand(), buildCommand(), trainCommand(), evalCommand(), generateCommand(), exportCommand(), verifyCommand(),
 		quickstartCommand(), pluginCommand(), runtimeCommand(), doctorCommand())
+	onlyOnce(root)
 	return root
 }
 

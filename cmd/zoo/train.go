@@ -33,6 +33,9 @@ Ctrl-C saves and ends; --resume continues, bit for bit as if it had never stoppe
 			if out == "" {
 				return errors.New("train needs --out FOLDER for the run")
 			}
+			if info, err := os.Stat(out); err == nil && !info.IsDir() {
+				return fmt.Errorf("--out %s: is a file, want a folder for the run", out)
+			}
 			var m *zoo.Model
 			var err error
 			switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -25,7 +26,8 @@ const maxValueInfo = 1 << 20
 // ReadModelIO reads the inputs and outputs that an .onnx file declares, in file order; inputs that are also initialisers
 // (defaults that need not be fed) are left out. Weights are skipped, not read, so this is quick for a file of any size.
 func ReadModelIO(path string) (inputs, outputs []IOInfo, err error) {
-	f, err := os.Open(path)
+	// Non-blocking, so that a pipe without a writer is refused and not waited for.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
