@@ -29,7 +29,7 @@ func (a Attention) Forward(c *Context, x Value) Value {
 	}
 	keys, length := a.remember(c, "key", op.Transpose(k, 0, 2, 1, 3))
 	values, _ := a.remember(c, "value", op.Transpose(v, 0, 2, 1, 3))
-	y := op.Attention(q, keys, values, length, c.KeyMask, 1/math.Sqrt(float64(a.HeadDim))) // [B, L, Hq, Dh]
+	y := op.Attention(q, keys, values, length, c.KeyMask, c.First, 1/math.Sqrt(float64(a.HeadDim))) // [B, L, Hq, Dh]
 	width := a.Heads * a.HeadDim
 	y = op.Reshape(y, 0, 0, width)
 	return op.Linear(y, c.G.Param("o_proj.weight", residualInit(width), true, width, a.DModel), c.Bias("o_proj", a.Bias, a.DModel))

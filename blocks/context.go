@@ -33,6 +33,7 @@ type Context struct {
 	Past     Value // int64 scalar: tokens before this call; nil for 0
 	Mask     Value // int64 [B, L]: 0 at padding; nil for no padding
 	KeyMask  Value // int64 [B, past+L]: the same over all keys; nil for no padding
+	First    Value // int64 [B, L]: where the document of each token begins; nil for one a row
 	RNG      Value // int64 [2]: a key that differs by step; nil when no router asks
 
 	Layer int // absolute index of the layer being built

@@ -52,8 +52,12 @@ type net struct {
 	params  params
 	mode    blocks.Mode
 	train   bool
+	packed  bool // rows hold documents that end with separator
 	forward func(c *blocks.Context, x blocks.Value) []blocks.Value
 }
+
+// separator ends a document.
+const separator = 99
 
 // result is what a net computed: its outputs, then its new states by name.
 type result struct {
@@ -69,6 +73,9 @@ func (n net) run(batch, l int, x []float32, ids []int64, states map[string][]flo
 	g := graph.New("net")
 	c := &blocks.Context{G: g, Mode: n.mode, Train: n.train}
 	c.TokenIDs = g.Input("ids", graph.Int64, graph.Dims(int64(batch), int64(l)))
+	if n.packed {
+		c.First = op.DocumentStarts(c.TokenIDs, separator)
+	}
 	if n.mode == blocks.Decode {
 		c.Past = g.Input("past", graph.Int64, nil)
 	}
@@ -152,6 +159,9 @@ func (n net) gradients(batch, l int, x []float32, ids []int64) map[string][]floa
 	g := graph.New("net")
 	c := &blocks.Context{G: g, Train: n.train}
 	c.TokenIDs = g.Input("ids", graph.Int64, graph.Dims(int64(batch), int64(l)))
+	if n.packed {
+		c.First = op.DocumentStarts(c.TokenIDs, separator)
+	}
 	xv := g.Input("x", graph.Float32, graph.Dims(int64(batch), int64(l), n.width))
 	loss := op.ReduceSum(n.forward(c, xv)[0], nil, false)
 	wrt := []*graph.Value{xv}

@@ -25,13 +25,13 @@ func (m Mamba) Forward(c *Context, x Value) Value {
 
 	past := c.State("conv", m.Inner, m.DConv-1)
 	w := c.G.Param("conv1d.weight", convInit(m.DConv), true, m.Inner, m.DConv)
-	u, next := op.CausalConv(c.keep(u), w, m.convBias(c), past)
+	u, next := op.CausalConv(c.keep(u), w, m.convBias(c), past, c.First)
 	c.SetState(past, next)
 	u = op.SiLU(u)
 
 	dt, b, cc := m.selection(c, u)
 	h := c.State("ssm", m.Inner, m.DState)
-	y, h2 := op.SelectiveScan(u, c.keep(dt), m.a(c), b, cc, m.d(c), h)
+	y, h2 := op.SelectiveScan(u, c.keep(dt), m.a(c), b, cc, m.d(c), h, c.First)
 	c.SetState(h, h2)
 
 	y = op.Mul(y, op.SiLU(z))

@@ -91,7 +91,7 @@ func TestTheScanHasItsLimits(t *testing.T) {
 			forward: func(c *blocks.Context, x blocks.Value) []blocks.Value {
 				free := func(name string, shape ...int64) blocks.Value { return c.G.Param(name, initZero, false, shape...) }
 				step := op.Add(op.Mul(x, c.G.Float(0)), c.G.Float(float64(delta)))
-				y, h := op.SelectiveScan(x, step, free("A", d, s), free("B", b, l, 1, s), free("C", b, l, 1, s), free("D", d), free("h", b, d, s))
+				y, h := op.SelectiveScan(x, step, free("A", d, s), free("B", b, l, 1, s), free("C", b, l, 1, s), free("D", d), free("h", b, d, s), nil)
 				return []blocks.Value{y, h}
 			}}
 	}
@@ -164,4 +164,46 @@ func TestGroupsOfOneAreAllHeads(t *testing.T) {
 	}
 	x := sequence(8, l*width)
 	near(t, "grouped attention", grouped.run(1, l, x, nil, nil, 0).out[0], full.run(1, l, x, nil, nil, 0).out[0])
+}
+
+// TestPackedDocumentsAreComputedAsIfAlone: outputs, and the gradients of inputs and weights,
+// of documents in one row are those of each document in a row of its own. Lengths stand
+// around the taps of the convolution, the chunks of the scan and the tiles of attention.
+func TestPackedDocumentsAreComputedAsIfAlone(t *testing.T) {
+	lengths := []int{1, 2, 3, 16, 5, 15, 40, 1, 70, 17}
+	total, ids := 0, []int64{}
+	for _, l := range lengths {
+		total += l
+		for range l {
+			ids = append(ids, 1)
+		}
+		ids[total-1] = separator
+	}
+	x := sequence(12, total*width)
+	for name, n := range mixers(t) {
+		n.packed = true
+		got, grads := n.run(1, total, x, ids, nil, 0).out[0], n.gradients(1, total, x, ids)
+		sums, at := map[string][]float32{}, 0
+		for _, l := range lengths {
+			alone, row := n, x[at*width:(at+l)*width]
+			alone.packed = false
+			near(t, fmt.Sprintf("%s: the document of length %d", name, l), got[at*width:(at+l)*width], alone.run(1, l, row, nil, nil, 0).out[0])
+			for p, g := range alone.gradients(1, l, row, nil) {
+				if p == "x" {
+					near(t, fmt.Sprintf("%s: the gradient in the document of length %d", name, l), grads["x"][at*width:(at+l)*width], g)
+					continue
+				}
+				if sums[p] == nil {
+					sums[p] = make([]float32, len(g))
+				}
+				for i, v := range g {
+					sums[p][i] += v
+				}
+			}
+			at += l
+		}
+		for p, want := range sums {
+			near(t, name+": the gradient of "+p, grads[p], want)
+		}
+	}
 }

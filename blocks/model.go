@@ -17,6 +17,9 @@ type Model struct {
 	FinalNorm  *Norm // nil for none
 	TiedHead   bool  // the head is the embedding's transpose
 	HeadBias   bool
+	// Separator, in Whole mode, is the token that ends a document: no state and no attention
+	// crosses it. nil lets them.
+	Separator  *int64
 	MaxLearned int64 // learned absolute positions up to this length; 0 for none
 	Balance    Balance
 }
@@ -109,6 +112,9 @@ func (m Model) past(c *Context, o Options) {
 		c.Past = op.Squeeze(p, 0)
 		c.Mask = op.ReshapeTo(op.SliceBy(c.KeyMask, 1, p, op.Add(p, l)), shape)
 	default:
+		if m.Separator != nil {
+			c.First = op.DocumentStarts(c.TokenIDs, *m.Separator)
+		}
 		if o.Masked {
 			c.Mask = g.Input("attention_mask", graph.Int64, graph.ShapeOf(BatchSize, SequenceLen))
 			c.KeyMask = c.Mask

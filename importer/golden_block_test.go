@@ -246,7 +246,7 @@ func selectiveScan(g *golden) error {
 		}
 		return op.Transpose(x, 0, 3, 1, 2)
 	}
-	y, last := op.SelectiveScan(ut, dt, a, grouped(bm), grouped(cm), d, nil)
+	y, last := op.SelectiveScan(ut, dt, a, grouped(bm), grouped(cm), d, nil, nil)
 	y = op.Transpose(y, 0, 2, 1)
 	if z != nil {
 		y = op.Mul(y, op.SiLU(z))

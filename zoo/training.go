@@ -39,11 +39,15 @@ const (
 
 // Task is the model as a training task.
 func (m *Model) Task() (*train.Task, error) {
-	b, err := m.Net.Build(blocks.Options{Train: true, Targets: true})
+	net, err := m.packed()
 	if err != nil {
 		return nil, err
 	}
-	eval, err := m.Net.Build(blocks.Options{Targets: true})
+	b, err := net.Build(blocks.Options{Train: true, Targets: true})
+	if err != nil {
+		return nil, err
+	}
+	eval, err := net.Build(blocks.Options{Targets: true})
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +61,24 @@ func (m *Model) Task() (*train.Task, error) {
 		t.Updates = append(t.Updates, train.Update{Param: u.State, Accumulate: u.Accumulate, Function: u.Update})
 	}
 	return t, nil
+}
+
+// packed is the network for sequences that documents are packed into.
+func (m *Model) packed() (blocks.Model, error) {
+	net := m.Net
+	if m.Recipe.Data.Boundaries != recipe.Reset {
+		return net, nil
+	}
+	t, err := m.Tokenizer()
+	if err != nil {
+		return net, err
+	}
+	separator, ok := t.EndOfText()
+	if !ok {
+		return net, fmt.Errorf("document_boundaries: reset needs a vocabulary with a token that ends a document, %s has none", m.Recipe.Vocabulary.Kind)
+	}
+	net.Separator = &separator
+	return net, nil
 }
 
 // trainSettings are the recipe's settings as package train takes them.

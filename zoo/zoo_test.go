@@ -282,3 +282,35 @@ func TestGenerationStopsAndStreams(t *testing.T) {
 		t.Errorf("stop %q: %+v, streamed %q", stop, c, streamed)
 	}
 }
+
+// TestDocumentsMayBeginAnew trains on short documents both ways; the recipe decides.
+func TestDocumentsMayBeginAnew(t *testing.T) {
+	losses := map[string]float64{}
+	for _, how := range []string{"carry", "reset"} {
+		m := build(t, "moe-mamba-debug", "train.steps=12", "data.document_boundaries="+how)
+		var docs []corpus.Document
+		for i := range 400 {
+			docs = append(docs, corpus.FromBytes(fmt.Sprint(i), corpus.Default()[i*100:i*100+60+i%37]))
+		}
+		set, err := m.Data(context.Background(), docs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := filepath.Join(t.TempDir(), "run")
+		train(t, m, set, dir, 2)
+		d := cpu.New(1)
+		defer d.Close()
+		trained, err := zoo.Open(dir, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := trained.Evaluate(context.Background(), set)
+		if err != nil || math.IsNaN(e.Nats) {
+			t.Fatal(e, err)
+		}
+		losses[how] = e.Nats
+	}
+	if losses["carry"] == losses["reset"] {
+		t.Errorf("both ways end at the same loss: %v", losses)
+	}
+}

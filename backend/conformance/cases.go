@@ -44,20 +44,20 @@ func Cases() []Case {
 			return one(op.RMSNorm(input(g, "x", 2, 3, d), input(g, "gain", d), input(g, "bias", d), 1e-5))
 		})
 		add("CausalConv", func(g *graph.Graph) []*graph.Value {
-			y, next := op.CausalConv(input(g, "x", 2, 5, n), input(g, "w", n, 4), input(g, "bias", n), input(g, "past", 2, n, 3))
+			y, next := op.CausalConv(input(g, "x", 2, 5, n), input(g, "w", n, 4), input(g, "bias", n), input(g, "past", 2, n, 3), nil)
 			return []*graph.Value{y, next}
 		})
 	}
 	for _, s := range [][5]int64{{1, 1, 8, 16, 1}, {2, 5, 6, 4, 1}, {1, 17, 16, 16, 1}, {2, 33, 12, 3, 2}, {1, 16, 5, 4, 5}} { // B, L, D, N, G
 		add("SelectiveScan", func(g *graph.Graph) []*graph.Value {
 			y, state := op.SelectiveScan(input(g, "u", s[0], s[1], s[2]), input(g, "pos_delta", s[0], s[1], s[2]), input(g, "neg_a", s[2], s[3]),
-				input(g, "b", s[0], s[1], s[4], s[3]), input(g, "c", s[0], s[1], s[4], s[3]), input(g, "d", s[2]), input(g, "past", s[0], s[2], s[3]))
+				input(g, "b", s[0], s[1], s[4], s[3]), input(g, "c", s[0], s[1], s[4], s[3]), input(g, "d", s[2]), input(g, "past", s[0], s[2], s[3]), nil)
 			return []*graph.Value{y, state}
 		})
 	}
 	for _, s := range [][6]int64{{1, 1, 1, 1, 1, 4}, {2, 5, 5, 4, 2, 8}, {1, 3, 9, 2, 2, 6}, {1, 20, 20, 3, 1, 16}} { // B, L, S, Hq, Hkv, Dh
 		add("Attention", func(g *graph.Graph) []*graph.Value {
-			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, 0.5))
+			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, nil, 0.5))
 		})
 	}
 	for _, interleaved := range []bool{false, true} {

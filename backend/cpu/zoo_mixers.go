@@ -18,6 +18,7 @@ func init() {
 		"AttentionGrad":     {runAttentionGrad, scratchAttentionGrad},
 		"Rope":              {runRope, scratchRope},
 		"CacheAppend":       {runCacheAppend, nil},
+		"DocumentStarts":    {Run: runDocumentStarts},
 	})
 }
 
@@ -29,13 +30,37 @@ func floats(scratch []byte) []float32 {
 // f32 is the data of a float tensor, nil when it is absent or unread.
 func f32(t *backend.Tensor) []float32 { return t.F32() }
 
+// firstOf is where documents begin, nil when it is not told.
+func firstOf(t *backend.Tensor) []int64 {
+	if !t.Present() {
+		return nil
+	}
+	return t.I64()
+}
+
+// runDocumentStarts looks for separators in every row.
+func runDocumentStarts(_ *Device, c *backend.Call) error {
+	ids, first := c.Input(0).I64(), c.Output(0).I64()
+	separator := c.Node.Int("separator", 0)
+	for row, l := 0, c.Input(0).Shape[1]; row+l <= len(ids) && l > 0; row += l {
+		start := 0
+		for t := range l {
+			if t > 0 && ids[row+t-1] == separator {
+				start = t
+			}
+			first[row+t] = int64(start)
+		}
+	}
+	return nil
+}
+
 // scanInput reads the inputs of the scan from position at on.
 func scanInput(c *backend.Call, at int) kernel.ScanInput {
 	u, a, b := c.Input(at).Shape, c.Input(at+2).Shape, c.Input(at+3).Shape
 	return kernel.ScanInput{
 		Batch: u[0], Length: u[1], Channels: u[2], State: a[1], Groups: b[2],
 		U: f32(c.Input(at)), Delta: f32(c.Input(at + 1)), A: f32(c.Input(at + 2)), B: f32(c.Input(at + 3)), C: f32(c.Input(at + 4)),
-		Skip: f32(c.Input(at + 5)), H0: f32(c.Input(at + 6)),
+		Skip: f32(c.Input(at + 5)), H0: f32(c.Input(at + 6)), First: firstOf(c.Input(at + 7)),
 	}
 }
 
@@ -61,31 +86,31 @@ func scratchScanGrad(d *Device, c *backend.Call) int {
 	return 4 * kernel.ScanBackwardScratch(d.Pool, scanInput(c, 3))
 }
 
-// convShape reads the extents from x [B, L, C] and w [C, K].
-func convShape(x, w *backend.Tensor) kernel.ConvShape {
-	return kernel.ConvShape{Batch: x.Shape[0], Length: x.Shape[1], Channels: x.Shape[2], Taps: w.Shape[1]}
+// convShape reads the extents from x [B, L, C] and w [C, K], and where documents begin.
+func convShape(x, w, first *backend.Tensor) kernel.ConvShape {
+	return kernel.ConvShape{Batch: x.Shape[0], Length: x.Shape[1], Channels: x.Shape[2], Taps: w.Shape[1], First: firstOf(first)}
 }
 
 func runConv(d *Device, c *backend.Call) error {
 	x, w := c.Input(0), c.Input(1)
-	kernel.ConvForward(d.Pool, convShape(x, w), f32(x), f32(w), f32(c.Input(2)), f32(c.Input(3)), f32(c.Output(0)), f32(c.Output(1)), floats(c.Scratch))
+	kernel.ConvForward(d.Pool, convShape(x, w, c.Input(4)), f32(x), f32(w), f32(c.Input(2)), f32(c.Input(3)), f32(c.Output(0)), f32(c.Output(1)), floats(c.Scratch))
 	return nil
 }
 
 func scratchConv(d *Device, c *backend.Call) int {
-	return 4 * kernel.ConvScratch(d.Pool, convShape(c.Input(0), c.Input(1)))
+	return 4 * kernel.ConvScratch(d.Pool, convShape(c.Input(0), c.Input(1), nil))
 }
 
 func runConvGrad(d *Device, c *backend.Call) error {
 	x, w := c.Input(2), c.Input(3)
-	kernel.ConvBackward(d.Pool, convShape(x, w), f32(x), f32(w), f32(c.Input(4)), f32(c.Input(0)), f32(c.Input(1)), kernel.ConvGrads{
+	kernel.ConvBackward(d.Pool, convShape(x, w, c.Input(5)), f32(x), f32(w), f32(c.Input(4)), f32(c.Input(0)), f32(c.Input(1)), kernel.ConvGrads{
 		X: f32(c.Output(0)), W: f32(c.Output(1)), Bias: f32(c.Output(2)), Past: f32(c.Output(3)),
 	}, floats(c.Scratch))
 	return nil
 }
 
 func scratchConvGrad(d *Device, c *backend.Call) int {
-	return 4 * kernel.ConvBackwardScratch(d.Pool, convShape(c.Input(2), c.Input(3)))
+	return 4 * kernel.ConvBackwardScratch(d.Pool, convShape(c.Input(2), c.Input(3), nil))
 }
 
 // attentionInput reads the inputs of attention from position at on; the mask, converted
@@ -98,6 +123,7 @@ func attentionInput(c *backend.Call, at int, scratch []float32) (kernel.Attentio
 	a := kernel.AttentionInput{
 		Batch: b, Queries: l, Keys: capacity, Heads: hq, KVHeads: hkv, Dim: dh, Scale: c.Node.Float("scale", 1),
 		Q: f32(q), K: f32(k), V: f32(c.Input(at + 2)),
+		First:   firstOf(c.Input(at + 5)),
 		QLayout: kernel.DenseHeads(l, hq, dh), KLayout: kernel.CacheHeads(hkv, capacity, dh), VLayout: kernel.CacheHeads(hkv, capacity, dh),
 	}
 	if length := c.Input(at + 3); length.Present() && scratch != nil {

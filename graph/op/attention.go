@@ -12,10 +12,11 @@ import (
 //
 // q [B, L, Hq, Dh]; k and v [B, Hkv, S, Dh], S ≥ L, where key-value head j serves the query
 // heads j·Hq/Hkv …; length, an int64 scalar or nil, is how many keys are valid (S when
-// nil); mask, int64 [B, S] or nil, is 0 at padding → [B, L, Hq, Dh]. A query that sees no
-// key has an unspecified finite result.
-func Attention(q, k, v, length, mask Value, scale float64) Value {
-	return many(attention, graph.Attrs{"scale": float32(scale)}, 2, q, k, v, length, mask)[0]
+// nil); mask, int64 [B, S] or nil, is 0 at padding; first, int64 [B, L] or nil, tells where the
+// document of each query begins and hides the keys before it, S = L → [B, L, Hq, Dh]. A query
+// that sees no key has an unspecified finite result.
+func Attention(q, k, v, length, mask, first Value, scale float64) Value {
+	return many(attention, graph.Attrs{"scale": float32(scale)}, 2, q, k, v, length, mask, first)[0]
 }
 
 var attention, attentionGrad *graph.Op
@@ -26,6 +27,7 @@ func init() {
 		{Name: "q", Doc: "[B, L, Hq, Dh]"}, {Name: "k", Doc: "[B, Hkv, S, Dh]"}, {Name: "v", Doc: "[B, Hkv, S, Dh]"},
 		{Name: "length", Doc: "valid keys, int64 scalar, S when absent", Optional: true},
 		{Name: "mask", Doc: "int64 [B, S], 0 at padding", Optional: true},
+		firstArg,
 	}
 	attention = graph.Register(&graph.Op{
 		Name: "Attention", Domain: graph.Domain, Since: 1,
@@ -36,7 +38,7 @@ func init() {
 		Infer:   inferAttention,
 		Grad: func(c *graph.Grad) []Value {
 			d := c.G.Apply(attentionGrad, c.Attrs, 3, append([]Value{c.DOut[0], c.Out(0), c.Out(1)}, c.Inputs...)...)
-			return append(d, nil, nil)[:len(c.Inputs)]
+			return append(d, nil, nil, nil)[:len(c.Inputs)]
 		},
 		Lower: lowerAttention,
 	})
@@ -79,12 +81,21 @@ func inferAttention(c *graph.Infer) error {
 	if err := c.WantShape(4, graph.Int64, q[0], k[2]); err != nil {
 		return err
 	}
+	if err := wantFirst(c, 5, q[0], q[1]); err != nil {
+		return err
+	}
+	if c.Has(5) && !q[1].Equal(k[2]) {
+		return fmt.Errorf("document boundaries need as many keys as queries, got %v and %v", k[2], q[1])
+	}
 	c.Out(0, graph.Float32, q)
 	c.Out(1, graph.Float32, graph.Shape{q[0], q[2], q[1]})
 	return nil
 }
 
 func lowerAttention(c *graph.Lower) []Value {
+	if refuseFirst(c, 5) {
+		return nil
+	}
 	q, k, v, length, mask := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4)
 	hq, hkv, dh := intDim(q, 2), intDim(k, 1), intDim(q, 3)
 	zero, one := c.G.Int64(0), c.G.Int64(1)

@@ -12,8 +12,10 @@ import (
 //
 // x [B, L, C], w [C, K], bias [C] or nil, past [B, C, K−1] or nil for zeros holding the inputs
 // before the first step, newest last → y [B, L, C] and the past of what follows [B, C, K−1].
-func CausalConv(x, w, bias, past Value) (y, next Value) {
-	out := many(causalConv, nil, 2, x, w, bias, past)
+// first, int64 [B, L] or nil, tells where the document of each step begins: inputs before it
+// count as 0.
+func CausalConv(x, w, bias, past, first Value) (y, next Value) {
+	out := many(causalConv, nil, 2, x, w, bias, past, first)
 	return out[0], out[1]
 }
 
@@ -23,6 +25,7 @@ func init() {
 	inputs := []graph.Arg{
 		{Name: "x", Doc: "[B, L, C]"}, {Name: "w", Doc: "[C, K], tap K−1 meets the newest input"},
 		{Name: "bias", Doc: "[C]", Optional: true}, {Name: "past", Doc: "[B, C, K−1], newest last; 0 when absent", Optional: true},
+		firstArg,
 	}
 	causalConv = graph.Register(&graph.Op{
 		Name: "CausalConv", Domain: graph.Domain, Since: 1,
@@ -50,20 +53,26 @@ func init() {
 			if err := c.WantShape(3, graph.Float32, past...); err != nil {
 				return err
 			}
+			if err := wantFirst(c, 4, x[0], x[1]); err != nil {
+				return err
+			}
 			c.Out(0, graph.Float32, x)
 			c.Out(1, graph.Float32, past)
 			return nil
 		},
 		Grad: func(c *graph.Grad) []Value {
-			d := c.G.Apply(causalConvGrad, nil, 4, c.DOut[0], c.DOut[1], c.In(0), c.In(1), c.In(3))
+			d := c.G.Apply(causalConvGrad, nil, 4, c.DOut[0], c.DOut[1], c.In(0), c.In(1), c.In(3), c.In(4))
 			for i := 2; i < 4; i++ {
 				if c.In(i) == nil {
 					d[i] = nil
 				}
 			}
-			return d
+			return append(d, nil)[:len(c.Inputs)]
 		},
 		Lower: func(c *graph.Lower) []Value {
+			if refuseFirst(c, 4) {
+				return nil
+			}
 			x, w, bias, past := c.In(0), c.In(1), c.In(2), c.In(3)
 			channels, k := intDim(w, 0), intDim(w, 1)
 			if past == nil {
@@ -83,7 +92,7 @@ func init() {
 		Doc: "dx[s] = Σ_j w[K−1−j] · dy[s+j], dw[c, j] = Σ dy[t] · x[t−K+1+j], dbias = Σ dy",
 		Inputs: []graph.Arg{
 			{Name: "dy", Doc: "[B, L, C]", Optional: true}, {Name: "dnext", Doc: "[B, C, K−1]", Optional: true},
-			{Name: "x", Doc: "[B, L, C]"}, {Name: "w", Doc: "[C, K]"}, {Name: "past", Doc: "[B, C, K−1]", Optional: true},
+			{Name: "x", Doc: "[B, L, C]"}, {Name: "w", Doc: "[C, K]"}, {Name: "past", Doc: "[B, C, K−1]", Optional: true}, firstArg,
 		},
 		Outputs: []graph.Arg{
 			{Name: "dx", Doc: "as x"}, {Name: "dw", Doc: "as w"}, {Name: "dbias", Doc: "[C]"}, {Name: "dpast", Doc: "as past"},

@@ -22,8 +22,11 @@ const ScanChunk = 16
 // u and delta [B, L, D], a [D, N] (negative), b and c [B, L, G, N] where channel d reads
 // group ⌊d·G/D⌋, skip [D] or nil, past [B, D, N] or nil for zeros → y [B, L, D] and the state after the
 // last step [B, D, N].
-func SelectiveScan(u, delta, a, b, c, skip, past Value) (y, state Value) {
-	out := many(selectiveScan, nil, 3, u, delta, a, b, c, skip, past)
+//
+// first, int64 [B, L] or nil, tells where the document of each token begins: the state is 0
+// before each but the first of a row.
+func SelectiveScan(u, delta, a, b, c, skip, past, first Value) (y, state Value) {
+	out := many(selectiveScan, nil, 3, u, delta, a, b, c, skip, past, first)
 	return out[0], out[1]
 }
 
@@ -33,6 +36,7 @@ var scanInputs = []graph.Arg{
 	{Name: "u", Doc: "[B, L, D]"}, {Name: "delta", Doc: "step sizes after softplus, [B, L, D]"},
 	{Name: "a", Doc: "[D, N], negative"}, {Name: "b", Doc: "[B, L, G, N]"}, {Name: "c", Doc: "[B, L, G, N]"},
 	{Name: "d", Doc: "skip weights [D]", Optional: true}, {Name: "past", Doc: "state before the first step [B, D, N], 0 when absent", Optional: true},
+	firstArg,
 }
 
 func init() {
@@ -96,6 +100,9 @@ func wantScan(c *graph.Infer) error {
 		return err
 	}
 	u, n, groups := c.Shape(0), c.Shape(2)[1], c.Shape(3)[2]
+	if err := wantFirst(c, 7, u[0], u[1]); err != nil {
+		return err
+	}
 	if g, ok := groups.Int(); ok {
 		if d, isInt := u[2].Int(); isInt && (g < 1 || d%g != 0) {
 			return fmt.Errorf("b: %d groups do not divide %d channels", g, d)
@@ -121,7 +128,7 @@ func gradSelectiveScan(c *graph.Grad) []Value {
 			d[i] = nil
 		}
 	}
-	return d
+	return append(d, nil)[:len(c.Inputs)]
 }
 
 // lowerSelectiveScan writes one Scan over time whose body has six nodes. The state
@@ -129,6 +136,9 @@ func gradSelectiveScan(c *graph.Grad) []Value {
 // over contiguous memory; everything that does not depend on the state is computed
 // outside for all steps at once. With G > 1 groups the state is [B, G, N, D/G].
 func lowerSelectiveScan(c *graph.Lower) []Value {
+	if refuseFirst(c, 7) {
+		return nil
+	}
 	u, delta, a, b, cc, skip, past := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.In(5), c.In(6)
 	d, n, g := intDim(u, 2), intDim(a, 1), intDim(b, 2)
 	at := Transpose(a, 1, 0) // [N, D]

@@ -28,7 +28,7 @@
 //	        decay: groups, clip: 1, schedule: cosine, warmup: 1%, cooldown: 20%, final_fraction: 0.1,
 //	        steps: 1000, batch: 16, context: 256, accumulate: 1, seed: 0,
 //	        eval_every: 100, save_every: 100, keep_last: 2, keep_best: true}
-//	data: {holdout: 5%, document_boundaries: carry}
+//	data: {holdout: 5%, document_boundaries: carry}   # carry | reset
 //
 // router and expert name a plugin's variant, short ("switch") or qualified
 // ("provider/switch"); {use: switch, balance: 0.02} adds options, which only the plugin's

@@ -248,7 +248,9 @@ type Data struct {
 // Boundaries says what happens at the start of a document inside a packed sequence.
 type Boundaries string
 
-// Boundaries: Carry lets states and attention cross documents, Reset starts anew.
+// Boundaries: Carry lets states, convolutions and attention cross from one document of a
+// training sequence into the next, Reset starts each document anew. Generation and
+// exported files take their whole input as one document either way.
 const (
 	Carry Boundaries = "carry"
 	Reset Boundaries = "reset"

@@ -434,9 +434,6 @@ func readData(r *reader, n *node, at place) Data {
 		}
 	}
 	d.Boundaries = choice(s, "document_boundaries", Carry, Carry, Reset)
-	if d.Boundaries == Reset {
-		r.fail(s.n.get("document_boundaries").at, "use carry", "resetting states at document boundaries is not supported yet")
-	}
 	s.done()
 	return d
 }

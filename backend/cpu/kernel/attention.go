@@ -46,6 +46,9 @@ type AttentionInput struct {
 	Q, K, V                   []float32
 	QLayout, KLayout, VLayout HeadLayout
 	Mask                      []float32 // [B, S], 0 hides a key; nil: none hidden
+	// First [B, L] is where the document of each query begins, which hides the keys before;
+	// nil: the whole row is one. It needs S = L.
+	First []int64
 }
 
 func (a *AttentionInput) check(name string) {
@@ -58,6 +61,10 @@ func (a *AttentionInput) check(name string) {
 	need(name, "K", len(a.K), a.KLayout.extent(a.Batch, a.Keys, a.KVHeads, a.Dim))
 	need(name, "V", len(a.V), a.VLayout.extent(a.Batch, a.Keys, a.KVHeads, a.Dim))
 	needOrNil(name, "Mask", a.Mask, a.Batch*a.Keys)
+	if a.First != nil {
+		need(name, "First", len(a.First), a.Batch*a.Queries)
+		need(name, "the number of queries", a.Queries, a.Keys)
+	}
 }
 
 // gemmWorkspace is room for any of the products of one tile.
@@ -75,7 +82,7 @@ func (a *AttentionInput) forwardWorkspace() int {
 func AttentionScratch(p *Pool, a AttentionInput) int { return p.Threads() * a.forwardWorkspace() }
 
 // AttentionForward computes, with j running over the visible keys of query i,
-// those with j ≤ i + S - L and a mask other than 0,
+// those with j ≤ i + S - L, in its document, and with a mask other than 0,
 //
 //	s[i,j]  = Scale·q[i]·k[j]
 //	lse[i]  = log Σ_j exp s[i,j]
@@ -160,6 +167,11 @@ func (a *AttentionInput) scores(s []float32, batch, head, i0, rows, j0, keys int
 		active.scale(row, a.Scale, row)
 		for j := max(0, i0+r+a.Keys-a.Queries+1-j0); j < keys; j++ {
 			row[j] = hidden
+		}
+		if a.First != nil {
+			for j := range min(keys, max(0, int(a.First[batch*a.Queries+i0+r])-j0)) {
+				row[j] = hidden
+			}
 		}
 		if a.Mask != nil {
 			for j, m := range a.Mask[batch*a.Keys+j0 : batch*a.Keys+j0+keys] {

@@ -109,7 +109,7 @@ func BenchmarkElementwise(b *testing.B) {
 
 func BenchmarkConv(b *testing.B) {
 	eachLevelBench(b, func(b *testing.B, p *Pool) {
-		s := ConvShape{8, 256, 512, 4}
+		s := ConvShape{Batch: 8, Length: 256, Channels: 512, Taps: 4}
 		r := newSource(1)
 		x, w := r.slice(8*256*512, -1, 1), r.slice(512*4, -1, 1)
 		y, dx, dw := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(w))

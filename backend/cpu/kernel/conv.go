@@ -5,11 +5,31 @@ const convSpan = 256
 
 // ConvShape is the extents of a causal depthwise convolution: B sequences of L
 // steps, C channels, K taps.
-type ConvShape struct{ Batch, Length, Channels, Taps int }
+type ConvShape struct {
+	Batch, Length, Channels, Taps int
+
+	// First [B, L] is where the document of each step begins; nil: the whole row is one.
+	// Inputs of other documents count as zero.
+	First []int64
+}
+
+// first is the earliest step whose input step t may see.
+func (s *ConvShape) first(batch, t int) int {
+	if s.First == nil {
+		return -s.Taps // the past included
+	}
+	if f := int(s.First[batch*s.Length+t]); f > 0 {
+		return f
+	}
+	return -s.Taps
+}
 
 func (s ConvShape) check(name string) {
 	extents(name, "B, L, C, K", s.Batch, s.Length, s.Channels, s.Taps)
 	need(name, "taps", s.Taps, 1)
+	if s.First != nil {
+		need(name, "First", len(s.First), s.Batch*s.Length)
+	}
 }
 
 // workspace: weights by tap [K][span], the first 2(K-1) rows of input, and for
@@ -72,8 +92,31 @@ func (t *convTask) Do(item, worker int) {
 	if rest := t.Length - lead; rest > 0 {
 		convRows(rest, t.Taps, width, t.x[at:], t.Channels, taps, bias, t.y[at+lead*t.Channels:], t.Channels)
 	}
+	t.beginnings(batch, c0, width, taps, bias)
 	if t.newPast != nil {
 		t.storePast(head, batch, c0, width)
+	}
+}
+
+// beginnings computes anew the steps at the beginning of a document, whose taps reach
+// into the one before.
+func (t *convTask) beginnings(batch, c0, width int, taps, bias []float32) {
+	if t.First == nil {
+		return
+	}
+	for l := range t.Length {
+		oldest := l - t.Taps + 1
+		first := t.first(batch, l)
+		if first <= oldest {
+			continue
+		}
+		at := (batch*t.Length+l)*t.Channels + c0
+		dst := t.y[at : at+width]
+		copy(dst, bias[:width])
+		for s := first; s <= l; s++ {
+			from := (batch*t.Length+s)*t.Channels + c0
+			active.mulAdd(dst, taps[(s-oldest)*width:(s-oldest+1)*width], t.x[from:from+width])
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ func (t *convBackTask) Do(item, worker int) {
 	if t.grads.X != nil && t.Length > 0 {
 		loadTaps(taps, t.w, t.Taps, c0, width, true)
 		t.inputs(ws, taps, zero, at, width)
+		t.endings(taps, batch, c0, width)
 	}
 	if t.grads.Past != nil {
 		t.pastGrad(batch, c0, width)
@@ -90,7 +91,7 @@ func (t *convBackTask) weights(head []float32, lead, batch, c0, width int) {
 	}
 	for l := range t.Length {
 		dy := t.dy[at+l*t.Channels : at+l*t.Channels+width]
-		for j := range t.Taps {
+		for j := max(0, t.first(batch, l)-(l-t.Taps+1)); j < t.Taps; j++ {
 			if l < lead {
 				active.mulAdd(row(j), dy, head[(l+j)*width:(l+j+1)*width])
 			} else {
@@ -117,6 +118,27 @@ func (t *convBackTask) inputs(ws, taps, zero []float32, at, width int) {
 	convRows(lead, t.Taps, width, tail, width, taps, zero, t.grads.X[at+body*t.Channels:], t.Channels)
 }
 
+// endings computes anew dx of the last steps of a document, whose inputs the next one does
+// not see.
+func (t *convBackTask) endings(taps []float32, batch, c0, width int) {
+	if t.First == nil {
+		return
+	}
+	for s := range t.Length {
+		end := min(s+t.Taps, t.Length)
+		if t.first(batch, end-1) <= s {
+			continue
+		}
+		at := (batch*t.Length+s)*t.Channels + c0
+		dx := t.grads.X[at : at+width]
+		clear(dx)
+		for l := s; l < end && t.first(batch, l) <= s; l++ {
+			from := (batch*t.Length+l)*t.Channels + c0
+			active.mulAdd(dx, taps[(l-s)*width:(l-s+1)*width], t.dy[from:from+width])
+		}
+	}
+}
+
 // pastGrad: dpast[r] = Σ_j w[j]·dy[r-j], plus dNewPast where the past is still
 // part of the new one.
 func (t *convBackTask) pastGrad(batch, c0, width int) {
@@ -127,7 +149,7 @@ func (t *convBackTask) pastGrad(batch, c0, width int) {
 		for r := range k1 {
 			var s float32
 			for j := 0; j <= r; j++ {
-				if r-j < t.Length {
+				if l := r - j; l < t.Length && t.first(batch, l) < 0 {
 					s += t.w[c*t.Taps+j] * t.dy[(batch*t.Length+r-j)*t.Channels+c]
 				}
 			}

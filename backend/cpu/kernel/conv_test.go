@@ -45,8 +45,8 @@ func TestConvEqualsTheDefinitionAndItsGradients(t *testing.T) {
 		s    ConvShape
 		full bool
 	}{
-		{ConvShape{1, 1, 1, 1}, true}, {ConvShape{2, 9, 5, 4}, true}, {ConvShape{2, 9, 5, 4}, false}, {ConvShape{2, 2, 7, 4}, true},
-		{ConvShape{1, 1, 9, 4}, true}, {ConvShape{1, 3, 300, 4}, true}, {ConvShape{3, 20, 16, 3}, true}, {ConvShape{1, 0, 4, 4}, true},
+		{ConvShape{Batch: 1, Length: 1, Channels: 1, Taps: 1}, true}, {ConvShape{Batch: 2, Length: 9, Channels: 5, Taps: 4}, true}, {ConvShape{Batch: 2, Length: 9, Channels: 5, Taps: 4}, false}, {ConvShape{Batch: 2, Length: 2, Channels: 7, Taps: 4}, true},
+		{ConvShape{Batch: 1, Length: 1, Channels: 9, Taps: 4}, true}, {ConvShape{Batch: 1, Length: 3, Channels: 300, Taps: 4}, true}, {ConvShape{Batch: 3, Length: 20, Channels: 16, Taps: 3}, true}, {ConvShape{Batch: 1, Length: 0, Channels: 4, Taps: 4}, true},
 	}
 	eachLevel(t, func(t *testing.T) {
 		for _, c := range cases {
@@ -81,7 +81,7 @@ func TestConvEqualsTheDefinitionAndItsGradients(t *testing.T) {
 
 func TestConvInPiecesEqualsConvAtOnce(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
-		r, s := newSource(11), ConvShape{1, 11, 13, 4}
+		r, s := newSource(11), ConvShape{Batch: 1, Length: 11, Channels: 13, Taps: 4}
 		x, w, bias := r.slice(11*13, -1, 1), r.slice(13*4, -1, 1), r.slice(13, -1, 1)
 		y := make([]float32, len(x))
 		ConvForward(nil, s, x, w, bias, nil, y, nil, garbage(ConvScratch(nil, s)))

@@ -20,6 +20,25 @@ type ScanInput struct {
 	B, C  []float32 // [B, L, G, N]
 	Skip  []float32 // [D], the "D" of the paper; nil: none
 	H0    []float32 // [B, D, N], state before the first step; nil: zero
+
+	// First [B, L] is where the document of each step begins; nil: the whole row is one.
+	// States are zero before the first step of a document other than step 0.
+	First []int64
+}
+
+// begins reports whether a document begins at step t, so that the state is dropped.
+func (s *ScanInput) begins(batch, t int) bool {
+	return s.First != nil && t > 0 && s.First[batch*s.Length+t] == int64(t)
+}
+
+// run is the number of steps from t on, up to limit, that belong to one document.
+func (s *ScanInput) run(batch, t, limit int) int {
+	for n := 1; n < limit; n++ {
+		if s.begins(batch, t+n) {
+			return n
+		}
+	}
+	return limit
 }
 
 // ScanGrads receives gradients, in the shapes of the inputs. A nil slice is
@@ -61,6 +80,9 @@ func (s *ScanInput) check(name string) {
 	need(name, "C", len(s.C), rows*s.Groups*s.State)
 	needOrNil(name, "Skip", s.Skip, s.Channels)
 	needOrNil(name, "H0", s.H0, s.Batch*s.Channels*s.State)
+	if s.First != nil {
+		need(name, "First", len(s.First), rows)
+	}
 }
 
 // ScanCheckpoints is the length of the checkpoints that [ScanForward] leaves
@@ -144,15 +166,21 @@ func (t *scanForwardTask) Do(item, worker int) {
 			at := ((q.batch*t.chunks+k)*t.Groups*t.blocks + q.block) * bs
 			copy(t.checkpoints[at:], h)
 		}
-		t.chunk(q, k, a2, h, skip, tail)
+		t0 := k * ScanChunk
+		for end := min(t0+ScanChunk, t.Length); t0 < end; {
+			if t.begins(q.batch, t0) {
+				clear(h)
+			}
+			n := t.run(q.batch, t0, end-t0)
+			t.steps(q, t0, n, a2, h, skip, tail)
+			t0 += n
+		}
 	}
 	storeState(t.hT, h, q, t.Channels, t.State)
 }
 
-// chunk runs the blocks of one span over one chunk of steps.
-func (t *scanForwardTask) chunk(q scanPlace, k int, a2, h, skip, tail []float32) {
-	t0 := k * ScanChunk
-	steps := min(ScanChunk, t.Length-t0)
+// steps runs the blocks of one span over at most a chunk of steps.
+func (t *scanForwardTask) steps(q scanPlace, t0, steps int, a2, h, skip, tail []float32) {
 	row := (q.batch*t.Length + t0)
 	bc := (row*t.Groups + q.group) * t.State
 	blk := scanBlock{b: t.B[bc:], c: t.C[bc:], bs: t.Groups * t.State}

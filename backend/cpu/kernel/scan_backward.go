@@ -2,7 +2,7 @@ package kernel
 
 func (s *ScanInput) backwardWorkspace() int {
 	b := s.blockSize()
-	return scanSpan/scanLanes*(3*b+2*scanLanes) + scanTail + (2*ScanChunk+1)*b + 2*ScanChunk*b
+	return scanSpan/scanLanes*(3*b+2*scanLanes) + scanTail + (2*ScanChunk+1)*b + 2*ScanChunk*b + b
 }
 
 // ScanBackwardScratch is the scratch of [ScanBackward].
@@ -74,6 +74,7 @@ type scanBackwardTask struct {
 type scanAdjoint struct {
 	scanPlace
 	a2, carry, dA, skip, dSkip, hist, dBC, tail []float32
+	zero                                        []float32 // the state before a document
 }
 
 func (t *scanBackwardTask) Do(item, worker int) {
@@ -88,6 +89,8 @@ func (t *scanBackwardTask) Do(item, worker int) {
 	w.a2, w.carry, w.dA = take(w.blocks*bs), take(w.blocks*bs), take(w.blocks*bs)
 	w.skip, w.dSkip = take(w.blocks*scanLanes), take(w.blocks*scanLanes)
 	w.hist, w.dBC, w.tail = take((2*ScanChunk+1)*bs), take(2*ScanChunk*bs), take(scanTail)
+	w.zero = take(bs)
+	clear(w.zero)
 	t.loadConstants(w.scanPlace, w.a2, w.skip)
 	loadState(w.carry, t.dhT, w.scanPlace, t.Channels, t.State)
 	clear(w.dA)
@@ -100,27 +103,47 @@ func (t *scanBackwardTask) Do(item, worker int) {
 	copy(t.partSkip[w.batch*t.Channels+w.ch:][:w.width], w.dSkip)
 }
 
-// chunk runs the blocks of one span backwards over one chunk of steps and
-// folds the lanes of dB and dC.
+// chunk runs the blocks of one span backwards over one chunk of steps, document by
+// document, and folds the lanes of dB and dC.
 func (t *scanBackwardTask) chunk(w *scanAdjoint, item, k int) {
 	t0 := k * ScanChunk
 	steps := min(ScanChunk, t.Length-t0)
-	row, bs := w.batch*t.Length+t0, t.blockSize()
-	bc := (row*t.Groups + w.group) * t.State
-	blk := scanBlock{b: t.B[bc:], c: t.C[bc:], bs: t.Groups * t.State, hist: w.hist, dBC: w.dBC}
 	clear(w.dBC)
-	ck := ((w.batch*t.chunks+k)*t.Groups*t.blocks + w.block) * bs
-	for i := range w.blocks {
-		blk.a2, blk.carry, blk.dA = w.a2[i*bs:(i+1)*bs], w.carry[i*bs:(i+1)*bs], w.dA[i*bs:(i+1)*bs]
-		blk.skip, blk.dSkip = w.skip[i*scanLanes:(i+1)*scanLanes], w.dSkip[i*scanLanes:(i+1)*scanLanes]
-		blk.h = t.checkpoints[ck+i*bs : ck+(i+1)*bs]
-		at, width := row*t.Channels+w.ch+i*scanLanes, min(scanLanes, w.width-i*scanLanes)
-		t.block(&blk, at, width, steps, w.tail)
+	for end := steps; end > 0; {
+		from := end - 1
+		for from > 0 && !t.begins(w.batch, t0+from) {
+			from--
+		}
+		t.steps(w, k, from, end-from)
+		if t.begins(w.batch, t0+from) {
+			clear(w.carry) // nothing flows into the document before
+		}
+		end = from
 	}
 	part := t.partBC[(item*t.Length+t0)*2*t.State:]
 	for i := range steps * 2 * t.State {
 		v := (*[scanLanes]float32)(w.dBC[i*scanLanes:])
 		part[i] = ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]))
+	}
+}
+
+// steps runs the blocks backwards over steps of one document, the first of which is step
+// from of chunk k.
+func (t *scanBackwardTask) steps(w *scanAdjoint, k, from, steps int) {
+	t0 := k*ScanChunk + from
+	row, bs := w.batch*t.Length+t0, t.blockSize()
+	bc := (row*t.Groups + w.group) * t.State
+	blk := scanBlock{b: t.B[bc:], c: t.C[bc:], bs: t.Groups * t.State, hist: w.hist, dBC: w.dBC[from*2*bs:]}
+	ck := ((w.batch*t.chunks+k)*t.Groups*t.blocks + w.block) * bs
+	fresh := t.begins(w.batch, t0)
+	for i := range w.blocks {
+		blk.a2, blk.carry, blk.dA = w.a2[i*bs:(i+1)*bs], w.carry[i*bs:(i+1)*bs], w.dA[i*bs:(i+1)*bs]
+		blk.skip, blk.dSkip = w.skip[i*scanLanes:(i+1)*scanLanes], w.dSkip[i*scanLanes:(i+1)*scanLanes]
+		if blk.h = t.checkpoints[ck+i*bs : ck+(i+1)*bs]; fresh {
+			blk.h = w.zero
+		}
+		at, width := row*t.Channels+w.ch+i*scanLanes, min(scanLanes, w.width-i*scanLanes)
+		t.block(&blk, at, width, steps, w.tail)
 	}
 }
 
