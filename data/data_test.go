@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"os"
@@ -161,6 +162,54 @@ func TestTokenFilesHoldWhatWasWritten(t *testing.T) {
 	}
 }
 
+// tokenBytes is a token file with this header.
+func tokenBytes(magic string, width uint32, vocabulary, count uint64, ids ...byte) []byte {
+	raw := make([]byte, tokenHeader)
+	copy(raw, magic)
+	binary.LittleEndian.PutUint32(raw[8:], width)
+	binary.LittleEndian.PutUint64(raw[16:], vocabulary)
+	binary.LittleEndian.PutUint64(raw[24:], count)
+	return append(raw, ids...)
+}
+
+// badTokenFiles are refused when they are opened, or, with tokens in them, when these are
+// read.
+var badTokenFiles = []struct {
+	name, want string
+	raw        []byte
+}{
+	{"empty", "no token file", nil},
+	{"cut in the header", "no token file", tokenBytes(tokenMagic, 2, 5, 0)[:31]},
+	{"another version", "no token file", tokenBytes("zootok\x00\x02", 2, 5, 0)},
+	{"width 0", "do not fit", tokenBytes(tokenMagic, 0, 5, 0)},
+	{"width 3", "do not fit", tokenBytes(tokenMagic, 3, 5, 1, 1, 0, 0)},
+	{"no vocabulary", "do not fit", tokenBytes(tokenMagic, 2, 0, 1, 1, 0)},
+	{"a huge vocabulary", "do not fit", tokenBytes(tokenMagic, 2, 1<<62, 1, 1, 0)},
+	{"a huge count", "do not fit", tokenBytes(tokenMagic, 2, 5, 1<<63, 1, 0)},
+	{"a count that overflows", "do not fit", tokenBytes(tokenMagic, 4, 5, 1<<62, 1, 0, 0, 0)},
+	{"one byte short", "do not fit", tokenBytes(tokenMagic, 2, 5, 2, 1, 0, 2)},
+	{"one byte more", "do not fit", tokenBytes(tokenMagic, 2, 5, 1, 1, 0, 2)},
+	{"a token outside", "token 1 is 5, outside of the vocabulary of 5", tokenBytes(tokenMagic, 2, 5, 2, 4, 0, 5, 0)},
+	{"a negative token", "token 0 is 4294967295, outside", tokenBytes(tokenMagic, 4, 70000, 1, 255, 255, 255, 255)},
+}
+
+func TestBadTokenFilesAreRefused(t *testing.T) {
+	for _, c := range badTokenFiles {
+		path := filepath.Join(t.TempDir(), "x.tokens")
+		if err := os.WriteFile(path, c.raw, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		f, err := OpenTokens(path)
+		if err == nil {
+			err = f.Copy(make([]int64, f.Len()), 0)
+			f.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
 func FuzzTokenFile(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "x.tokens")
 	if err := writeTokens(path, []int64{1, 2, 3}, 5); err != nil {
@@ -168,6 +217,9 @@ func FuzzTokenFile(f *testing.F) {
 	}
 	raw, _ := os.ReadFile(path)
 	f.Add(raw)
+	for _, c := range badTokenFiles {
+		f.Add(c.raw)
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		path := filepath.Join(t.TempDir(), "x")
 		if err := os.WriteFile(path, raw, 0o666); err != nil {
