@@ -26,7 +26,10 @@ type Options struct {
 	// Functions keeps the fused operators as model-local functions instead of inlining their
 	// lowerings: pleasant to look at, but many runtimes read no functions.
 	Functions bool
-	Metadata  map[string]string
+	// Compact loops over the experts that have tokens instead of listing all of them, for
+	// graphs whose size must not grow with the number of experts.
+	Compact  bool
+	Metadata map[string]string
 }
 
 // Symbols of the graph's sizes, as consumers want them spelled.
@@ -68,7 +71,7 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 		lowered.Prune()
 	} else {
 		var err error
-		if lowered, err = lower.Experts(s.Graph); err != nil {
+		if lowered, err = lower.Experts(s.Graph, o.Compact); err != nil {
 			return nil, err
 		}
 		if lowered, err = lower.Graph(lowered); err != nil {

@@ -242,6 +242,11 @@ func TestEveryRouterAndExpertTrainsAndExports(t *testing.T) {
 				fullEqualsSteps(t, trained)
 				futureNeverChangesThePast(t, trained)
 				exportIsEqual(t, trained)
+				compact := zoo.ExportOptions{}
+				compact.Compact = true
+				if r, err := trained.Export(context.Background(), filepath.Join(t.TempDir(), "compact.onnx"), compact); err != nil {
+					t.Errorf("compact: %v %+v", err, r)
+				}
 			})
 		}
 	}

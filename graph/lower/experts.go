@@ -11,9 +11,12 @@ import (
 // split once by expert, every expert computes its products and everything elementwise
 // between them on its own part, and the results are joined once. Without it every single
 // product splits and joins.
-func Experts(g *graph.Graph) (*graph.Graph, error) {
+//
+// A compact graph does not grow with the number of experts: it loops over those that have
+// rows, and picks their weights at run time.
+func Experts(g *graph.Graph, compact bool) (*graph.Graph, error) {
 	dst := graph.New(g.Name)
-	e := &experts{c: graph.NewCopier(dst, nil), parts: map[*graph.Value]*parts{}, counts: map[*graph.Value]*graph.Value{}}
+	e := &experts{c: graph.NewCopier(dst, nil), compact: compact, parts: map[*graph.Value]*parts{}, counts: map[*graph.Value]*graph.Value{}}
 	e.c.Names = true
 	g.CopyInputs(e.c)
 	for _, n := range g.Nodes {
@@ -30,9 +33,10 @@ func Experts(g *graph.Graph) (*graph.Graph, error) {
 }
 
 type experts struct {
-	c      *graph.Copier
-	parts  map[*graph.Value]*parts       // by value of the source
-	counts map[*graph.Value]*graph.Value // rows of each expert, by the offsets in the source
+	c       *graph.Copier
+	compact bool
+	parts   map[*graph.Value]*parts       // by value of the source
+	counts  map[*graph.Value]*graph.Value // rows of each expert, by the offsets in the source
 }
 
 // parts are a value's rows by expert, in the destination.
@@ -41,6 +45,8 @@ type parts struct {
 	rows    *graph.Value   // what was split, in the destination; nil for vectors
 	of      []*graph.Value // rows [·, D] of each expert, or one vector [1, D] for all of them
 	joined  bool
+
+	node *graph.Node // of a compact graph: what computes the rows of one expert, in the source
 }
 
 // node takes over a node that works expert by expert.
@@ -59,6 +65,10 @@ func (e *experts) node(n *graph.Node) bool {
 
 // product gives every expert a product of its own.
 func (e *experts) product(n *graph.Node) {
+	if e.compact {
+		e.later(n)
+		return
+	}
 	x := e.split(n.Inputs[0], n.Inputs[1], n.Inputs[2])
 	defer x.rows.Graph().Scope(n.Name)()
 	w := e.c.Value(n.Inputs[1])
@@ -80,6 +90,14 @@ func (e *experts) split(x, w, offsets *graph.Value) *parts {
 	}
 	e.join(x)
 	rows := e.c.Value(x)
+	n, _ := w.Dim(0).Int()
+	p := &parts{offsets: offsets, rows: rows, of: op.SplitSizes(rows, e.rowsOf(offsets), 0, int(n)), joined: true}
+	e.parts[x] = p
+	return p
+}
+
+// rowsOf is how many rows each expert has, int64 [E].
+func (e *experts) rowsOf(offsets *graph.Value) *graph.Value {
 	counts := e.counts[offsets]
 	if counts == nil {
 		e.join(offsets)
@@ -87,10 +105,7 @@ func (e *experts) split(x, w, offsets *graph.Value) *parts {
 		counts = op.Sub(op.Slice(o, 0, 1, toEnd), op.Slice(o, 0, 0, -1))
 		e.counts[offsets] = counts
 	}
-	n, _ := w.Dim(0).Int()
-	p := &parts{offsets: offsets, rows: rows, of: op.SplitSizes(rows, counts, 0, int(n)), joined: true}
-	e.parts[x] = p
-	return p
+	return counts
 }
 
 // toEnd as an end means "to the end of the axis".
@@ -106,7 +121,7 @@ func (e *experts) vectors(n *graph.Node) bool {
 	}
 	n.Reads(e.join)
 	e.c.Node(n)
-	p := &parts{offsets: offsets, joined: true}
+	p := &parts{offsets: offsets, joined: true, node: n}
 	all := e.c.Value(v)
 	for i := range count {
 		p.of = append(p.of, op.Slice(all, 0, i, i+1))
@@ -146,6 +161,10 @@ func (e *experts) each(n *graph.Node) bool {
 	if err != nil {
 		return false
 	}
+	if e.compact {
+		e.parts[n.Outputs[0]] = &parts{offsets: lead.offsets, rows: lead.rows, node: n}
+		return true
+	}
 	defer lead.rows.Graph().Scope(n.Name)()
 	y := &parts{offsets: lead.offsets, rows: lead.rows}
 	for i := range lead.of {
@@ -173,6 +192,10 @@ func (e *experts) join(v *graph.Value) {
 		return
 	}
 	p.joined = true
+	if e.compact {
+		e.c.Map(v, e.loop(v, p))
+		return
+	}
 	y := op.Concat(0, slices.Clone(p.of)...)
 	if width, ok := v.Dim(1).Int(); ok && !y.Dim(0).Equal(p.rows.Dim(0)) { // inference cannot see through the split
 		y = op.ReshapeTo(y, op.Concat(0, op.Slice(op.ShapeOf(p.rows), 0, 0, 1), y.Graph().Int64s(width)))

@@ -28,7 +28,7 @@ func count(t *testing.T, g *graph.Graph) map[string]int {
 	if err := g.Err(); err != nil {
 		t.Fatal(err)
 	}
-	whole, err := lower.Experts(g)
+	whole, err := lower.Experts(g, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,5 +61,35 @@ func TestWhatMixesRowsIsComputedOnTheWhole(t *testing.T) {
 	}))
 	if got["Split"] != 2 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestACompactGraphDoesNotGrowWithTheExperts: one loop, whose body holds one expert.
+func TestACompactGraphDoesNotGrowWithTheExperts(t *testing.T) {
+	size := func(e int64) int {
+		whole, err := lower.Experts(layer(e, func(h, _ *graph.Value) *graph.Value { return op.Gelu(h) }), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := lower.Graph(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, loops := 0, 0
+		for _, node := range out.Nodes {
+			n++
+			if node.Op == "Loop" {
+				loops++
+				body := node.Attrs["body"].(*graph.Graph)
+				n += len(body.Nodes)
+			}
+		}
+		if loops != 1 {
+			t.Errorf("%d loops", loops)
+		}
+		return n
+	}
+	if few, many := size(2), size(64); few != many {
+		t.Errorf("%d nodes for 2 experts, %d for 64", few, many)
 	}
 }
