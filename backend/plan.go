@@ -49,8 +49,10 @@ func NewPlan(g *graph.Graph, sizes map[string]int64, d Device) (*Plan, error) {
 	if err := allNumbers(bound); err != nil {
 		return nil, err
 	}
-	p := &planner{Plan: &Plan{Graph: bound, Place: map[*graph.Value]Place{}}, device: d,
-		root: map[*graph.Value]*graph.Value{}, external: map[*graph.Value]bool{}, lastUse: map[*graph.Value]int{}}
+	p := &planner{
+		Plan: &Plan{Graph: bound, Place: map[*graph.Value]Place{}}, device: d,
+		root: map[*graph.Value]*graph.Value{}, external: map[*graph.Value]bool{}, lastUse: map[*graph.Value]int{},
+	}
 	if err := p.selectNodes(); err != nil {
 		return nil, err
 	}

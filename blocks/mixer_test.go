@@ -87,13 +87,15 @@ func TestTheFutureNeverChangesThePast(t *testing.T) {
 func TestTheScanHasItsLimits(t *testing.T) {
 	const b, l, d, s = 1, 6, width, 5
 	scan := func(delta, a float32) net {
-		return net{t: t, width: d, params: params{"A": slices.Repeat([]float32{a}, d*s), "D": sequence(4, d), "h": sequence(5, d*s)},
+		return net{
+			t: t, width: d, params: params{"A": slices.Repeat([]float32{a}, d*s), "D": sequence(4, d), "h": sequence(5, d*s)},
 			forward: func(c *blocks.Context, x blocks.Value) []blocks.Value {
 				free := func(name string, shape ...int64) blocks.Value { return c.G.Param(name, initZero, false, shape...) }
 				step := op.Add(op.Mul(x, c.G.Float(0)), c.G.Float(float64(delta)))
 				y, h := op.SelectiveScan(x, step, free("A", d, s), free("B", b, l, 1, s), free("C", b, l, 1, s), free("D", d), free("h", b, d, s), nil)
 				return []blocks.Value{y, h}
-			}}
+			},
+		}
 	}
 	x := sequence(7, l*d)
 	still := scan(0, -1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -84,7 +85,7 @@ func (r *textReader) Read(p []byte) (int, error) {
 		}
 		n, err := r.open.Read(p)
 		r.left -= int64(n)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = r.Close()
 		}
 		if n > 0 || err != nil {

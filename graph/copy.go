@@ -164,17 +164,17 @@ func (g *Graph) CopyOutputs(c *Copier) {
 }
 
 // Inline applies a function, given as a graph whose every free value is an input, to
-// values of dst.
-func (dst *Graph) Inline(fn *Graph, inputs ...*Value) []*Value {
+// values of g.
+func (g *Graph) Inline(fn *Graph, inputs ...*Value) []*Value {
 	out := make([]*Value, len(fn.Outputs))
 	for i := range out {
-		out[i] = &Value{Name: fn.Name, graph: dst}
+		out[i] = &Value{Name: fn.Name, graph: g}
 	}
 	if len(inputs) != len(fn.Inputs) {
-		dst.Fail(fmt.Errorf("function %s: got %d inputs, takes %d", fn.Name, len(inputs), len(fn.Inputs)))
+		g.Fail(fmt.Errorf("function %s: got %d inputs, takes %d", fn.Name, len(inputs), len(fn.Inputs)))
 		return out
 	}
-	c := NewCopier(dst, nil)
+	c := NewCopier(g, nil)
 	for i, v := range fn.Inputs {
 		c.Map(v, inputs[i])
 	}

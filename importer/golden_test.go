@@ -113,14 +113,29 @@ var families = []family{
 	{"mamba_gatedmlp_lm", unsupported}, // its gate is the second half, and not an expert's
 	{"mamba1_block", mambaBlock},
 	{"selective_scan", selectiveScan},
-	{"mamba_lm", mambaLM}, {"statespaces_mamba1", mambaLM}, {"hf_mamba", hfMamba},
+	{"mamba_lm", mambaLM},
+	{"statespaces_mamba1", mambaLM},
+	{"hf_mamba", hfMamba},
 	{"moemamba_lm", moeMambaLM},
-	{"switch_llmrandom", llmRandomMoE}, {"moe_llmrandom", llmRandomMoE},
-	{"switch_hf", hfSwitch}, {"mixtral_moe", mixtralMoE}, {"jamba_moe", jambaMoE},
-	{"hf_mixtral", hfLlama}, {"hf_llama", hfLlama},
-	{"mamba2_block", unsupported}, {"mamba2_lm", unsupported}, {"statespaces_mamba2", unsupported}, {"ssd_minimal", unsupported},
-	{"qwen2moe", unsupported}, {"s4d", unsupported}, {"jamba_mamba", unsupported}, {"hf_falcon_mamba", unsupported},
-	{"hf_gpt2", unsupported}, {"hf_gpt_neox", unsupported}, {"hf_jamba", unsupported}, {"hf_qwen2_moe", unsupported},
+	{"switch_llmrandom", llmRandomMoE},
+	{"moe_llmrandom", llmRandomMoE},
+	{"switch_hf", hfSwitch},
+	{"mixtral_moe", mixtralMoE},
+	{"jamba_moe", jambaMoE},
+	{"hf_mixtral", hfLlama},
+	{"hf_llama", hfLlama},
+	{"mamba2_block", unsupported},
+	{"mamba2_lm", unsupported},
+	{"statespaces_mamba2", unsupported},
+	{"ssd_minimal", unsupported},
+	{"qwen2moe", unsupported},
+	{"s4d", unsupported},
+	{"jamba_mamba", unsupported},
+	{"hf_falcon_mamba", unsupported},
+	{"hf_gpt2", unsupported},
+	{"hf_gpt_neox", unsupported},
+	{"hf_jamba", unsupported},
+	{"hf_qwen2_moe", unsupported},
 }
 
 func unsupported(*golden) error { return errUnsupported }
@@ -275,13 +290,17 @@ func hfLlama(g *golden) error {
 	if g.config["num_key_value_heads"] != nil {
 		keyValue = g.int("num_key_value_heads")
 	}
-	g.refuse(map[string]any{"hidden_act": "silu", "mlp_bias": false, "rope_scaling": nil, "sliding_window": nil,
-		"head_dim": float64(d / heads), "router_jitter_noise": 0.0, "attention_dropout": 0.0})
+	g.refuse(map[string]any{
+		"hidden_act": "silu", "mlp_bias": false, "rope_scaling": nil, "sliding_window": nil,
+		"head_dim": float64(d / heads), "router_jitter_noise": 0.0, "attention_dropout": 0.0,
+	})
 	n := rms(g.float("rms_norm_eps"), false)
 	m := blocks.Model{Name: "llama", Vocabulary: g.int("vocab_size"), DModel: d, FinalNorm: &n, TiedHead: g.bool("tie_word_embeddings"), Balance: blocks.AllLayersMean}
 	dims := map[string]int64{"d_model": d, "width": g.int("intermediate_size")}
-	attention := blocks.Attention{DModel: d, Heads: heads, KVHeads: keyValue, HeadDim: d / heads,
-		Rope: &op.RopeSpec{Base: g.float("rope_theta"), Dims: d / heads}, Bias: g.bool("attention_bias")}
+	attention := blocks.Attention{
+		DModel: d, Heads: heads, KVHeads: keyValue, HeadDim: d / heads,
+		Rope: &op.RopeSpec{Base: g.float("rope_theta"), Dims: d / heads}, Bias: g.bool("attention_bias"),
+	}
 	var second blocks.Branch
 	experts := int64(0)
 	if _, moe := g.config["num_local_experts"]; moe {

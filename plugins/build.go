@@ -254,9 +254,11 @@ func (p *provider) checkSum(sum string) error {
 		return nil
 	}
 	if f.SHA256 != "" && f.SHA256 != sum {
-		return &Error{Plugin: f.Name, Op: "start",
+		return &Error{
+			Plugin: f.Name, Op: "start",
 			Detail: fmt.Sprintf("%s has sha256 %s, its manifest says %s", f.Path, sum, f.SHA256),
-			Hint:   "if you changed it yourself: zoo plugin install " + f.Path}
+			Hint:   "if you changed it yourself: zoo plugin install " + f.Path,
+		}
 	}
 	return p.h.cfg.Lock.checkBinary(f.Name, f.Path, sum)
 }
@@ -330,8 +332,10 @@ func (p *provider) accept(d *wire.DescribeResponse, sum string, size int64) erro
 	}
 	desc := describe(d)
 	if f.Description != nil && !sameDescription(desc, f.Description) {
-		return &Error{Plugin: f.Name, Op: "describe", Detail: "it describes itself otherwise than its manifest does",
-			Hint: "zoo plugin install " + f.Path}
+		return &Error{
+			Plugin: f.Name, Op: "describe", Detail: "it describes itself otherwise than its manifest does",
+			Hint: "zoo plugin install " + f.Path,
+		}
 	}
 	p.desc = desc
 	if f.Source != SourceBuiltin && f.Source != SourceDev {

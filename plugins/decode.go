@@ -83,7 +83,8 @@ func decode(v Variant, dims map[string]int64, resp *wire.BuildResponse) (*Functi
 		name   string
 		shape  graph.Shape
 	}{
-		{v.Capabilities.NeedsTokenIDs, "token_ids", graph.Shape{tokens}}, {v.Capabilities.NeedsPositions, "positions", graph.Shape{tokens}},
+		{v.Capabilities.NeedsTokenIDs, "token_ids", graph.Shape{tokens}},
+		{v.Capabilities.NeedsPositions, "positions", graph.Shape{tokens}},
 		{v.Capabilities.NeedsRNG, "rng", graph.ShapeOf(2)},
 	} {
 		if extra.needed {

@@ -55,8 +55,12 @@ func (c Capabilities) List() string {
 		on   bool
 		word string
 	}{
-		{c.Causal, "causal"}, {c.NeedsTokenIDs, "needs token ids"}, {c.NeedsPositions, "needs positions"},
-		{c.NeedsRNG, "needs randomness"}, {c.Stateful, "keeps state"}, {len(c.Allow) > 0, "asks for " + strings.Join(c.Allow, " ")},
+		{c.Causal, "causal"},
+		{c.NeedsTokenIDs, "needs token ids"},
+		{c.NeedsPositions, "needs positions"},
+		{c.NeedsRNG, "needs randomness"},
+		{c.Stateful, "keeps state"},
+		{len(c.Allow) > 0, "asks for " + strings.Join(c.Allow, " ")},
 	} {
 		if w.on {
 			words = append(words, w.word)

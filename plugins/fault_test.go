@@ -253,8 +253,10 @@ func TestAPluginThatDiesOnceIsAskedAgain(t *testing.T) {
 func TestGrandchildrenDieWithThePlugin(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	root := shortDir(t)
-	h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}, RunRoot: root, Timeouts: quick,
-		Env: []string{"ZOO_FAULT=grandchild", "ZOO_TEST_ONCE=" + pidFile}})
+	h, _ := testHost(t, Config{
+		Dirs: []string{pluginDir(t)}, RunRoot: root, Timeouts: quick,
+		Env: []string{"ZOO_FAULT=grandchild", "ZOO_TEST_ONCE=" + pidFile},
+	})
 	if _, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8}); err != nil {
 		t.Fatal(err)
 	}

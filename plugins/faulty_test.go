@@ -28,8 +28,10 @@ func testSocket() string {
 // helperHost is a host in a process of its own, which a test kills: it starts the
 // plugins, prints their process ids and waits.
 func helperHost() {
-	h, err := NewHost(Config{Dirs: []string{os.Getenv("ZOO_TEST_HOST")}, NotBeside: true,
-		RunRoot: os.Getenv("ZOO_TEST_RUNROOT"), Log: slog.New(slog.DiscardHandler)})
+	h, err := NewHost(Config{
+		Dirs: []string{os.Getenv("ZOO_TEST_HOST")}, NotBeside: true,
+		RunRoot: os.Getenv("ZOO_TEST_RUNROOT"), Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)

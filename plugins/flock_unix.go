@@ -3,6 +3,7 @@
 package plugins
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -20,8 +21,8 @@ func lockDir(dir string, patience time.Duration) (release func(), err error) {
 		switch {
 		case err == nil:
 			return func() { d.Close() }, nil
-		case err == syscall.EINTR:
-		case err != syscall.EWOULDBLOCK:
+		case errors.Is(err, syscall.EINTR):
+		case !errors.Is(err, syscall.EWOULDBLOCK):
 			d.Close()
 			return nil, err
 		case time.Now().After(deadline):

@@ -37,8 +37,10 @@ func ints(out string, values ...int64) *pb.NodeProto {
 
 // expert is a function of an expert with these nodes.
 func expert(nodes ...*pb.NodeProto) *pb.FunctionProto {
-	return &pb.FunctionProto{Name: "f", Domain: "plugin", Input: []string{"x"}, Output: []string{"y"}, Node: nodes,
-		OpsetImport: []*pb.OperatorSetIdProto{{Version: 18}}}
+	return &pb.FunctionProto{
+		Name: "f", Domain: "plugin", Input: []string{"x"}, Output: []string{"y"}, Node: nodes,
+		OpsetImport: []*pb.OperatorSetIdProto{{Version: 18}},
+	}
 }
 
 func changed(f *pb.FunctionProto, change func(*pb.FunctionProto)) *pb.FunctionProto {

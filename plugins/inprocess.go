@@ -34,7 +34,8 @@ func (c *inProcess) close() {}
 // throughBytes makes a call with a deadline, and passes the answer through its
 // serialised form.
 func throughBytes[T proto.Message](ctx context.Context, name, op string, limit time.Duration, into T,
-	call func(context.Context) (proto.Message, error)) (T, error) {
+	call func(context.Context) (proto.Message, error),
+) (T, error) {
 	type result struct {
 		raw      []byte
 		err      error

@@ -142,8 +142,10 @@ func TestConcurrentRecordsAreAllKept(t *testing.T) {
 	for i := range 8 {
 		l := openLock(t, project)
 		wg.Go(func() {
-			b := &Built{Ref: Ref{Provider: "p", Variant: Variant{Name: "v", Kind: RouterKind}, Builtin: true},
-				Config: []byte("{}"), Dims: map[string]int64{"n": int64(i)}, Digest: strings.Repeat("a", 64)}
+			b := &Built{
+				Ref:    Ref{Provider: "p", Variant: Variant{Name: "v", Kind: RouterKind}, Builtin: true},
+				Config: []byte("{}"), Dims: map[string]int64{"n": int64(i)}, Digest: strings.Repeat("a", 64),
+			}
 			if err := l.function(b); err != nil {
 				t.Error(err)
 			}

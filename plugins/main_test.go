@@ -5,7 +5,6 @@ package plugins
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -74,16 +73,20 @@ func (p *testProvider) Describe(context.Context) (*wire.DescribeResponse, error)
 	case "describe-nonsense":
 		return &wire.DescribeResponse{Provider: "../../etc", Version: "1"}, nil
 	case "describe-otherwise":
-		return &wire.DescribeResponse{Provider: "somebody", Version: "1.0.0",
-			Variants: []*wire.Variant{{Name: "x", Kind: wire.Kind_KIND_ROUTER, Doc: "X."}}}, nil
+		return &wire.DescribeResponse{
+			Provider: "somebody", Version: "1.0.0",
+			Variants: []*wire.Variant{{Name: "x", Kind: wire.Kind_KIND_ROUTER, Doc: "X."}},
+		}, nil
 	}
 	version := "1.2.3"
 	if v := os.Getenv("ZOO_TEST_VERSION"); v != "" {
 		version = v
 	}
 	return &wire.DescribeResponse{Provider: p.name, Version: version, Variants: []*wire.Variant{
-		{Name: "pick", Kind: wire.Kind_KIND_ROUTER, Doc: "Sends every token to expert 0.", Paper: "arXiv:0000.00000",
-			ConfigSchema: []byte(testSchema), Capabilities: &wire.Capabilities{Causal: true}, Revision: 1},
+		{
+			Name: "pick", Kind: wire.Kind_KIND_ROUTER, Doc: "Sends every token to expert 0.", Paper: "arXiv:0000.00000",
+			ConfigSchema: []byte(testSchema), Capabilities: &wire.Capabilities{Causal: true}, Revision: 1,
+		},
 		{Name: "same", Kind: wire.Kind_KIND_EXPERT, Doc: "Answers its input.", Revision: 2},
 	}}, nil
 }
@@ -112,7 +115,8 @@ func goodAnswer(req *wire.BuildRequest) *wire.BuildResponse {
 		Train: []byte(fmt.Sprintf("function %s %s %d", req.Variant, req.Config, req.Dims["d_model"])),
 		Params: []*wire.Param{{
 			Tensor: &wire.TensorSpec{Name: "weight", Dtype: dtypeFloat, Dims: []int64{req.Dims["d_model"], 4}},
-			Init:   &wire.Init{Scheme: "normal", Args: []*wire.Arg{{Name: "mean"}, {Name: "std", Value: 0.02}}}, Decay: true}},
+			Init:   &wire.Init{Scheme: "normal", Args: []*wire.Arg{{Name: "mean"}, {Name: "std", Value: 0.02}}}, Decay: true,
+		}},
 	}
 	if req.Variant == "pick" {
 		r.Routing = &wire.BuildResponse_Assign{Assign: &wire.Assign{Expert: "expert", Weight: "weight_out"}}
@@ -188,7 +192,8 @@ var answerFaults = map[string]func(*wire.BuildResponse){
 	"diagnostics": func(r *wire.BuildResponse) {
 		r.Diagnostics = []*wire.Diagnostic{
 			{Severity: wire.Severity_SEVERITY_WARNING, Summary: "slow"},
-			{Severity: wire.Severity_SEVERITY_ERROR, Summary: "too large", Detail: "at most 1", ConfigPath: []string{"balance"}}}
+			{Severity: wire.Severity_SEVERITY_ERROR, Summary: "too large", Detail: "at most 1", ConfigPath: []string{"balance"}},
+		}
 	},
 }
 
@@ -240,13 +245,4 @@ func beforeHandshake(fault string) {
 		fmt.Fprintf(os.Stderr, "token=%q path=%v\n", os.Getenv("SECRET_TOKEN"), os.Getenv("PATH") != "")
 		os.Exit(6)
 	}
-}
-
-func toJSON(t *testing.T, v any) json.RawMessage {
-	t.Helper()
-	raw, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
 }

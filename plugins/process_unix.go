@@ -5,6 +5,7 @@ package plugins
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -133,7 +134,7 @@ func (p *process) handshakeOnly(r io.ReadCloser) io.ReadCloser {
 		if len(line) > 0 {
 			_, _ = pw.Write([]byte(strings.TrimRight(p.printed(), "\r\n") + "\n"))
 		}
-		if err == nil || err == bufio.ErrBufferFull {
+		if err == nil || errors.Is(err, bufio.ErrBufferFull) {
 			_, _ = io.Copy(io.Discard, br)
 		} else {
 			// It closed stdout without a word, most likely by exiting: let that

@@ -66,7 +66,7 @@ func (s *schema) checkConfig(plugin string, config map[string]any) (err error) {
 			err = &InputError{Plugin: plugin, Detail: fmt.Sprintf("the config cannot be checked: %v", r)}
 		}
 	}()
-	bad := s.compiled.Validate(map[string]any(config))
+	bad := s.compiled.Validate(config)
 	if bad == nil {
 		return nil
 	}

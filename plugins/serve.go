@@ -114,7 +114,7 @@ func serve(p Provider) {
 // recoverPanic turns a panic in a handler into an error, so that one bad Build
 // takes neither the process nor its other variants down. The stack goes to
 // stderr, whose tail the host shows.
-func recoverPanic(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (resp any, err error) {
+func recoverPanic(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (resp any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s", r, debug.Stack())

@@ -77,8 +77,11 @@ func TestWhatIsWrittenReadsBack(t *testing.T) {
 	var b bytes.Buffer
 	f32 := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, math.Float32bits(1.5)), math.Float32bits(-2))
 	in := []Tensor{
-		{Name: "z", DType: U8, Shape: []int64{3}, Data: []byte{1, 2, 3}}, {Name: "a", DType: F32, Shape: []int64{2, 1}, Data: f32}, {Name: "i", DType: I64, Shape: nil, Load: func() ([]byte, error) { return binary.LittleEndian.AppendUint64(nil, 7), nil }},
-		{Name: "h", DType: F16, Shape: []int64{4}, Data: []byte{0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00, 0x00, 0x7c}}, {Name: "b", DType: BF16, Shape: []int64{1}, Data: []byte{0xc0, 0x3f}},
+		{Name: "z", DType: U8, Shape: []int64{3}, Data: []byte{1, 2, 3}},
+		{Name: "a", DType: F32, Shape: []int64{2, 1}, Data: f32},
+		{Name: "i", DType: I64, Shape: nil, Load: func() ([]byte, error) { return binary.LittleEndian.AppendUint64(nil, 7), nil }},
+		{Name: "h", DType: F16, Shape: []int64{4}, Data: []byte{0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00, 0x00, 0x7c}},
+		{Name: "b", DType: BF16, Shape: []int64{1}, Data: []byte{0xc0, 0x3f}},
 	}
 	if err := Write(&b, in, map[string]string{"format": "pt"}); err != nil {
 		t.Fatal(err)

@@ -36,8 +36,7 @@ func (t *Trained) Export(ctx context.Context, path string, o ExportOptions) (*ex
 	if err := checkTargets(path, folder); err != nil {
 		return nil, err
 	}
-	model := path
-	var work string
+	var model, work string
 	var err error
 	if folder {
 		if work, err = os.MkdirTemp(filepath.Dir(filepath.Clean(path)), ".export-"); err != nil {

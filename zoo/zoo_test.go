@@ -75,8 +75,11 @@ func TestCountsAreThePapers(t *testing.T) {
 		name          string
 		total, active int64
 	}{
-		{"moe-mamba-25m", 542_228_480, 26_329_088}, {"moe-mamba-v1", 416_358_400, 26_288_128},
-		{"moe-mamba-100m", 2_439_069_696, 117_522_432}, {"mamba-25m", 27_131_904, 27_131_904}, {"mamba-100m", 120_717_312, 120_717_312},
+		{"moe-mamba-25m", 542_228_480, 26_329_088},
+		{"moe-mamba-v1", 416_358_400, 26_288_128},
+		{"moe-mamba-100m", 2_439_069_696, 117_522_432},
+		{"mamba-25m", 27_131_904, 27_131_904},
+		{"mamba-100m", 120_717_312, 120_717_312},
 	} {
 		counts, err := build(t, c.name).Net.Count(256)
 		if err != nil {

@@ -264,7 +264,7 @@ func convert[T, U number](from []T, to []U) {
 
 // runConvolution is the plain loop over any number of spatial axes: exports use it for
 // depthwise convolutions of a few taps, which is all this project writes.
-func runConvolution(d *Device, c *backend.Call) error {
+func runConvolution(_ *Device, c *backend.Call) error {
 	if c.In[0].DType != graph.Float32 {
 		return unsupported(c)
 	}

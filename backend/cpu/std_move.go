@@ -27,7 +27,7 @@ func init() {
 
 func runDropout(_ *Device, c *backend.Call) error {
 	if t := c.Input(2); t.Present() && t.Data[0] != 0 {
-		return fmt.Errorf("Dropout in training mode is not supported: its randomness is not reproducible")
+		return fmt.Errorf("operator Dropout in training mode is not supported: its randomness is not reproducible")
 	}
 	copy(c.Out[0].Data, c.In[0].Data)
 	if mask := c.Output(1); mask.Present() {

@@ -33,8 +33,10 @@ func zooProcess(t *testing.T, args ...string) *exec.Cmd {
 }
 
 func trainArgs(dir string, more ...string) []string {
-	return append([]string{"train", "moe-mamba-debug", "--out", dir, "--set", "d_model=16", "--set", "repeat=1", "--set", "train.batch=2", "--set", "train.context=16",
-		"--set", "train.steps=400", "--set", "train.eval_every=50", "--set", "train.save_every=5"}, more...)
+	return append([]string{
+		"train", "moe-mamba-debug", "--out", dir, "--set", "d_model=16", "--set", "repeat=1", "--set", "train.batch=2", "--set", "train.context=16",
+		"--set", "train.steps=400", "--set", "train.eval_every=50", "--set", "train.save_every=5",
+	}, more...)
 }
 
 // outcome is a digest of everything that training ends with.

@@ -162,7 +162,7 @@ func pluginLock() *cobra.Command {
 	c := &cobra.Command{
 		Use: "lock --update NAME", Short: "Accept a changed plugin at its next use", Args: cobra.NoArgs,
 		Example: "  zoo plugin lock --update cosine",
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			project := plugins.FindProject(".")
 			switch {
 			case update == "":

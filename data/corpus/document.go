@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -33,7 +34,7 @@ func (d Document) Section(from, to int64) (io.ReadCloser, error) {
 	}
 	if s, ok := r.(io.Seeker); ok {
 		_, err = s.Seek(from, io.SeekStart)
-	} else if _, err = io.CopyN(io.Discard, r, from); err == io.EOF {
+	} else if _, err = io.CopyN(io.Discard, r, from); errors.Is(err, io.EOF) {
 		err = d.changed("shorter")
 	}
 	if err != nil {

@@ -27,8 +27,10 @@ func planDecoding(inputs, outputs []IOInfo) (plan, error) {
 	at := func(infos []IOInfo, name string) int {
 		return slices.IndexFunc(infos, func(i IOInfo) bool { return i.Name == name })
 	}
-	p := plan{ids: at(inputs, "input_ids"), mask: at(inputs, "attention_mask"), positions: at(inputs, "position_ids"),
-		keep: at(inputs, "num_logits_to_keep"), logits: at(outputs, "logits")}
+	p := plan{
+		ids: at(inputs, "input_ids"), mask: at(inputs, "attention_mask"), positions: at(inputs, "position_ids"),
+		keep: at(inputs, "num_logits_to_keep"), logits: at(outputs, "logits"),
+	}
 	if p.ids < 0 || p.logits < 0 {
 		return p, errors.New("is not a language model that can be decoded: it needs the input input_ids and the output logits")
 	}

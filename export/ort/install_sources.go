@@ -51,8 +51,10 @@ func (in installer) downloadRelease(ctx context.Context, p pin, dir string) (str
 	}
 	watch := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("no data for %s", stallTimeout)) })
 	defer watch.Stop()
-	n, err := io.Copy(f, &progressReader{r: io.LimitReader(resp.Body, maxArchive+1), total: resp.ContentLength, tell: in.progress,
-		alive: func() { watch.Reset(stallTimeout) }})
+	n, err := io.Copy(f, &progressReader{
+		r: io.LimitReader(resp.Body, maxArchive+1), total: resp.ContentLength, tell: in.progress,
+		alive: func() { watch.Reset(stallTimeout) },
+	})
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
@@ -99,8 +101,10 @@ func npmPack(ctx context.Context, dir string) (string, error) {
 
 // pipDownload lets pip download one wheel, always the same whatever Python is installed; a wheel has no scripts to run.
 func pipDownload(ctx context.Context, p pin, dir string) (string, error) {
-	args := []string{"download", "onnxruntime==" + Version, "--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.12",
-		"--abi", "cp312", "--platform", p.item, "--dest", dir, "--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "15"}
+	args := []string{
+		"download", "onnxruntime==" + Version, "--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.12",
+		"--abi", "cp312", "--platform", p.item, "--dest", dir, "--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "15",
+	}
 	failed := errors.New("no pip on this machine")
 	for _, pip := range [][]string{{"pip3"}, {"pip"}, {"python3", "-m", "pip"}, {"python", "-m", "pip"}} {
 		exe, err := exec.LookPath(pip[0])
@@ -159,6 +163,7 @@ func firstLines(s string) string {
 	lines := outputLines(s)
 	return strings.Join(lines[:min(4, len(lines))], "")
 }
+
 func lastLines(s string) string {
 	lines := outputLines(s)
 	return strings.Join(lines[max(0, len(lines)-3):], "")

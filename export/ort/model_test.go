@@ -114,8 +114,10 @@ func arith() graph {
 			node("Add", []string{"i", "i"}, []string{"ii"}),
 		},
 		inputs: []message{value("a", 1, "batch_size", 3), value("b", 1, "batch_size", 3), value("d", 11), value("i", 6, 2)},
-		outputs: []message{value("sum", 1, "batch_size", 3), value("total", 1), value("more", 9, "batch_size", 3),
-			value("shape", 7, 2), value("dd", 11), value("ii", 6, 2)},
+		outputs: []message{
+			value("sum", 1, "batch_size", 3), value("total", 1), value("more", 9, "batch_size", 3),
+			value("shape", 7, 2), value("dd", 11), value("ii", 6, 2),
+		},
 		meta: map[string]string{"zoo.version": "test"},
 	}
 }
@@ -141,10 +143,14 @@ func counter() graph {
 			node("Equal", []string{"next3", "range"}, []string{"hot"}),
 			node("Cast", []string{"hot"}, []string{"logits"}, intAttr("to", 1)),
 		},
-		inputs: []message{value("input_ids", 7, "batch_size", "sequence_length"), value("attention_mask", 7, "batch_size", "total_sequence_length"),
-			value("past_ssm.0", 1, "batch_size", 1), value("past_key_values.1.key", 1, "batch_size", 1, "past_sequence_length", 1)},
-		outputs: []message{value("logits", 1, "batch_size", "sequence_length", 4), value("present_ssm.0", 1, "batch_size", 1),
-			value("present.1.key", 1, "batch_size", 1, "total_sequence_length", 1)},
+		inputs: []message{
+			value("input_ids", 7, "batch_size", "sequence_length"), value("attention_mask", 7, "batch_size", "total_sequence_length"),
+			value("past_ssm.0", 1, "batch_size", 1), value("past_key_values.1.key", 1, "batch_size", 1, "past_sequence_length", 1),
+		},
+		outputs: []message{
+			value("logits", 1, "batch_size", "sequence_length", 4), value("present_ssm.0", 1, "batch_size", 1),
+			value("present.1.key", 1, "batch_size", 1, "total_sequence_length", 1),
+		},
 	}
 }
 

@@ -90,8 +90,10 @@ func TestStatePairsFollowBothNamings(t *testing.T) {
 	for _, p := range pairs {
 		got[p.Past.Name] = p.Present.Name
 	}
-	want := map[string]string{"past_ssm.0": "present_ssm.0", "past_conv.0": "present_conv.0", "past_key_values.1.key": "present.1.key",
-		"past_key_values.2.conv_state": "present.2.conv_state"}
+	want := map[string]string{
+		"past_ssm.0": "present_ssm.0", "past_conv.0": "present_conv.0", "past_key_values.1.key": "present.1.key",
+		"past_key_values.2.conv_state": "present.2.conv_state",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

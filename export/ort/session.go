@@ -45,7 +45,8 @@ func OpenBytes(model []byte, opts Options) (*Session, error) {
 }
 
 func open(name string, opts Options, readIO func() ([]IOInfo, []IOInfo, error),
-	create func(in, out []string, so *binding.SessionOptions) (*binding.DynamicAdvancedSession, error)) (*Session, error) {
+	create func(in, out []string, so *binding.SessionOptions) (*binding.DynamicAdvancedSession, error),
+) (*Session, error) {
 	if err := opts.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -89,10 +90,14 @@ func sessionOptions(o Options) (*binding.SessionOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	level := map[string]binding.GraphOptimizationLevel{"none": binding.GraphOptimizationLevelDisableAll, "basic": binding.GraphOptimizationLevelEnableBasic,
-		"extended": binding.GraphOptimizationLevelEnableExtended, "all": binding.GraphOptimizationLevelEnableAll}[cmp.Or(o.GraphOptLevel, "all")]
-	errs := []error{so.SetIntraOpNumThreads(max(o.IntraOpThreads, 1)), so.SetInterOpNumThreads(1), so.SetGraphOptimizationLevel(level),
-		so.SetMemPattern(false)} // it keeps a memory plan for each combination of input shapes ever seen; decoding has a new one each step
+	level := map[string]binding.GraphOptimizationLevel{
+		"none": binding.GraphOptimizationLevelDisableAll, "basic": binding.GraphOptimizationLevelEnableBasic,
+		"extended": binding.GraphOptimizationLevelEnableExtended, "all": binding.GraphOptimizationLevelEnableAll,
+	}[cmp.Or(o.GraphOptLevel, "all")]
+	errs := []error{
+		so.SetIntraOpNumThreads(max(o.IntraOpThreads, 1)), so.SetInterOpNumThreads(1), so.SetGraphOptimizationLevel(level),
+		so.SetMemPattern(false),
+	} // it keeps a memory plan for each combination of input shapes ever seen; decoding has a new one each step
 	if !o.Prepacking {
 		errs = append(errs, so.AddSessionConfigEntry("session.disable_prepacking", "1"))
 	}

@@ -209,8 +209,10 @@ func TestLoadReportsTheVersionOfTheLibrary(t *testing.T) {
 func TestExternalDataIsFoundBesideTheFileOrInDataDir(t *testing.T) {
 	orttest.Require(t)
 	dir := t.TempDir()
-	g := graph{nodes: []message{node("Add", []string{"a", "w"}, []string{"sum"})}, initial: []message{external("w", "m.onnx_data", "4", 2)},
-		inputs: []message{value("a", 1, 2)}, outputs: []message{value("sum", 1, 2)}}
+	g := graph{
+		nodes: []message{node("Add", []string{"a", "w"}, []string{"sum"})}, initial: []message{external("w", "m.onnx_data", "4", 2)},
+		inputs: []message{value("a", 1, 2)}, outputs: []message{value("sum", 1, 2)},
+	}
 	path := filepath.Join(dir, "m.onnx")
 	var data []byte
 	for _, v := range []float32{9, 1, 2} { // the weights begin at byte 4

@@ -30,7 +30,7 @@ func (e *experts) loop(v *graph.Value, p *parts) *graph.Value {
 	count := op.Slice(op.ShapeOf(p.rows), 0, 0, 1) // int64 [1]
 	all := op.Range(g.Int64(0), op.Squeeze(count, 0), g.Int64(1))
 	blank := op.ConstantOfShape(op.Concat(0, count, g.Int64s(width)), graph.Floats([]int{1}, 0))
-	final, _ := op.Loop(op.Squeeze(op.ShapeOf(present), 0), nil, func(b *graph.Graph, turn, again *graph.Value, states []*graph.Value) (*graph.Value, []*graph.Value, []*graph.Value) {
+	final, _ := op.Loop(op.Squeeze(op.ShapeOf(present), 0), nil, func(_ *graph.Graph, turn, again *graph.Value, states []*graph.Value) (*graph.Value, []*graph.Value, []*graph.Value) {
 		expert := op.Gather(present, turn, 0)
 		from, own := op.Unsqueeze(op.Gather(offsets, expert, 0), 0), op.Unsqueeze(op.Gather(counts, expert, 0), 0)
 		behind := op.Sub(op.Sub(count, from), own)

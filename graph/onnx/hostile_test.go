@@ -39,7 +39,8 @@ func floats(name string) *pb.ValueInfoProto {
 // model is x [A, B, C] → y.
 func model(nodes ...*pb.NodeProto) *pb.ModelProto {
 	return &pb.ModelProto{IrVersion: 8, OpsetImport: []*pb.OperatorSetIdProto{{Version: 18}}, Graph: &pb.GraphProto{
-		Name: "main", Node: nodes, Input: []*pb.ValueInfoProto{floats("x")}, Output: []*pb.ValueInfoProto{{Name: "y"}}}}
+		Name: "main", Node: nodes, Input: []*pb.ValueInfoProto{floats("x")}, Output: []*pb.ValueInfoProto{{Name: "y"}},
+	}}
 }
 
 // chain is n steps, each made of the value before it.

@@ -39,13 +39,20 @@ func init() {
 		Name: "AdamW", Domain: graph.Domain, Since: 1,
 		Doc: "g = scale·g; p −= lr·decay·p; m = β1·m + (1−β1)·g; v = β2·v + (1−β2)·g²; p −= lr · m/(1−β1^step) / (√(v/(1−β2^step)) + ε)",
 		Inputs: []graph.Arg{
-			{Name: "p", Doc: "parameter"}, {Name: "g", Doc: "gradient"}, {Name: "m", Doc: "first moment"}, {Name: "v", Doc: "second moment"},
-			{Name: "lr", Doc: "float32 scalar"}, {Name: "scale", Doc: "float32 scalar"}, {Name: "step", Doc: "int64 scalar, from 1"},
+			{Name: "p", Doc: "parameter"},
+			{Name: "g", Doc: "gradient"},
+			{Name: "m", Doc: "first moment"},
+			{Name: "v", Doc: "second moment"},
+			{Name: "lr", Doc: "float32 scalar"},
+			{Name: "scale", Doc: "float32 scalar"},
+			{Name: "step", Doc: "int64 scalar, from 1"},
 		},
 		Outputs: []graph.Arg{{Name: "p2", Doc: "as p"}, {Name: "m2", Doc: "as m"}, {Name: "v2", Doc: "as v"}},
 		Attrs: []graph.Attr{
-			{Name: "beta1", Kind: graph.FloatAttr, Doc: "decay of m", Required: true}, {Name: "beta2", Kind: graph.FloatAttr, Doc: "decay of v", Required: true},
-			{Name: "eps", Kind: graph.FloatAttr, Doc: "ε", Required: true}, {Name: "decay", Kind: graph.FloatAttr, Doc: "weight decay", Required: true},
+			{Name: "beta1", Kind: graph.FloatAttr, Doc: "decay of m", Required: true},
+			{Name: "beta2", Kind: graph.FloatAttr, Doc: "decay of v", Required: true},
+			{Name: "eps", Kind: graph.FloatAttr, Doc: "ε", Required: true},
+			{Name: "decay", Kind: graph.FloatAttr, Doc: "weight decay", Required: true},
 		},
 		Infer: func(c *graph.Infer) error {
 			for i := 1; i < 4; i++ {

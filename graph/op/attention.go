@@ -24,7 +24,9 @@ var attention, attentionGrad *graph.Op
 func init() {
 	scale := []graph.Attr{{Name: "scale", Kind: graph.FloatAttr, Doc: "factor on q·k", Required: true}}
 	inputs := []graph.Arg{
-		{Name: "q", Doc: "[B, L, Hq, Dh]"}, {Name: "k", Doc: "[B, Hkv, S, Dh]"}, {Name: "v", Doc: "[B, Hkv, S, Dh]"},
+		{Name: "q", Doc: "[B, L, Hq, Dh]"},
+		{Name: "k", Doc: "[B, Hkv, S, Dh]"},
+		{Name: "v", Doc: "[B, Hkv, S, Dh]"},
 		{Name: "length", Doc: "valid keys, int64 scalar, S when absent", Optional: true},
 		{Name: "mask", Doc: "int64 [B, S], 0 at padding", Optional: true},
 		firstArg,

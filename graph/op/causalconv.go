@@ -23,8 +23,10 @@ var causalConv, causalConvGrad *graph.Op
 
 func init() {
 	inputs := []graph.Arg{
-		{Name: "x", Doc: "[B, L, C]"}, {Name: "w", Doc: "[C, K], tap K−1 meets the newest input"},
-		{Name: "bias", Doc: "[C]", Optional: true}, {Name: "past", Doc: "[B, C, K−1], newest last; 0 when absent", Optional: true},
+		{Name: "x", Doc: "[B, L, C]"},
+		{Name: "w", Doc: "[C, K], tap K−1 meets the newest input"},
+		{Name: "bias", Doc: "[C]", Optional: true},
+		{Name: "past", Doc: "[B, C, K−1], newest last; 0 when absent", Optional: true},
 		firstArg,
 	}
 	causalConv = graph.Register(&graph.Op{
@@ -91,8 +93,12 @@ func init() {
 		Name: "CausalConvGrad", Domain: graph.Domain, Since: 1,
 		Doc: "dx[s] = Σ_j w[K−1−j] · dy[s+j], dw[c, j] = Σ dy[t] · x[t−K+1+j], dbias = Σ dy",
 		Inputs: []graph.Arg{
-			{Name: "dy", Doc: "[B, L, C]", Optional: true}, {Name: "dnext", Doc: "[B, C, K−1]", Optional: true},
-			{Name: "x", Doc: "[B, L, C]"}, {Name: "w", Doc: "[C, K]"}, {Name: "past", Doc: "[B, C, K−1]", Optional: true}, firstArg,
+			{Name: "dy", Doc: "[B, L, C]", Optional: true},
+			{Name: "dnext", Doc: "[B, C, K−1]", Optional: true},
+			{Name: "x", Doc: "[B, L, C]"},
+			{Name: "w", Doc: "[C, K]"},
+			{Name: "past", Doc: "[B, C, K−1]", Optional: true},
+			firstArg,
 		},
 		Outputs: []graph.Arg{
 			{Name: "dx", Doc: "as x"}, {Name: "dw", Doc: "as w"}, {Name: "dbias", Doc: "[C]"}, {Name: "dpast", Doc: "as past"},

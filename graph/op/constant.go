@@ -6,16 +6,16 @@ import (
 	"github.com/moezoo/moezoo/graph"
 )
 
-var constant *graph.Op
-
 func init() {
-	constant = graph.Register(&graph.Op{
+	graph.Register(&graph.Op{
 		Name: "Constant", Since: 13, Doc: "y = the given data; graphs built here hold constants as values instead (graph.Graph.Const)",
 		Outputs: []graph.Arg{{Name: "y", Doc: "as the attribute says"}},
 		Attrs: []graph.Attr{
 			{Name: "value", Kind: graph.TensorAttr, Doc: "a tensor"},
-			{Name: "value_float", Kind: graph.FloatAttr, Doc: "a float32 scalar"}, {Name: "value_floats", Kind: graph.FloatsAttr, Doc: "a float32 vector"},
-			{Name: "value_int", Kind: graph.IntAttr, Doc: "an int64 scalar"}, {Name: "value_ints", Kind: graph.IntsAttr, Doc: "an int64 vector"},
+			{Name: "value_float", Kind: graph.FloatAttr, Doc: "a float32 scalar"},
+			{Name: "value_floats", Kind: graph.FloatsAttr, Doc: "a float32 vector"},
+			{Name: "value_int", Kind: graph.IntAttr, Doc: "an int64 scalar"},
+			{Name: "value_ints", Kind: graph.IntsAttr, Doc: "an int64 vector"},
 		},
 		Infer: func(c *graph.Infer) error {
 			t, err := ConstantData(c.Node)

@@ -27,7 +27,8 @@ func init() {
 		Outputs: []graph.Arg{{Name: "y", Doc: "[B, M, spatial ...]"}},
 		Attrs: []graph.Attr{
 			{Name: "auto_pad", Kind: graph.StringAttr, Doc: "NOTSET (default), VALID, SAME_UPPER or SAME_LOWER"},
-			{Name: "dilations", Kind: graph.IntsAttr, Doc: "1 by default"}, {Name: "group", Kind: graph.IntAttr, Doc: "1 by default"},
+			{Name: "dilations", Kind: graph.IntsAttr, Doc: "1 by default"},
+			{Name: "group", Kind: graph.IntAttr, Doc: "1 by default"},
 			{Name: "kernel_shape", Kind: graph.IntsAttr, Doc: "the taps of w by default"},
 			{Name: "pads", Kind: graph.IntsAttr, Doc: "before each spatial axis, then behind each; 0 by default"},
 			{Name: "strides", Kind: graph.IntsAttr, Doc: "1 by default"},

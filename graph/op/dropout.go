@@ -2,13 +2,12 @@ package op
 
 import "github.com/moezoo/moezoo/graph"
 
-var dropout *graph.Op
-
 func init() {
-	dropout = graph.Register(&graph.Op{
+	graph.Register(&graph.Op{
 		Name: "Dropout", Since: 13, Doc: "y = x: files hold inference graphs, where dropout does nothing",
 		Inputs: []graph.Arg{
-			{Name: "x", Doc: "any shape"}, {Name: "ratio", Doc: "scalar, without effect here", Optional: true},
+			{Name: "x", Doc: "any shape"},
+			{Name: "ratio", Doc: "scalar, without effect here", Optional: true},
 			{Name: "training_mode", Doc: "bool scalar, must be false", Optional: true},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "shape of x"}, {Name: "mask", Doc: "bool, all true", Optional: true}},

@@ -28,13 +28,16 @@ func init() {
 	gemm = graph.Register(&graph.Op{
 		Name: "Gemm", Since: 13, Doc: "y = alpha · A·B + beta · c, A = a or aᵀ, B = b or bᵀ",
 		Inputs: []graph.Arg{
-			{Name: "a", Doc: "[M, K], or [K, M] with transA"}, {Name: "b", Doc: "[K, N], or [N, K] with transB"},
+			{Name: "a", Doc: "[M, K], or [K, M] with transA"},
+			{Name: "b", Doc: "[K, N], or [N, K] with transB"},
 			{Name: "c", Doc: "broadcasts to [M, N]", Optional: true},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "[M, N]"}},
 		Attrs: []graph.Attr{
-			{Name: "alpha", Kind: graph.FloatAttr, Doc: "1 by default"}, {Name: "beta", Kind: graph.FloatAttr, Doc: "1 by default"},
-			{Name: "transA", Kind: graph.IntAttr, Doc: "1: a is transposed"}, {Name: "transB", Kind: graph.IntAttr, Doc: "1: b is transposed"},
+			{Name: "alpha", Kind: graph.FloatAttr, Doc: "1 by default"},
+			{Name: "beta", Kind: graph.FloatAttr, Doc: "1 by default"},
+			{Name: "transA", Kind: graph.IntAttr, Doc: "1: a is transposed"},
+			{Name: "transB", Kind: graph.IntAttr, Doc: "1: b is transposed"},
 		},
 		Infer: inferGemm,
 		Grad:  gradGemm,

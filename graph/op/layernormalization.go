@@ -22,11 +22,13 @@ func init() {
 	layerNormalization = graph.Register(&graph.Op{
 		Name: "LayerNormalization", Since: 17, Doc: "y = (x − mean) / √(variance + ε) · gain + bias over the axes from axis on",
 		Inputs: []graph.Arg{
-			{Name: "x", Doc: "[..., normalized]"}, {Name: "gain", Doc: "broadcasts to the normalized axes"},
+			{Name: "x", Doc: "[..., normalized]"},
+			{Name: "gain", Doc: "broadcasts to the normalized axes"},
 			{Name: "bias", Doc: "as gain", Optional: true},
 		},
 		Outputs: []graph.Arg{
-			{Name: "y", Doc: "as x"}, {Name: "mean", Doc: "x with extent 1 at the normalized axes", Optional: true},
+			{Name: "y", Doc: "as x"},
+			{Name: "mean", Doc: "x with extent 1 at the normalized axes", Optional: true},
 			{Name: "rstd", Doc: "1 / √(variance + ε), as mean", Optional: true},
 		},
 		Attrs: []graph.Attr{

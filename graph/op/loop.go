@@ -39,7 +39,8 @@ func init() {
 	loop = graph.Register(&graph.Op{
 		Name: "Loop", Since: 16, Doc: "runs body while the condition holds, at most trips times, carrying states",
 		Inputs: []graph.Arg{
-			{Name: "trips", Doc: "int64 scalar, no limit when absent", Optional: true}, {Name: "condition", Doc: "bool scalar, true when absent", Optional: true},
+			{Name: "trips", Doc: "int64 scalar, no limit when absent", Optional: true},
+			{Name: "condition", Doc: "bool scalar, true when absent", Optional: true},
 			{Name: "x", Doc: "the states", Variadic: true},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "the last states, then the stacked results", Variadic: true}},

@@ -19,7 +19,8 @@ func init() {
 		Name: "OneHot", Since: 11, Doc: "y = values[1] where the position along axis is the index, values[0] elsewhere",
 		Inputs: []graph.Arg{
 			{Name: "indices", Doc: "numbers of any shape, negative counts from the end; outside of depth: none"},
-			{Name: "depth", Doc: "scalar or [1]"}, {Name: "values", Doc: "[2]: off, on"},
+			{Name: "depth", Doc: "scalar or [1]"},
+			{Name: "values", Doc: "[2]: off, on"},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "indices with an axis of extent depth inserted"}},
 		Attrs:   []graph.Attr{{Name: "axis", Kind: graph.IntAttr, Doc: "position of the new axis, −1 by default"}},

@@ -22,7 +22,8 @@ func init() {
 	pad = graph.Register(&graph.Op{
 		Name: "Pad", Since: 18, Doc: "y = x with elements before and behind it; negative counts cut off",
 		Inputs: []graph.Arg{
-			{Name: "x", Doc: "any shape"}, {Name: "pads", Doc: "int64 [2n]: before each axis, then behind each"},
+			{Name: "x", Doc: "any shape"},
+			{Name: "pads", Doc: "int64 [2n]: before each axis, then behind each"},
 			{Name: "value", Doc: "scalar, 0 when absent", Optional: true},
 			{Name: "axes", Doc: "int64 [n], all axes when absent", Optional: true},
 		},

@@ -59,7 +59,9 @@ func init() {
 		Name: "RMSNormGrad", Domain: graph.Domain, Since: 1,
 		Doc: "n = x·rstd, g = dy·gain: dx = rstd · (g − n · mean(g·n)), dgain = Σ dy·n, dbias = Σ dy",
 		Inputs: []graph.Arg{
-			{Name: "dy", Doc: "[..., D]"}, {Name: "x", Doc: "[..., D]"}, {Name: "gain", Doc: "[D]", Optional: true},
+			{Name: "dy", Doc: "[..., D]"},
+			{Name: "x", Doc: "[..., D]"},
+			{Name: "gain", Doc: "[D]", Optional: true},
 			{Name: "rstd", Doc: "[...]"},
 		},
 		Outputs: []graph.Arg{{Name: "dx", Doc: "as x"}, {Name: "dgain", Doc: "[D]"}, {Name: "dbias", Doc: "[D]"}},

@@ -20,7 +20,8 @@ func init() {
 	scatterElements = graph.Register(&graph.Op{
 		Name: "ScatterElements", Since: 18, Doc: "y = data, with updates[i, j, …] at the position indices[i, j, …] along axis",
 		Inputs: []graph.Arg{
-			{Name: "data", Doc: "any shape with that axis"}, {Name: "indices", Doc: "int64 or int32 of the rank of data"},
+			{Name: "data", Doc: "any shape with that axis"},
+			{Name: "indices", Doc: "int64 or int32 of the rank of data"},
 			{Name: "updates", Doc: "shape of indices, type of data"},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "as data"}},

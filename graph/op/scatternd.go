@@ -19,7 +19,8 @@ func init() {
 	scatterND = graph.Register(&graph.Op{
 		Name: "ScatterND", Since: 18, Doc: "y = data, with y[indices[i, :]] = updates[i] for every i",
 		Inputs: []graph.Arg{
-			{Name: "data", Doc: "any shape"}, {Name: "indices", Doc: "int64 [..., q], q ≤ rank of data"},
+			{Name: "data", Doc: "any shape"},
+			{Name: "indices", Doc: "int64 [..., q], q ≤ rank of data"},
 			{Name: "updates", Doc: "indices[:-1] + data[q:], type of data"},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "as data"}},

@@ -33,9 +33,13 @@ func SelectiveScan(u, delta, a, b, c, skip, past, first Value) (y, state Value) 
 var selectiveScan, selectiveScanGrad *graph.Op
 
 var scanInputs = []graph.Arg{
-	{Name: "u", Doc: "[B, L, D]"}, {Name: "delta", Doc: "step sizes after softplus, [B, L, D]"},
-	{Name: "a", Doc: "[D, N], negative"}, {Name: "b", Doc: "[B, L, G, N]"}, {Name: "c", Doc: "[B, L, G, N]"},
-	{Name: "d", Doc: "skip weights [D]", Optional: true}, {Name: "past", Doc: "state before the first step [B, D, N], 0 when absent", Optional: true},
+	{Name: "u", Doc: "[B, L, D]"},
+	{Name: "delta", Doc: "step sizes after softplus, [B, L, D]"},
+	{Name: "a", Doc: "[D, N], negative"},
+	{Name: "b", Doc: "[B, L, G, N]"},
+	{Name: "c", Doc: "[B, L, G, N]"},
+	{Name: "d", Doc: "skip weights [D]", Optional: true},
+	{Name: "past", Doc: "state before the first step [B, D, N], 0 when absent", Optional: true},
 	firstArg,
 }
 
@@ -45,7 +49,8 @@ func init() {
 		Doc:    "h[t] = exp(Δ[t]·A) ⊙ h[t−1] + (Δ[t]·u[t]) ⊗ B[t]; y[t] = h[t]·C[t] + D ⊙ u[t]",
 		Inputs: scanInputs,
 		Outputs: []graph.Arg{
-			{Name: "y", Doc: "[B, L, D]"}, {Name: "state", Doc: "after the last step [B, D, N]"},
+			{Name: "y", Doc: "[B, L, D]"},
+			{Name: "state", Doc: "after the last step [B, D, N]"},
 			{Name: "checkpoints", Doc: "states before every 16th step, in the backend's layout, as large as [B, ⌈L/16⌉, G·8·⌈D/G/8⌉, N]", Optional: true},
 		},
 		Infer: func(c *graph.Infer) error {
@@ -66,12 +71,18 @@ func init() {
 		Name: "SelectiveScanGrad", Domain: graph.Domain, Since: 1,
 		Doc: "the gradients of SelectiveScan, recomputing states inside each chunk of 16 steps",
 		Inputs: append([]graph.Arg{
-			{Name: "dy", Doc: "[B, L, D]", Optional: true}, {Name: "dstate", Doc: "[B, D, N]", Optional: true},
+			{Name: "dy", Doc: "[B, L, D]", Optional: true},
+			{Name: "dstate", Doc: "[B, D, N]", Optional: true},
 			{Name: "checkpoints", Doc: "of the forward pass"},
 		}, scanInputs...),
 		Outputs: []graph.Arg{
-			{Name: "du", Doc: "as u"}, {Name: "ddelta", Doc: "as delta"}, {Name: "da", Doc: "as a"}, {Name: "db", Doc: "as b"},
-			{Name: "dc", Doc: "as c"}, {Name: "dd", Doc: "[D]"}, {Name: "dpast", Doc: "as past"},
+			{Name: "du", Doc: "as u"},
+			{Name: "ddelta", Doc: "as delta"},
+			{Name: "da", Doc: "as a"},
+			{Name: "db", Doc: "as b"},
+			{Name: "dc", Doc: "as c"},
+			{Name: "dd", Doc: "[D]"},
+			{Name: "dpast", Doc: "as past"},
 		},
 		Infer: func(c *graph.Infer) error {
 			for i := range 5 {

@@ -23,7 +23,8 @@ var slice, sliceGrad *graph.Op
 
 func init() {
 	bounds := []graph.Arg{
-		{Name: "starts", Doc: "int64 [n]"}, {Name: "ends", Doc: "int64 [n], not included"},
+		{Name: "starts", Doc: "int64 [n]"},
+		{Name: "ends", Doc: "int64 [n], not included"},
 		{Name: "axes", Doc: "int64 [n], 0 … n−1 when absent", Optional: true},
 		{Name: "steps", Doc: "int64 [n], not 0, 1 when absent; negative ones run backwards", Optional: true},
 	}

@@ -21,8 +21,10 @@ func init() {
 		Name: "Unique", Since: 11, Doc: "y = the different elements of x, or the different slices along axis",
 		Inputs: []graph.Arg{{Name: "x", Doc: "any shape"}},
 		Outputs: []graph.Arg{
-			{Name: "y", Doc: "[n], or x with extent n at axis"}, {Name: "indices", Doc: "int64 [n], first appearance", Optional: true},
-			{Name: "inverse", Doc: "int64 [elements of x, or extent of axis]", Optional: true}, {Name: "counts", Doc: "int64 [n]", Optional: true},
+			{Name: "y", Doc: "[n], or x with extent n at axis"},
+			{Name: "indices", Doc: "int64 [n], first appearance", Optional: true},
+			{Name: "inverse", Doc: "int64 [elements of x, or extent of axis]", Optional: true},
+			{Name: "counts", Doc: "int64 [n]", Optional: true},
 		},
 		Attrs: []graph.Attr{
 			{Name: "axis", Kind: graph.IntAttr, Doc: "axis of slices; the elements of all of x when absent"},

@@ -26,13 +26,21 @@ func TestEveryBuiltInBuildsAndDecodes(t *testing.T) {
 		kind         plugins.Kind
 		name, config string
 	}{
-		{plugins.RouterKind, "switch", `{}`}, {plugins.RouterKind, "switch", `{"balance":0,"z_loss":0.001}`},
-		{plugins.RouterKind, "topk", `{}`}, {plugins.RouterKind, "topk", `{"softmax":"after"}`}, {plugins.RouterKind, "topk", `{"renormalize":false}`},
-		{plugins.RouterKind, "hash", `{"seed":3}`}, {plugins.RouterKind, "random", `{}`},
-		{plugins.ExpertKind, "relu", `{}`}, {plugins.ExpertKind, "gelu", `{"bias":true}`}, {plugins.ExpertKind, "swiglu", `{"bias":true}`},
+		{plugins.RouterKind, "switch", `{}`},
+		{plugins.RouterKind, "switch", `{"balance":0,"z_loss":0.001}`},
+		{plugins.RouterKind, "topk", `{}`},
+		{plugins.RouterKind, "topk", `{"softmax":"after"}`},
+		{plugins.RouterKind, "topk", `{"renormalize":false}`},
+		{plugins.RouterKind, "hash", `{"seed":3}`},
+		{plugins.RouterKind, "random", `{}`},
+		{plugins.ExpertKind, "relu", `{}`},
+		{plugins.ExpertKind, "gelu", `{"bias":true}`},
+		{plugins.ExpertKind, "swiglu", `{"bias":true}`},
 	} {
-		b, err := h.Build(context.Background(), plugins.Request{Kind: c.kind, Name: c.name, Config: json.RawMessage(c.config),
-			Dims: map[string]int64{"d_model": 8, "experts": 4, "top_k": 2, "width": 12, "vocabulary": 11}})
+		b, err := h.Build(context.Background(), plugins.Request{
+			Kind: c.kind, Name: c.name, Config: json.RawMessage(c.config),
+			Dims: map[string]int64{"d_model": 8, "experts": 4, "top_k": 2, "width": 12, "vocabulary": 11},
+		})
 		if err != nil {
 			t.Errorf("%s %s: %v", c.name, c.config, err)
 			continue

@@ -16,8 +16,8 @@ type SeedConfig struct {
 var Hash = plugins.Router[SeedConfig]{
 	Name: "hash", Doc: "experts fixed for each token id, no parameters", Paper: "arXiv:2106.04426",
 	Capabilities: plugins.Capabilities{Causal: true, NeedsTokenIDs: true},
-	Route: func(b *plugins.Builder, x plugins.Value, c SeedConfig, d plugins.Dims) plugins.Routing {
-		return byHash(b, x, b.TokenIDs, c.Seed, d)
+	Route: func(b *plugins.Builder, _ plugins.Value, c SeedConfig, d plugins.Dims) plugins.Routing {
+		return byHash(b, b.TokenIDs, c.Seed, d)
 	},
 }
 
@@ -27,13 +27,13 @@ var Hash = plugins.Router[SeedConfig]{
 var Random = plugins.Router[SeedConfig]{
 	Name: "random", Doc: "experts drawn by position from a seed, a baseline",
 	Capabilities: plugins.Capabilities{Causal: true, NeedsPositions: true},
-	Route: func(b *plugins.Builder, x plugins.Value, c SeedConfig, d plugins.Dims) plugins.Routing {
-		return byHash(b, x, b.Positions, c.Seed+1, d)
+	Route: func(b *plugins.Builder, _ plugins.Value, c SeedConfig, d plugins.Dims) plugins.Routing {
+		return byHash(b, b.Positions, c.Seed+1, d)
 	},
 }
 
 // byHash assigns to key [T] the experts (hash(key) + j) mod E, j < k, each with weight 1/k.
-func byHash(b *plugins.Builder, x, key plugins.Value, seed int64, d plugins.Dims) plugins.Routing {
+func byHash(b *plugins.Builder, key plugins.Value, seed int64, d plugins.Dims) plugins.Routing {
 	h := scramble(b, op.Add(key, b.Int64(seed%4093*7919)))
 	first := op.Unsqueeze(op.Mod(h, b.Int64(d.Experts)), 1) // [T, 1]
 	slots := make([]int64, d.TopK)

@@ -25,8 +25,8 @@ var TopK = plugins.Router[TopKConfig]{
 		p := op.Softmax(logits, -1)
 		k := b.Int64s(d.TopK)
 		var weight, expert plugins.Value
-		switch {
-		case c.Softmax == "after":
+		switch c.Softmax {
+		case "after":
 			var chosen plugins.Value
 			chosen, expert = op.TopK(logits, k, -1, true, true)
 			weight = op.Softmax(chosen, -1)

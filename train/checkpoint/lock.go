@@ -31,7 +31,7 @@ func Acquire(run string) (*Lock, error) {
 		f.Close()
 		return nil, environment("%s is in use by process %s", run, strings.TrimSpace(string(raw)))
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
 	if err != nil {
@@ -50,5 +50,5 @@ func Free(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, environment("%s: %w", dir, err)
 	}
-	return int64(s.Bavail) * int64(s.Bsize), nil
+	return int64(s.Bavail) * int64(s.Bsize), nil //nolint:unconvert // other types elsewhere
 }

@@ -52,8 +52,13 @@ func TestAttentionEqualsTheDefinitionAndItsGradients(t *testing.T) {
 		b, l, s, hq, hkv, dh int
 		cache, mask          bool
 	}{
-		{1, 1, 1, 1, 1, 1, false, false}, {2, 7, 7, 4, 2, 8, false, false}, {1, 70, 70, 2, 1, 16, false, false}, {2, 3, 130, 2, 2, 5, true, false},
-		{2, 65, 129, 2, 1, 16, true, true}, {1, 1, 20, 4, 4, 64, true, true}, {2, 9, 9, 2, 2, 33, false, true},
+		{1, 1, 1, 1, 1, 1, false, false},
+		{2, 7, 7, 4, 2, 8, false, false},
+		{1, 70, 70, 2, 1, 16, false, false},
+		{2, 3, 130, 2, 2, 5, true, false},
+		{2, 65, 129, 2, 1, 16, true, true},
+		{1, 1, 20, 4, 4, 64, true, true},
+		{2, 9, 9, 2, 2, 33, false, true},
 	}
 	eachLevel(t, func(t *testing.T) {
 		for _, c := range cases {

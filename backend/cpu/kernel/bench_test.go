@@ -135,8 +135,10 @@ func BenchmarkAttention(b *testing.B) {
 		r := newSource(1)
 		lay := DenseHeads(l, h, dh)
 		n := batch * l * h * dh
-		a := AttentionInput{Batch: batch, Queries: l, Keys: l, Heads: h, KVHeads: h, Dim: dh, Scale: 0.125,
-			Q: r.slice(n, -1, 1), K: r.slice(n, -1, 1), V: r.slice(n, -1, 1), QLayout: lay, KLayout: lay, VLayout: lay}
+		a := AttentionInput{
+			Batch: batch, Queries: l, Keys: l, Heads: h, KVHeads: h, Dim: dh, Scale: 0.125,
+			Q: r.slice(n, -1, 1), K: r.slice(n, -1, 1), V: r.slice(n, -1, 1), QLayout: lay, KLayout: lay, VLayout: lay,
+		}
 		y, lse := make([]float32, n), make([]float32, batch*h*l)
 		dq, dk, dv := make([]float32, n), make([]float32, n), make([]float32, n)
 		scratch := make([]float32, max(AttentionScratch(p, a), AttentionBackwardScratch(p, a)))

@@ -45,8 +45,14 @@ func TestConvEqualsTheDefinitionAndItsGradients(t *testing.T) {
 		s    ConvShape
 		full bool
 	}{
-		{ConvShape{Batch: 1, Length: 1, Channels: 1, Taps: 1}, true}, {ConvShape{Batch: 2, Length: 9, Channels: 5, Taps: 4}, true}, {ConvShape{Batch: 2, Length: 9, Channels: 5, Taps: 4}, false}, {ConvShape{Batch: 2, Length: 2, Channels: 7, Taps: 4}, true},
-		{ConvShape{Batch: 1, Length: 1, Channels: 9, Taps: 4}, true}, {ConvShape{Batch: 1, Length: 3, Channels: 300, Taps: 4}, true}, {ConvShape{Batch: 3, Length: 20, Channels: 16, Taps: 3}, true}, {ConvShape{Batch: 1, Length: 0, Channels: 4, Taps: 4}, true},
+		{ConvShape{Batch: 1, Length: 1, Channels: 1, Taps: 1}, true},
+		{ConvShape{Batch: 2, Length: 9, Channels: 5, Taps: 4}, true},
+		{ConvShape{Batch: 2, Length: 9, Channels: 5, Taps: 4}, false},
+		{ConvShape{Batch: 2, Length: 2, Channels: 7, Taps: 4}, true},
+		{ConvShape{Batch: 1, Length: 1, Channels: 9, Taps: 4}, true},
+		{ConvShape{Batch: 1, Length: 3, Channels: 300, Taps: 4}, true},
+		{ConvShape{Batch: 3, Length: 20, Channels: 16, Taps: 3}, true},
+		{ConvShape{Batch: 1, Length: 0, Channels: 4, Taps: 4}, true},
 	}
 	eachLevel(t, func(t *testing.T) {
 		for _, c := range cases {

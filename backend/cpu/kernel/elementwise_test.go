@@ -20,8 +20,10 @@ func ulps(a float32, want float64) float64 {
 
 var inf = float32(math.Inf(1))
 
-var awkward = []float32{0, float32(math.Copysign(0, -1)), 1e-45, -1e-45, 1e-38, -1e-38, 1e-20, -1e-20, 1e-7, -1e-7, 1e-3, -1e-3, 0.5, -0.5, 1, -1, 20, 20.00001, 19.99999,
-	-20, 88.72283, 88.72284, 89, 100, -87.3, -87.4, -100, -103.9, -104, -110, 1e4, -1e4, 3e38, -3e38, inf, -inf, float32(math.NaN())}
+var awkward = []float32{
+	0, float32(math.Copysign(0, -1)), 1e-45, -1e-45, 1e-38, -1e-38, 1e-20, -1e-20, 1e-7, -1e-7, 1e-3, -1e-3, 0.5, -0.5, 1, -1, 20, 20.00001, 19.99999,
+	-20, 88.72283, 88.72284, 89, 100, -87.3, -87.4, -100, -103.9, -104, -110, 1e4, -1e4, 3e38, -3e38, inf, -inf, float32(math.NaN()),
+}
 
 // sweep is awkward values and many ordinary ones.
 func sweep(lo, hi float32) []float32 { return append(newSource(20).slice(20003, lo, hi), awkward...) }

@@ -171,11 +171,9 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 		}
 		for i := i0; i < i1; {
 			h := panelRows(i1 - i)
-			a, ars, acs := pa, 1, h
+			a, ars, acs := g.a[min(i*g.lda+p0, len(g.a)):], g.lda, 1
 			if g.ta {
-				a = pa[(i-i0)*kc:]
-			} else {
-				a, ars, acs = g.a[i*g.lda+p0:], g.lda, 1
+				a, ars, acs = pa[(i-i0)*kc:], 1, h
 			}
 			if w == gemmNR {
 				micro(h, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc)

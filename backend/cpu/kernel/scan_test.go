@@ -54,8 +54,16 @@ func TestScanEqualsTheRecurrenceAndItsGradients(t *testing.T) {
 		b, l, d, n, g int
 		full          bool
 	}{
-		{1, 1, 1, 1, 1, false}, {2, 5, 3, 2, 1, true}, {1, 16, 8, 16, 1, true}, {2, 17, 16, 16, 1, false}, {2, 33, 20, 16, 2, true},
-		{1, 40, 136, 16, 1, true}, {2, 20, 24, 8, 3, true}, {1, 19, 10, 32, 1, true}, {1, 0, 4, 16, 1, true}, {1, 18, 40, 5, 1, true},
+		{1, 1, 1, 1, 1, false},
+		{2, 5, 3, 2, 1, true},
+		{1, 16, 8, 16, 1, true},
+		{2, 17, 16, 16, 1, false},
+		{2, 33, 20, 16, 2, true},
+		{1, 40, 136, 16, 1, true},
+		{2, 20, 24, 8, 3, true},
+		{1, 19, 10, 32, 1, true},
+		{1, 0, 4, 16, 1, true},
+		{1, 18, 40, 5, 1, true},
 	}
 	eachLevel(t, func(t *testing.T) {
 		for _, c := range cases {

@@ -286,7 +286,9 @@ func TestExternalDataStaysInTheFolderOfTheModel(t *testing.T) {
 		location, want, skip string
 		kv                   []string
 	}{
-		{location: "good"}, {location: "sub/good"}, {location: "./good"},
+		{location: "good"},
+		{location: "sub/good"},
+		{location: "./good"},
 		{location: "good", kv: []string{"offset", "0", "length", "8"}},
 		{location: "good", kv: []string{"checksum", "5a9dcd8f2c35a8b7ae2ed1e1ccd2d4b8d8ba5ad8"}, want: "checksum"},
 		{location: "link/secret", want: "symbolic link \"link\""},

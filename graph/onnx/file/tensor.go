@@ -87,8 +87,12 @@ type listed struct {
 func lists(t *pb.TensorProto) []listed {
 	var out []listed
 	for _, l := range []listed{
-		{"float_data", len(t.GetFloatData())}, {"int32_data", len(t.GetInt32Data())}, {"string_data", len(t.GetStringData())},
-		{"int64_data", len(t.GetInt64Data())}, {"double_data", len(t.GetDoubleData())}, {"uint64_data", len(t.GetUint64Data())},
+		{"float_data", len(t.GetFloatData())},
+		{"int32_data", len(t.GetInt32Data())},
+		{"string_data", len(t.GetStringData())},
+		{"int64_data", len(t.GetInt64Data())},
+		{"double_data", len(t.GetDoubleData())},
+		{"uint64_data", len(t.GetUint64Data())},
 	} {
 		if l.count > 0 {
 			out = append(out, l)
@@ -224,7 +228,7 @@ func TensorData(t *pb.TensorProto, ext *External) (pb.TensorProto_DataType, []in
 // encode writes the typed list of a checked tensor as little-endian bytes.
 func encode(t *pb.TensorProto, dtype pb.TensorProto_DataType) ([]byte, *Error) {
 	le := binary.LittleEndian
-	raw := []byte{}
+	var raw []byte
 	switch listOf(dtype) {
 	case "float_data":
 		raw = make([]byte, 0, 4*len(t.FloatData))

@@ -35,11 +35,20 @@ func filled(a *pb.AttributeProto) []string {
 		name string
 		set  bool
 	}{
-		{"f", a.GetF() != 0}, {"i", a.GetI() != 0}, {"s", len(a.GetS()) > 0}, {"t", a.GetT() != nil}, {"g", a.GetG() != nil},
-		{"sparse_tensor", a.GetSparseTensor() != nil}, {"tp", a.GetTp() != nil},
-		{"floats", len(a.GetFloats()) > 0}, {"ints", len(a.GetInts()) > 0}, {"strings", len(a.GetStrings()) > 0},
-		{"tensors", len(a.GetTensors()) > 0}, {"graphs", len(a.GetGraphs()) > 0},
-		{"sparse_tensors", len(a.GetSparseTensors()) > 0}, {"type_protos", len(a.GetTypeProtos()) > 0},
+		{"f", a.GetF() != 0},
+		{"i", a.GetI() != 0},
+		{"s", len(a.GetS()) > 0},
+		{"t", a.GetT() != nil},
+		{"g", a.GetG() != nil},
+		{"sparse_tensor", a.GetSparseTensor() != nil},
+		{"tp", a.GetTp() != nil},
+		{"floats", len(a.GetFloats()) > 0},
+		{"ints", len(a.GetInts()) > 0},
+		{"strings", len(a.GetStrings()) > 0},
+		{"tensors", len(a.GetTensors()) > 0},
+		{"graphs", len(a.GetGraphs()) > 0},
+		{"sparse_tensors", len(a.GetSparseTensors()) > 0},
+		{"type_protos", len(a.GetTypeProtos()) > 0},
 	} {
 		if f.set {
 			names = append(names, f.name)

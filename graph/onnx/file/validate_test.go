@@ -65,7 +65,10 @@ func TestACycleThroughASubgraphIsNamed(t *testing.T) {
 
 func TestNilPartsAreRefusedAndNotFollowed(t *testing.T) {
 	for _, m := range []*pb.ModelProto{
-		nil, {}, {IrVersion: 8}, {IrVersion: 8, Graph: &pb.GraphProto{}},
+		nil,
+		{},
+		{IrVersion: 8},
+		{IrVersion: 8, Graph: &pb.GraphProto{}},
 		with(model(), func(m *pb.ModelProto) { m.Graph.Node = append(m.Graph.Node, nil) }),
 		with(model(), func(m *pb.ModelProto) { m.Graph.Initializer = []*pb.TensorProto{nil} }),
 		with(model(), func(m *pb.ModelProto) { m.Functions = []*pb.FunctionProto{nil} }),

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -18,6 +19,7 @@ import (
 // ExternalMode says where Write puts large initialisers.
 type ExternalMode int
 
+// Places of the weights.
 const (
 	ExternalAuto   ExternalMode = iota // in a second file when the model would exceed 1.5 GB
 	ExternalAlways                     // in a second file
@@ -170,9 +172,10 @@ func layOut(path string, m *pb.ModelProto, opt WriteOptions) (*layout, error) {
 func store(t *pb.TensorProto, p Payload) (*stored, *Error) {
 	if p != nil {
 		size, err := TensorBytes(t)
+		var e *Error
 		switch {
-		case err != nil:
-			return nil, err.(*Error)
+		case errors.As(err, &e):
+			return nil, e
 		case len(t.GetRawData()) > 0 || len(lists(t)) > 0 || len(t.GetExternalData()) > 0:
 			return nil, bad("raw_data", "the tensor has elements and a payload too")
 		case p.Size() != size:

@@ -30,11 +30,26 @@ func TestWireNumbersAreThoseOfTheFormat(t *testing.T) {
 		message, field string
 		number         int32
 	}{
-		{"ModelProto", "ir_version", 1}, {"ModelProto", "graph", 7}, {"ModelProto", "opset_import", 8}, {"ModelProto", "functions", 25},
-		{"GraphProto", "node", 1}, {"GraphProto", "initializer", 5}, {"GraphProto", "input", 11}, {"GraphProto", "output", 12},
-		{"NodeProto", "op_type", 4}, {"NodeProto", "attribute", 5}, {"NodeProto", "domain", 7}, {"NodeProto", "overload", 8},
-		{"TensorProto", "dims", 1}, {"TensorProto", "data_type", 2}, {"TensorProto", "raw_data", 9}, {"TensorProto", "external_data", 13},
-		{"AttributeProto", "f", 2}, {"AttributeProto", "g", 6}, {"AttributeProto", "type", 20}, {"FunctionProto", "node", 7},
+		{"ModelProto", "ir_version", 1},
+		{"ModelProto", "graph", 7},
+		{"ModelProto", "opset_import", 8},
+		{"ModelProto", "functions", 25},
+		{"GraphProto", "node", 1},
+		{"GraphProto", "initializer", 5},
+		{"GraphProto", "input", 11},
+		{"GraphProto", "output", 12},
+		{"NodeProto", "op_type", 4},
+		{"NodeProto", "attribute", 5},
+		{"NodeProto", "domain", 7},
+		{"NodeProto", "overload", 8},
+		{"TensorProto", "dims", 1},
+		{"TensorProto", "data_type", 2},
+		{"TensorProto", "raw_data", 9},
+		{"TensorProto", "external_data", 13},
+		{"AttributeProto", "f", 2},
+		{"AttributeProto", "g", 6},
+		{"AttributeProto", "type", 20},
+		{"FunctionProto", "node", 7},
 	} {
 		m := pb.File_zoo_onnx_proto.Messages().ByName(protoreflect.Name(c.message))
 		f := m.Fields().ByName(protoreflect.Name(c.field))
