@@ -12,6 +12,7 @@ import (
 // Limits keep a hostile file from exhausting the machine.
 type Limits struct {
 	Elements   int // of one tensor; 0 for 2²⁸
+	Bytes      int // of all results that are still needed; 0 for 8 GiB
 	Iterations int // of all loops together; 0 for 10⁷
 }
 
@@ -20,6 +21,7 @@ type Evaluator struct {
 	g      *graph.Graph
 	device *cpu.Device
 	limits Limits
+	last   map[*graph.Node][]*graph.Value // of the graph itself: what nothing reads behind a node
 }
 
 // New prepares to run a graph on a device.
@@ -27,10 +29,37 @@ func New(g *graph.Graph, d *cpu.Device, l Limits) *Evaluator {
 	if l.Elements == 0 {
 		l.Elements = 1 << 28
 	}
+	if l.Bytes == 0 {
+		l.Bytes = 8 << 30
+	}
 	if l.Iterations == 0 {
 		l.Iterations = 10_000_000
 	}
-	return &Evaluator{g, d, l}
+	return &Evaluator{g, d, l, lastReads(g)}
+}
+
+// lastReads finds, for every node, the results of nodes that are not needed any more
+// behind it.
+func lastReads(g *graph.Graph) map[*graph.Node][]*graph.Value {
+	reader := map[*graph.Value]*graph.Node{}
+	for _, n := range g.Nodes {
+		for _, v := range n.Outputs {
+			reader[v] = n // until something reads it
+		}
+		n.Reads(func(v *graph.Value) {
+			if v.Node() != nil {
+				reader[v] = n
+			}
+		})
+	}
+	for _, v := range g.Outputs {
+		delete(reader, v)
+	}
+	last := map[*graph.Node][]*graph.Value{}
+	for v, n := range reader {
+		last[n] = append(last[n], v)
+	}
+	return last
 }
 
 // Run computes the outputs, in their order, from inputs and parameters by name.
@@ -60,6 +89,7 @@ type run struct {
 	ctx   context.Context
 	value map[*graph.Value]*backend.Tensor
 	left  int // iterations
+	bytes int // of results that are still needed
 }
 
 // graph runs all nodes and answers the outputs.
@@ -71,6 +101,9 @@ func (r *run) graph(g *graph.Graph) ([]*backend.Tensor, error) {
 		if err := r.node(n); err != nil {
 			return nil, fmt.Errorf("node %q (%s): %w", n.Name, n.Op, err)
 		}
+		for _, v := range r.last[n] {
+			r.drop(v)
+		}
 	}
 	out := make([]*backend.Tensor, len(g.Outputs))
 	for i, v := range g.Outputs {
@@ -80,6 +113,17 @@ func (r *run) graph(g *graph.Graph) ([]*backend.Tensor, error) {
 	}
 	return out, nil
 }
+
+// drop forgets a result. Those of control flow were counted inside of it.
+func (r *run) drop(v *graph.Value) {
+	if t := r.value[v]; t != nil && !controlFlow[v.Node().Op] {
+		r.bytes -= len(t.Data)
+	}
+	delete(r.value, v)
+}
+
+// controlFlow is what the evaluator runs itself.
+var controlFlow = map[string]bool{"Scan": true, "Loop": true, "If": true}
 
 func (r *run) look(v *graph.Value) *backend.Tensor {
 	if v == nil {
@@ -140,6 +184,9 @@ func (r *run) kernel(n *graph.Node, in []*backend.Tensor) error {
 		}
 		t := &backend.Tensor{DType: types[i].DType, Shape: shape}
 		if v.Name != "" {
+			if r.bytes += t.Elements() * t.DType.Size(); r.bytes > r.limits.Bytes {
+				return fmt.Errorf("the results that are still needed take more than %d MiB", r.limits.Bytes>>20)
+			}
 			t = backend.NewTensor(types[i].DType, shape...)
 		}
 		call.Out = append(call.Out, t)
@@ -151,6 +198,7 @@ func (r *run) kernel(n *graph.Node, in []*backend.Tensor) error {
 		return err
 	}
 	for i, v := range n.Outputs {
+		r.drop(v) // in a loop, that of the turn before
 		r.value[v] = call.Out[i]
 	}
 	return nil
