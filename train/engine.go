@@ -50,6 +50,8 @@ const (
 	momentOne = "optimizer.m/"
 	momentTwo = "optimizer.v/"
 	gradient  = "gradient/"
+	// accumulated values of a step, which routers' states are updated with
+	accumulated = "accumulated/"
 )
 
 // NewEngine differentiates, plans and compiles a task. Parameters start at zero: fill
@@ -57,9 +59,6 @@ const (
 func NewEngine(t *Task, o Optimizer, s Sizes, d backend.Device) (*Engine, error) {
 	if s.Batch < 1 || s.Context < 1 || s.Accumulate < 1 {
 		return nil, fmt.Errorf("batch %d, context %d, accumulate %d: each must be at least 1", s.Batch, s.Context, s.Accumulate)
-	}
-	if len(t.Updates) > 0 && s.Accumulate > 1 {
-		return nil, fmt.Errorf("routers that keep state do not work with accumulate = %d yet: set accumulate to 1", s.Accumulate)
 	}
 	e := &Engine{device: d, sizes: s, buffers: map[string]backend.Buffer{}, params: trainable(t)}
 	if err := e.build(t, o); err != nil {

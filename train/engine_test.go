@@ -7,6 +7,7 @@ import (
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
 )
 
@@ -180,5 +181,74 @@ func TestAStepAllocatesNothing(t *testing.T) {
 		}
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestStatesChangeOncePerStep: what a state accumulates is summed over the micro-batches of
+// a step, so that four of one row change it as one of four rows does.
+func TestStatesChangeOncePerStep(t *testing.T) {
+	run := func(batch, accumulate int) []float32 {
+		t.Helper()
+		task := smallTask(t)
+		g := task.Train
+		state := g.Frozen("state", graph.Init{Scheme: "zeros"}, 11)
+		var ids *graph.Value
+		for _, v := range g.Inputs {
+			if v.Name == "input_ids" {
+				ids = op.Reshape(v, -1, 1)
+			}
+		}
+		all := make([]int64, 11)
+		for i := range all {
+			all[i] = int64(i)
+		}
+		load := op.ReduceSum(op.Cast(op.Equal(ids, g.Int64s(all...)), graph.Float32), []int64{0}, false)
+		fn := graph.New("update") // a state that goes down where the load is above the mean
+		old, counts := fn.Input("old", graph.Float32, graph.Dims(11)), fn.Input("counts", graph.Float32, graph.Dims(11))
+		fn.Output(op.Add(old, op.Scale(op.Sign(op.Sub(op.ReduceMean(counts, nil, false), counts)), 0.5)))
+		task.Updates = []Update{{Param: state, Accumulate: load, Function: fn}}
+		d := cpu.New(1)
+		defer d.Close()
+		e, err := NewEngine(task, Optimizer{AdamWSpec: op.AdamWSpec{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}}, Sizes{Batch: batch, Context: 12, Accumulate: accumulate}, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		if err := e.Initialise(task.Train.Params, task.Init); err != nil {
+			t.Fatal(err)
+		}
+		for step := range 3 {
+			for micro := range accumulate {
+				in, targets := e.Batch()
+				for i := range in {
+					at := step*48 + micro*batch*12 + i
+					in[i], targets[i] = int64(at*at%7), int64(at%11)
+				}
+				if err := e.Accumulate(context.Background(), micro, [2]int64{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := e.Update(context.Background(), step+1, 1e-3); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w, err := e.Tensor("state")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.F32()
+	}
+	want := run(4, 1)
+	for _, s := range [][2]int{{2, 2}, {1, 4}} {
+		got := run(s[0], s[1])
+		for i := range want {
+			if got[i] != want[i] {
+				t.Errorf("%d micro-batches of %d rows: state %v, want %v", s[1], s[0], got, want)
+				break
+			}
+		}
+	}
+	if want[0] == want[10] {
+		t.Errorf("the state shows no load: %v", want)
 	}
 }

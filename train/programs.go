@@ -118,8 +118,12 @@ func (e *Engine) gradientGraph(t *Task, adding bool, s saving) (*graph.Graph, er
 		e.reports = append(e.reports, report{name: r.Name, host: backend.NewTensor(v.Type.DType, shape...)})
 	}
 	for _, u := range t.Updates {
-		v := ownOutput(c.Value(u.Accumulate))
-		g.Rename(v, "accumulated/"+u.Param.Name)
+		v, name := ownOutput(c.Value(u.Accumulate)), accumulated+u.Param.Name
+		if adding {
+			v = op.Add(g.Input(name, v.Type.DType, v.Shape()), v)
+			name = "sum/" + name
+		}
+		g.Rename(v, name)
 		g.Output(v)
 	}
 	if err := g.Err(); err != nil || s.none() {
@@ -172,7 +176,7 @@ func (e *Engine) updatePlan(t *Task, o Optimizer) (*backend.Plan, error) {
 	}
 	for _, u := range t.Updates {
 		old := g.Input(u.Param.Name, graph.Float32, u.Param.Shape())
-		gathered := g.Input("accumulated/"+u.Param.Name, graph.Float32, u.Accumulate.Shape())
+		gathered := g.Input(accumulated+u.Param.Name, u.Accumulate.Type.DType, u.Accumulate.Shape())
 		updated := ownOutput(g.Inline(u.Function, old, gathered)[0])
 		g.Rename(updated, next+u.Param.Name)
 		g.Output(updated)
