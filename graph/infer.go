@@ -79,6 +79,11 @@ func (op *Op) checkArity(in []*Known, outputs int) error {
 			return fmt.Errorf("input %d (%s) is missing", i, a.Name)
 		}
 	}
+	for i := max(len(op.Inputs)-1, 0); variadic && i < len(in); i++ {
+		if in[i] == nil {
+			return fmt.Errorf("input %d (%s) is missing", i, op.Inputs[len(op.Inputs)-1].Name)
+		}
+	}
 	variadic = len(op.Outputs) > 0 && op.Outputs[len(op.Outputs)-1].Variadic
 	if outputs > len(op.Outputs) && !variadic {
 		return fmt.Errorf("got %d outputs, has at most %d", outputs, len(op.Outputs))
