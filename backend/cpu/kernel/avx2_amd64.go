@@ -39,6 +39,16 @@ func avxMicro6(kc int, a *float32, ars int, acs int, b *float32, bs int, c *floa
 //go:noescape
 func avxPackT(kc int, src *float32, ld int, dst *float32)
 
+// avxPack16 is packGeneric for 16 columns; ld in bytes.
+//
+//go:noescape
+func avxPack16(kc int, src *float32, ld int, dst *float32)
+
+// avxPack6 is packGeneric for 6 columns; ld in bytes.
+//
+//go:noescape
+func avxPack6(kc int, src *float32, ld int, dst *float32)
+
 // avxGemv8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of 8, above 0; ldb in bytes.
 //
 //go:noescape

@@ -933,6 +933,108 @@ block:
 	VZEROUPPER
 	RET
 
+// func avxPack16(kc int, src *float32, ld int, dst *float32)
+// Requires: AVX
+TEXT ·avxPack16(SB), NOSPLIT, $0-32
+	MOVQ kc+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ ld+16(FP), DX
+	MOVQ dst+24(FP), BX
+
+four:
+	CMPQ    AX, $0x00000004
+	JLT     rest
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, 64(BX)
+	VMOVUPS Y1, 96(BX)
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, 128(BX)
+	VMOVUPS Y1, 160(BX)
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, 192(BX)
+	VMOVUPS Y1, 224(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x04, AX
+	JMP     four
+
+rest:
+	TESTQ   AX, AX
+	JZ      done
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x00000040, BX
+	DECQ    AX
+	JMP     rest
+
+done:
+	VZEROUPPER
+	RET
+
+// func avxPack6(kc int, src *float32, ld int, dst *float32)
+// Requires: AVX
+TEXT ·avxPack6(SB), NOSPLIT, $0-32
+	MOVQ kc+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ ld+16(FP), DX
+	MOVQ dst+24(FP), BX
+
+four:
+	CMPQ    AX, $0x00000004
+	JLT     rest
+	VMOVUPS (CX), X0
+	VMOVSD  16(CX), X1
+	VMOVUPS X0, (BX)
+	VMOVSD  X1, 16(BX)
+	ADDQ    DX, CX
+	VMOVUPS (CX), X0
+	VMOVSD  16(CX), X1
+	VMOVUPS X0, 24(BX)
+	VMOVSD  X1, 40(BX)
+	ADDQ    DX, CX
+	VMOVUPS (CX), X0
+	VMOVSD  16(CX), X1
+	VMOVUPS X0, 48(BX)
+	VMOVSD  X1, 64(BX)
+	ADDQ    DX, CX
+	VMOVUPS (CX), X0
+	VMOVSD  16(CX), X1
+	VMOVUPS X0, 72(BX)
+	VMOVSD  X1, 88(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x00000060, BX
+	SUBQ    $0x04, AX
+	JMP     four
+
+rest:
+	TESTQ   AX, AX
+	JZ      done
+	VMOVUPS (CX), X0
+	VMOVSD  16(CX), X1
+	VMOVUPS X0, (BX)
+	VMOVSD  X1, 16(BX)
+	ADDQ    DX, CX
+	ADDQ    $0x00000018, BX
+	DECQ    AX
+	JMP     rest
+
+done:
+	VZEROUPPER
+	RET
+
 // func avxGemv8(n int, y *float32, x *float32, b *float32, ldb int)
 // Requires: AVX, FMA3
 TEXT ·avxGemv8(SB), NOSPLIT, $0-40

@@ -97,9 +97,7 @@ func (g *gemmBlock) packB(p0, kc, j0, j1 int, dst []float32) {
 // packPanel copies kc rows of w columns into a panel.
 func packPanel(kc, w int, src []float32, ld int, dst []float32) {
 	if w == gemmNR {
-		for p := range kc {
-			*(*[gemmNR]float32)(dst[p*gemmNR:]) = *(*[gemmNR]float32)(src[p*ld:])
-		}
+		active.pack(kc, gemmNR, src, ld, dst)
 		return
 	}
 	for p := range kc {
@@ -126,17 +124,7 @@ func packPanelT(kc, w int, src []float32, ld int, dst []float32) {
 func (g *gemmBlock) packA(p0, kc, i0, i1 int, dst []float32) {
 	for i := i0; i < i1; {
 		h := panelRows(i1 - i)
-		d := dst[(i-i0)*kc : (i-i0+h)*kc]
-		if h == gemmMR {
-			for p := range kc {
-				*(*[gemmMR]float32)(d[p*gemmMR:]) = *(*[gemmMR]float32)(g.a[(p0+p)*g.lda+i:])
-			}
-		} else {
-			for p := range kc {
-				src := (p0+p)*g.lda + i
-				copy(d[p*h:(p+1)*h], g.a[src:src+h])
-			}
-		}
+		active.pack(kc, h, g.a[p0*g.lda+i:], g.lda, dst[(i-i0)*kc:(i-i0+h)*kc])
 		i += h
 	}
 }

@@ -39,6 +39,14 @@ func packTGeneric(kc int, src []float32, ld int, dst []float32) {
 	}
 }
 
+// packGeneric copies kc rows of width values, ld apart, behind one another:
+// dst[p*width+i] = src[p*ld+i].
+func packGeneric(kc, width int, src []float32, ld int, dst []float32) {
+	for p := range kc {
+		copy(dst[p*width:(p+1)*width], src[p*ld:p*ld+width])
+	}
+}
+
 // gemvNGeneric adds a row vector times a matrix: y[j] += Σ_p x[p]·b[p*ldb+j].
 // The sum runs over p in order.
 func gemvNGeneric(y, x, b []float32, ldb int) {

@@ -36,7 +36,7 @@ func GroupedGemm(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, 
 	// Rows per group vary, so tiles are sized for the mean.
 	mean := max(1, int(offsets[groups]-offsets[0])/max(1, groups))
 	_, t.nb = tileSize(p.Threads(), mean, n, k)
-	t.mb, t.cols = 4*gemmMC, ceilDiv(n, t.nb)
+	t.mb, t.cols = tileRows, ceilDiv(n, t.nb)
 	items := 0
 	for e := range groups {
 		items += t.tiles(e)

@@ -64,11 +64,15 @@ func (t *gemmTask) Do(item, worker int) {
 	t.tile(i, min(i+t.mb, t.m), j, min(j+t.nb, t.n), t.scratch[worker*t.ws:(worker+1)*t.ws])
 }
 
+// tileRows is the largest number of rows of a tile, and what the packing of its part of B
+// is spread over.
+const tileRows = 16 * gemmMC
+
 // tileSize picks tiles that are large enough to repay packing and give every
 // thread a few of them. It may look at the number of threads since no result
 // depends on the tiles.
 func tileSize(threads, m, n, k int) (mb, nb int) {
-	mb, nb = min(roundUp(m, gemmMR), 4*gemmMC), min(roundUp(n, gemmNR), gemmNC)
+	mb, nb = min(roundUp(m, gemmMR), tileRows), min(roundUp(n, gemmNR), gemmNC)
 	if threads == 1 || m*n*k < 1<<15 {
 		return m, nb
 	}

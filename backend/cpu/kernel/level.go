@@ -19,6 +19,7 @@ type dispatch struct {
 	// Matrix products.
 	micro func(rows, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool)
 	packT func(kc int, src []float32, ld int, dst []float32)
+	pack  func(kc, width int, src []float32, ld int, dst []float32)
 	gemvN func(y, x, b []float32, ldb int)
 	dot   func(x, y []float32) float32
 

@@ -21,7 +21,7 @@ func levels() []*dispatch {
 func newAVX2() *dispatch {
 	d := newGeneric()
 	d.name = "avx2"
-	d.micro, d.packT, d.gemvN, d.dot = microAVX2, packTAVX2, gemvNAVX2, dotAVX2
+	d.micro, d.packT, d.pack, d.gemvN, d.dot = microAVX2, packTAVX2, packAVX2, gemvNAVX2, dotAVX2
 	d.exp = func(dst, x []float32) { avxExp(len(x), ptr(dst), ptr(x)) }
 	d.sigmoid = func(dst, x []float32) { avxSigmoid(len(x), ptr(dst), ptr(x)) }
 	d.silu = func(dst, x []float32) { avxSiLU(len(x), ptr(dst), ptr(x)) }
@@ -94,6 +94,18 @@ func packTAVX2(kc int, src []float32, ld int, dst []float32) {
 		for i := range gemmNR {
 			dst[p*gemmNR+i] = src[i*ld+p]
 		}
+	}
+}
+
+func packAVX2(kc, width int, src []float32, ld int, dst []float32) {
+	switch {
+	case kc == 0:
+	case width == gemmNR:
+		avxPack16(kc, &src[0], 4*ld, &dst[0])
+	case width == gemmMR:
+		avxPack6(kc, &src[0], 4*ld, &dst[0])
+	default:
+		packGeneric(kc, width, src, ld, dst)
 	}
 }
 

@@ -5,7 +5,7 @@ func newGeneric() *dispatch {
 	return &dispatch{
 		name: "generic",
 
-		micro: microGeneric, packT: packTGeneric, gemvN: gemvNGeneric, dot: dotGeneric,
+		micro: microGeneric, packT: packTGeneric, pack: packGeneric, gemvN: gemvNGeneric, dot: dotGeneric,
 
 		exp: expGeneric, sigmoid: sigmoidGeneric, silu: siluGeneric, softplus: softplusGeneric,
 		tanh: tanhGeneric, gelu: geluGeneric, relu: reluGeneric, log: logGeneric, log1p: log1pGeneric,

@@ -156,6 +156,48 @@ func packTranspose() {
 	end()
 }
 
+// packRows copies rows of 16 or 6 values that lie ld apart, four rows at a time.
+func packRows(width int) {
+	begin(fmt.Sprintf("avxPack%d", width), "func(kc int, src *float32, ld int, dst *float32)",
+		fmt.Sprintf("is packGeneric for %d columns; ld in bytes.", width))
+	k, src, ld, dst := arg("kc"), arg("src"), arg("ld"), arg("dst")
+	row := func(i int) {
+		to := Mem{Base: dst, Disp: 4 * width * i}
+		if width == 16 {
+			a, b := YMM(), YMM()
+			VMOVUPS(Mem{Base: src}, a)
+			VMOVUPS(Mem{Base: src, Disp: 32}, b)
+			VMOVUPS(a, to)
+			VMOVUPS(b, to.Offset(32))
+		} else {
+			a, b := XMM(), XMM()
+			VMOVUPS(Mem{Base: src}, a)
+			VMOVSD(Mem{Base: src, Disp: 16}, b)
+			VMOVUPS(a, to)
+			VMOVSD(b, to.Offset(16))
+		}
+		ADDQ(ld, src)
+	}
+	Label("four")
+	CMPQ(k, U32(4))
+	JLT(LabelRef("rest"))
+	for i := range 4 {
+		row(i)
+	}
+	ADDQ(U32(16*width), dst)
+	SUBQ(U8(4), k)
+	JMP(LabelRef("four"))
+	Label("rest")
+	TESTQ(k, k)
+	JZ(LabelRef("done"))
+	row(0)
+	ADDQ(U32(4*width), dst)
+	DECQ(k)
+	JMP(LabelRef("rest"))
+	Label("done")
+	end()
+}
+
 // gemv8 adds 8 rows at once, so that y is read and written once for 8 rows and
 // memory sees 8 streams.
 func gemv8() {

@@ -19,6 +19,8 @@ func main() {
 	ConstraintExpr("amd64,!noasm")
 	gemmKernels()
 	packTranspose()
+	packRows(16)
+	packRows(6)
 	gemv8()
 	peak()
 	elementwise()
