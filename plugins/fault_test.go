@@ -14,17 +14,30 @@ import (
 	"time"
 )
 
-// quick are deadlines that keep the tests of hanging plugins short.
-var quick = Timeouts{Start: time.Second, Describe: 700 * time.Millisecond, Build: 700 * time.Millisecond, Kill: 500 * time.Millisecond}
+// patient are deadlines that a busy machine keeps.
+var patient = Timeouts{Start: 20 * time.Second, Describe: 20 * time.Second, Build: 20 * time.Second, Kill: 500 * time.Millisecond}
+
+// waiting are the deadlines of a case that waits for one of them, which alone is short.
+func waiting(deadline string) Timeouts {
+	t := patient
+	switch deadline {
+	case "start":
+		t.Start = time.Second
+	case "describe":
+		t.Describe = 700 * time.Millisecond
+	case "build":
+		t.Build = 700 * time.Millisecond
+	}
+	return t
+}
 
 // faultCase injects one fault into a plugin and pins the whole error.
 type faultCase struct {
 	fault string
 	want  string // of the error; PATH and SUM stand for the plugin's, a final … for anything
 	log   string // must be in the log
-	slow  bool   // waits for a deadline
-	// patient cases take the usual deadlines: they move much data
-	patient bool
+
+	deadline string // that the case waits for: start, describe, build, or none
 }
 
 // Every way in which a plugin can break the start, before or in the handshake.
@@ -42,19 +55,19 @@ var startFaults = []faultCase{
   upgrade the one that is older: zoo, or the plugin`},
 	{fault: "core-version", want: `plugin faulty: start: its handshake "7|1|unix|…`},
 	{fault: "netrpc", want: `plugin faulty: start: its handshake "1|1|unix|…`},
-	{fault: "nohandshake", slow: true, want: `plugin faulty: start: no handshake within 1s; it was stopped`},
-	{fault: "deaf", slow: true, want: `plugin faulty: start: no handshake within 1s; it was stopped`},
+	{fault: "nohandshake", deadline: "start", want: `plugin faulty: start: no handshake within 1s; it was stopped`},
+	{fault: "deaf", deadline: "start", want: `plugin faulty: start: no handshake within 1s; it was stopped`},
 	{fault: "address-outside", want: `plugin faulty: start: it was refused: it answered from unix "/tmp/other.sock", which is outside its socket folder`},
 	{fault: "address-tcp", want: `plugin faulty: start: it was refused: it answered from tcp "127.0.0.1:22", a unix socket was expected`},
 	{fault: "address-file", want: `plugin faulty: start: it was refused: it answered from unix "…`},
-	{fault: "long-line", slow: true, want: `plugin faulty: start: it printed "xxxxxxxxxx…`},
+	{fault: "long-line", deadline: "start", want: `plugin faulty: start: it printed "xxxxxxxxxx…`},
 	{fault: "stdin", want: `plugin faulty: start: it ended before the handshake (exit status 5)
   its stderr ends with:
     | stdin: 0 bytes, EOF`},
 	{fault: "environment", want: `plugin faulty: start: it ended before the handshake (exit status 6)
   its stderr ends with:
     | token="" path=true`},
-	{fault: "describe-hang", slow: true, want: `plugin faulty: describe: no answer within 700ms; it was stopped`},
+	{fault: "describe-hang", deadline: "describe", want: `plugin faulty: describe: no answer within 700ms; it was stopped`},
 	{fault: "describe-nonsense", want: `plugin faulty: describe: its answer was refused: provider name "../../etc" must match ^[a-z][a-z0-9-]{0,62}$`},
 	{fault: "describe-otherwise", want: `plugin faulty: describe: PATH calls itself somebody; name and file must agree`},
 }
@@ -69,8 +82,8 @@ var buildFaults = []faultCase{
   its stderr ends with:
     | cannot go on`},
 	{fault: "kill", want: `plugin faulty: build pick: it died (signal: killed), and so did a fresh process`},
-	{fault: "hang", slow: true, want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
-	{fault: "stop", slow: true, want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
+	{fault: "hang", deadline: "build", want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
+	{fault: "stop", deadline: "build", want: `plugin faulty: build pick: no answer within 700ms; it was stopped`},
 	{fault: "refuse", want: `plugin faulty: build pick: experts must be even, got 3 red`},
 	{fault: "reply-65MiB", want: `plugin faulty: build pick: its answer is larger than the 64 MiB allowed`},
 	{fault: "function-9MiB", want: `plugin faulty: build pick: its answer was refused: its functions have 9437184 bytes; 8388608 are allowed`},
@@ -92,7 +105,7 @@ var buildFaults = []faultCase{
 	{fault: "diagnostics", want: `faulty/pick: config.balance: too large: at most 1`},
 	{fault: "print", log: "debug: building"},
 	{fault: "ansi", log: "[WARN] owned end"},
-	{fault: "flood", log: "starting plugin", patient: true},
+	{fault: "flood", log: "starting plugin"},
 }
 
 func TestFaultsAtTheStartGiveOneClearError(t *testing.T) {
@@ -112,19 +125,16 @@ func TestFaultsInACallGiveOneClearError(t *testing.T) {
 // runFault asks the faulty plugin for its router and checks the error, the time,
 // and that neither process nor socket is left.
 func runFault(t *testing.T, c faultCase) {
-	if testing.Short() && c.slow {
+	if testing.Short() && c.deadline != "" {
 		t.Skip("waits for a deadline")
 	}
 	t.Parallel()
 	dir, root := pluginDir(t), shortDir(t)
-	h, log := testHost(t, Config{Dirs: []string{dir}, RunRoot: root, Timeouts: quick, Env: []string{"ZOO_FAULT=" + c.fault}})
-	if c.patient {
-		h.cfg.Timeouts = Timeouts{}.withDefaults()
-	}
+	h, log := testHost(t, Config{Dirs: []string{dir}, RunRoot: root, Timeouts: waiting(c.deadline), Env: []string{"ZOO_FAULT=" + c.fault}})
 	start := time.Now()
 	_, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8})
 	h.Close()
-	if took := time.Since(start); took > 6*time.Second {
+	if took := time.Since(start); took > 15*time.Second {
 		t.Errorf("took %v", took)
 	}
 	checkError(t, err, strings.ReplaceAll(c.want, "PATH", filepath.Join(dir, "zoo-plugin-faulty")))
@@ -179,13 +189,13 @@ func checkError(t *testing.T, err error, want string) {
 	}
 }
 
-// checkNothingLeft looks for sockets under root, and for processes that were told
+// checkNothingLeft waits until there are no sockets under root and no processes that were told
 // of it.
 func checkNothingLeft(t *testing.T, root string) {
 	t.Helper()
 	var left []os.DirEntry
 	var pids []string
-	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		left, _ = os.ReadDir(root)
 		if pids = processesOf(root); len(left) == 0 && len(pids) == 0 {
 			return
@@ -220,7 +230,7 @@ func TestFilesThatAreNoPluginsAreNamed(t *testing.T) {
 	write("Big Name", "#!/bin/sh\n", 0o755)
 	write("notes.txt", "not a plugin at all", 0o644)
 	root := shortDir(t)
-	h, _ := testHost(t, Config{Dirs: []string{dir}, RunRoot: root, Timeouts: quick})
+	h, _ := testHost(t, Config{Dirs: []string{dir}, RunRoot: root, Timeouts: patient})
 	for name, want := range map[string]string{
 		"text":   "plugin text: start: it cannot be executed: …\n  is it an executable for this machine?",
 		"script": "plugin script: start: it ended before the handshake (exit status 0)\n  is it a zoo plugin?",
@@ -254,7 +264,7 @@ func TestGrandchildrenDieWithThePlugin(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	root := shortDir(t)
 	h, _ := testHost(t, Config{
-		Dirs: []string{pluginDir(t)}, RunRoot: root, Timeouts: quick,
+		Dirs: []string{pluginDir(t)}, RunRoot: root, Timeouts: patient,
 		Env: []string{"ZOO_FAULT=grandchild", "ZOO_TEST_ONCE=" + pidFile},
 	})
 	if _, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8}); err != nil {

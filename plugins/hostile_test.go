@@ -168,7 +168,7 @@ func TestHostileFunctionsAreRefusedInBoundedMemoryAndTime(t *testing.T) {
 			if heap := after.TotalAlloc - before.TotalAlloc; heap > uint64(2*len(raw)+64<<20) {
 				t.Errorf("%d MiB of heap for %d bytes", heap>>20, len(raw))
 			}
-			if took > time.Second {
+			if took > 10*time.Second { // far more than it takes, for busy machines
 				t.Errorf("took %v", took)
 			}
 			t.Logf("%v: %v", took.Round(time.Microsecond), err)
@@ -189,7 +189,7 @@ func FuzzFunction(f *testing.F) {
 		}
 		start := time.Now()
 		_ = check(raw)
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Fatalf("took %v", took)
 		}
 	})

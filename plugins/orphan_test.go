@@ -82,7 +82,7 @@ func TestNothingSurvivesAKilledHost(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait()
-			checkNothingLeft(t, root) // within a second
+			checkNothingLeft(t, root)
 		})
 	}
 }
@@ -190,7 +190,7 @@ func TestAFileSwappedAfterHashingIsNotRun(t *testing.T) {
 
 func TestAStoppedPluginIsKilledInBoundedTime(t *testing.T) {
 	root := shortDir(t)
-	h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}, RunRoot: root, Timeouts: quick})
+	h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}, RunRoot: root, Timeouts: patient})
 	p, err := h.open(context.Background(), "faulty")
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func TestAStoppedPluginIsKilledInBoundedTime(t *testing.T) {
 	_ = syscall.Kill(p.caller.(*session).proc.pid, syscall.SIGSTOP)
 	start := time.Now()
 	h.Close()
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("Close took %v", took)
 	}
 	checkNothingLeft(t, root)

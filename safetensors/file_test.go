@@ -139,7 +139,7 @@ func TestAMillionEmptyTensorsAreRefusedAtOnce(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "more than 100000 tensors") {
 		t.Error(err)
 	}
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > uint64(2*len(content)+64<<20) || time.Since(start) > time.Second {
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > uint64(2*len(content)+64<<20) || time.Since(start) > 10*time.Second {
 		t.Errorf("%d MiB of heap for %d MiB of file, after %v", grown>>20, len(content)>>20, time.Since(start))
 	}
 	if f, err := read(file(manyTensors(20_000), 0)); err != nil || len(f.Names()) != 20_000 {

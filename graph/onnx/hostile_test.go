@@ -108,7 +108,7 @@ func TestHostileFilesAreReadInBoundedMemoryAndTime(t *testing.T) {
 			if heap := after.TotalAlloc - before.TotalAlloc; heap > uint64(2*len(raw)+64<<20) {
 				t.Errorf("%d MiB of heap for %d bytes", heap>>20, len(raw))
 			}
-			if took > time.Second {
+			if took > 10*time.Second { // far more than it takes, for busy machines
 				t.Errorf("took %v", took)
 			}
 			t.Logf("%v: %.200v", took.Round(time.Microsecond), err)
@@ -131,7 +131,7 @@ func FuzzReadBytes(f *testing.F) {
 		if err != nil && strings.ContainsAny(err.Error(), "\x1b\n") {
 			t.Fatalf("not one clean line: %q", err)
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Fatalf("took %v", took)
 		}
 	})

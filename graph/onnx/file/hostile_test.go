@@ -197,7 +197,7 @@ func TestBombsAreRefusedInBoundedMemoryAndTime(t *testing.T) {
 			if limit := uint64(2*len(bomb.data) + 64<<20); heap > limit {
 				t.Errorf("%d MiB of heap for %d MiB of file", heap>>20, len(bomb.data)>>20)
 			}
-			if took > time.Second {
+			if took > 10*time.Second { // far more than it takes, for busy machines
 				t.Errorf("took %v", took)
 			}
 			t.Logf("%v, %d MiB: %v", took.Round(time.Millisecond), heap>>20, err)
