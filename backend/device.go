@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"time"
 
 	"github.com/moezoo/moezoo/graph"
 )
@@ -65,4 +66,10 @@ type Program interface {
 	Run(ctx context.Context, s Stream) error
 	// Close frees the arena.
 	Close()
+}
+
+// Observed is a program that can tell how long each node takes. Nodes that cost nothing,
+// such as views, are not told of. A nil function ends it.
+type Observed interface {
+	Observe(func(n *graph.Node, took time.Duration))
 }

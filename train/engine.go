@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/graph"
@@ -223,6 +224,15 @@ func (e *Engine) Buffer(name string) backend.Buffer { return e.buffers[name] }
 
 // Recompute says what the backward pass computes a second time, "" for nothing.
 func (e *Engine) Recompute() string { return e.saving.String() }
+
+// Observe has the time of every node of all programs told to f, where the device can.
+func (e *Engine) Observe(f func(n *graph.Node, took time.Duration)) {
+	for _, p := range []backend.Program{e.first, e.following, e.update} {
+		if o, ok := p.(backend.Observed); ok {
+			o.Observe(f)
+		}
+	}
+}
 
 // Arena is the memory of the engine's programs, which an evaluation may share.
 func (e *Engine) Arena() backend.Buffer { return e.arena }

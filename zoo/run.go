@@ -126,7 +126,7 @@ func (t *Trained) Evaluate(ctx context.Context, set *data.Set) (*train.Evaluatio
 	if err != nil {
 		return nil, err
 	}
-	sizes, _, _ := trainSettings(t.Recipe)
+	sizes, _, _ := Settings(t.Recipe)
 	e, err := train.NewEvaluator(task, sizes, t.device, t.param, nil)
 	if err != nil {
 		return nil, err

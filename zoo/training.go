@@ -81,8 +81,8 @@ func (m *Model) packed() (blocks.Model, error) {
 	return net, nil
 }
 
-// trainSettings are the recipe's settings as package train takes them.
-func trainSettings(r *recipe.Recipe) (train.Sizes, train.Optimizer, schedule.Schedule) {
+// Settings are the recipe's settings as package train takes them.
+func Settings(r *recipe.Recipe) (train.Sizes, train.Optimizer, schedule.Schedule) {
 	t := r.Train
 	return train.Sizes{Batch: int(t.Batch), Context: int(t.Context), Accumulate: int(t.Accumulate)},
 		train.Optimizer{AdamWSpec: op.AdamWSpec{Beta1: t.Betas[0], Beta2: t.Betas[1], Eps: t.Eps, Decay: t.WeightDecay}, Clip: t.Clip, DecayAll: t.Decay == recipe.DecayAll},
@@ -117,7 +117,7 @@ func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.R
 	if err != nil {
 		return nil, err
 	}
-	sizes, optimizer, sched := trainSettings(m.Recipe)
+	sizes, optimizer, sched := Settings(m.Recipe)
 	sizes.Memory = o.Memory
 	blobs := map[string][]byte{RecipeFile: m.Recipe.YAML(), FunctionsFile: functions}
 	if o.Lock != nil {
@@ -138,7 +138,7 @@ func (m *Model) Plan(d backend.Device, limit int) (*backend.Plan, train.Memory, 
 	if err != nil {
 		return nil, train.Memory{}, err
 	}
-	sizes, _, _ := trainSettings(m.Recipe)
+	sizes, _, _ := Settings(m.Recipe)
 	sizes.Memory = limit
 	plan, memory, err := train.Plan(task, sizes, d)
 	if err != nil {

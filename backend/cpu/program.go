@@ -3,6 +3,7 @@ package cpu
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/graph"
@@ -58,7 +59,11 @@ type program struct {
 	external       map[string]*slot
 	arena, scratch []byte
 	checked        bool
+	observe        func(n *graph.Node, took time.Duration)
 }
+
+// Observe has every node's time told to f; nil ends it.
+func (g *program) Observe(f func(n *graph.Node, took time.Duration)) { g.observe = f }
 
 type step struct {
 	run  func(d *Device, c *backend.Call) error
@@ -186,8 +191,15 @@ func (g *program) Run(ctx context.Context, _ backend.Stream) error {
 			return err
 		}
 		s := &g.steps[i]
+		var start time.Time
+		if g.observe != nil {
+			start = time.Now()
+		}
 		if err := s.run(g.device, &s.call); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if g.observe != nil {
+			g.observe(s.call.Node, time.Since(start))
 		}
 	}
 	return nil

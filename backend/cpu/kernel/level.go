@@ -46,6 +46,10 @@ type dispatch struct {
 	scanForward  func(n, steps int, s scanBlock)
 	scanBackward func(n, steps int, s scanBlock)
 
+	// The machine's peak: a loop in registers, and its operations an iteration.
+	peak    func(iterations int)
+	peakOps float64
+
 	// Optimiser.
 	adamW func(p, m, v, g []float32, c adamWConsts)
 }

@@ -53,6 +53,7 @@ func newAVX2() *dispatch {
 	d.sumSquares = func(x []float32) float64 { return avxSumSquares(len(x), ptr(x)) }
 	d.scanForward, d.scanBackward = scanForwardAVX2, scanBackwardAVX2
 	d.adamW = adamWAVX2
+	d.peak, d.peakOps = avxPeak, 384
 	return d
 }
 

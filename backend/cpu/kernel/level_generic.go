@@ -18,5 +18,7 @@ func newGeneric() *dispatch {
 		scanForward: scanForwardGeneric, scanBackward: scanBackwardGeneric,
 
 		adamW: adamWGeneric,
+
+		peak: peakGeneric, peakOps: 16,
 	}
 }

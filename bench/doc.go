@@ -1,0 +1,8 @@
+// Package bench measures how fast a recipe trains and runs on this machine, beside what
+// the machine could do at best: its peak of multiply-adds and its read bandwidth, measured
+// in the same run.
+//
+// Every row is repeated and reported as the fastest and the median time, with the spread
+// and the processor time beside the wall clock's: on a machine that others use, too, both
+// tell how far a row can be trusted. Other programs are compared elsewhere (bench/peers).
+package bench

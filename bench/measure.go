@@ -1,0 +1,64 @@
+package bench
+
+import (
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Times are those of one row over its repeats, in milliseconds.
+type Times struct {
+	Best   float64 `json:"best_ms"`
+	Median float64 `json:"median_ms"`
+	Worst  float64 `json:"worst_ms"`
+	// CPU is the processor time of all threads in the median repeat. On an idle machine it is
+	// about the wall clock's times the number of threads that work.
+	CPU float64 `json:"cpu_ms"`
+}
+
+// repeat runs f, after once to warm up, as often as asked.
+func repeat(repeats int, f func() error) (Times, error) {
+	type sample struct{ wall, cpu float64 }
+	if err := f(); err != nil {
+		return Times{}, err
+	}
+	samples := make([]sample, repeats)
+	for i := range samples {
+		start, used := time.Now(), processorTime()
+		if err := f(); err != nil {
+			return Times{}, err
+		}
+		samples[i] = sample{milliseconds(time.Since(start)), milliseconds(processorTime() - used)}
+	}
+	slices.SortFunc(samples, func(a, b sample) int {
+		switch {
+		case a.wall < b.wall:
+			return -1
+		case a.wall > b.wall:
+			return 1
+		}
+		return 0
+	})
+	middle := samples[repeats/2]
+	return Times{Best: samples[0].wall, Median: middle.wall, Worst: samples[repeats-1].wall, CPU: middle.cpu}, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
+
+// processorTime is what this process has used so far.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// peakMemory is the largest resident set so far, in bytes.
+func peakMemory() int {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return int(u.Maxrss) * rssUnit
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package bench
+
+// rssUnit is the unit of Rusage.Maxrss.
+const rssUnit = 1
