@@ -127,13 +127,20 @@ func discoverInstalled(source Source, dir, preferred string) (Found, bool) {
 		return Found{}, false
 	}
 	var have []string
+	installed := false // for any platform; other folders are none of ours
 	for _, v := range versions {
-		if _, err := os.Stat(filepath.Join(dir, v.Name(), platform())); err == nil && versionText.MatchString(v.Name()) {
+		if !v.IsDir() || !versionText.MatchString(v.Name()) {
+			continue
+		}
+		if made, _ := filepath.Glob(filepath.Join(dir, v.Name(), "*", manifestName)); len(made) > 0 {
+			installed = true
+		}
+		if _, err := os.Stat(filepath.Join(dir, v.Name(), platform())); err == nil {
 			have = append(have, v.Name())
 		}
 	}
 	if len(have) == 0 {
-		if len(versions) == 0 {
+		if !installed {
 			return Found{}, false
 		}
 		return Found{Name: name, Source: source, Path: dir, Problem: "no version for " + platform() + " is installed"}, true

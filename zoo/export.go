@@ -39,7 +39,13 @@ func (t *Trained) Export(ctx context.Context, path string, o ExportOptions) (*ex
 	var model, work string
 	var err error
 	if folder {
-		if work, err = os.MkdirTemp(filepath.Dir(filepath.Clean(path)), ".export-"); err != nil {
+		parent := filepath.Dir(filepath.Clean(path))
+		undo, err := makeParents(parent)
+		if err != nil {
+			return nil, err
+		}
+		defer undo() // removes what is still empty
+		if work, err = os.MkdirTemp(parent, ".export-"); err != nil {
 			return nil, err
 		}
 		model = filepath.Join(work, "onnx", "model.onnx")
@@ -57,7 +63,7 @@ func (t *Trained) Export(ctx context.Context, path string, o ExportOptions) (*ex
 	if err := os.MkdirAll(filepath.Dir(model), 0o777); err != nil {
 		return nil, err
 	}
-	metadata := map[string]string{"zoo.recipe_sha256": t.Recipe.Hash(), "zoo.step": fmt.Sprint(t.Step), "zoo.vocab": string(t.Recipe.Vocabulary.Kind), "zoo.lowering": "scan, sort/split"}
+	metadata := map[string]string{"zoo.recipe_sha256": t.Recipe.Hash(), "zoo.step": fmt.Sprint(t.Step), "zoo.vocab": string(t.Recipe.Vocabulary.Kind), "zoo.lowering": lowering(o.Options)}
 	if err := p.Write(model, metadata); err != nil {
 		return nil, err
 	}
@@ -81,15 +87,23 @@ func (t *Trained) Export(ctx context.Context, path string, o ExportOptions) (*ex
 	return report, t.keepFile(model, path, o.Options)
 }
 
+// lowering names how the file was written, for its metadata.
+func lowering(o export.Options) string {
+	if o.Compact {
+		return "scan, loop over experts"
+	}
+	return "scan, sort/split"
+}
+
 // checkTargets refuses, before any work, to write through or over anything but plain files
 // and folders of earlier exports.
 func checkTargets(path string, folder bool) error {
 	clean := filepath.Clean(path)
-	if info, err := os.Stat(filepath.Dir(clean)); path == "" || err != nil || !info.IsDir() {
-		return fmt.Errorf("%s: there is no folder %s to write to", path, filepath.Dir(clean))
-	}
 	if folder {
 		return checkFolder(clean)
+	}
+	if info, err := os.Stat(filepath.Dir(clean)); path == "" || err != nil || !info.IsDir() {
+		return fmt.Errorf("%s: there is no folder %s to write to", path, filepath.Dir(clean))
 	}
 	for _, p := range []string{path, file.DataPath(path), configPath(path)} {
 		info, err := os.Lstat(p)
@@ -104,6 +118,28 @@ func checkTargets(path string, folder bool) error {
 		}
 	}
 	return nil
+}
+
+// makeParents makes a folder with those around it; undo removes those that were made and are
+// empty.
+func makeParents(dir string) (undo func(), err error) {
+	var made []string
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); err == nil || filepath.Dir(at) == at {
+			break
+		}
+		made = append(made, at)
+	}
+	undo = func() {
+		for _, d := range made {
+			_ = os.Remove(d)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		undo()
+		return nil, err
+	}
+	return undo, nil
 }
 
 // checkFolder lets a new folder, an empty one and that of an earlier export pass.
