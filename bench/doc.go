@@ -4,5 +4,5 @@
 //
 // Every row is repeated and reported as the fastest and the median time, with the spread
 // and the processor time beside the wall clock's: on a machine that others use, too, both
-// tell how far a row can be trusted. Other programs are compared elsewhere (bench/peers).
+// tell how far a row can be trusted. Other programs are compared by bench/peers.
 package bench

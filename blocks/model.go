@@ -72,14 +72,12 @@ func (m Model) Build(o Options) (*Built, error) {
 	c.TokenIDs = g.Input("input_ids", graph.Int64, tokens)
 	m.past(c, o)
 	h := m.embed(c)
-	var layers []Value
-	for i, layer := range m.Layers {
-		c.Layer = i
-		h = layer.forward(c, i, h, m.DModel)
-		if err := g.Err(); err != nil {
-			return nil, err
-		}
-		layers = append(layers, h)
+	layers := Stack(c, m.Layers, h, m.DModel)
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	if len(layers) > 0 {
+		h = layers[len(layers)-1]
 	}
 	b := &Built{G: g, Layers: layers}
 	if o.Last {
@@ -133,6 +131,20 @@ func (m Model) embed(c *Context) Value {
 		h = op.Add(h, op.Gather(position, at, 0))
 	}
 	return h
+}
+
+// Stack is what x [B, L, d] is behind each of the layers.
+func Stack(c *Context, layers []Layer, x Value, d int64) []Value {
+	var out []Value
+	for i, layer := range layers {
+		c.Layer = i
+		x = layer.forward(c, i, x, d)
+		if c.G.Err() != nil {
+			break
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 // forward is h + Σ branch(norm(h)).
