@@ -35,7 +35,11 @@ func (g *gemmBlock) workspace() int {
 	if g.ta {
 		size += kc * min(g.m, gemmMC)
 	}
-	return max(size, g.k) // a gathered vector for m = 1
+	if g.m == 1 { // a gathered vector, and partial sums
+		blocks, _ := vectorBlocks(g.n, g.k)
+		size = max(size, g.k+blocks*g.n)
+	}
+	return size
 }
 
 // tile computes rows [i0, i1) and columns [j0, j1) on the calling thread; j0 is

@@ -91,6 +91,23 @@ func tileSize(threads, m, n, k int) (mb, nb int) {
 	return mb, nb
 }
 
+// vectorCols is the largest number of columns that the product of one row with a matrix
+// adds up at a time: as much of y as stays in L1.
+const vectorCols = 4096
+
+// vectorBlocks cuts a [k, n] matrix that meets one row into blocks of rows, which lie
+// behind one another in memory, so that each thread reads long runs. Sums over blocks are
+// added in order: the cut is part of the result's definition and depends on extents only.
+func vectorBlocks(n, k int) (blocks, rows int) {
+	const values, most = 1 << 15, 16 // enough to share out, and few partial sums
+	blocks = min(max(n*k/values, 1), most, ceilDiv(k, 8))
+	if n > vectorCols { // columns give enough to share out
+		blocks = 1
+	}
+	rows = roundUp(ceilDiv(k, max(blocks, 1)), 8)
+	return ceilDiv(k, max(rows, 1)), rows
+}
+
 // vector is the product of one row with a matrix. It reads b once, in place.
 func (t *gemmTask) vector(p *Pool) {
 	v := vectorTasks.get()
@@ -101,37 +118,66 @@ func (t *gemmTask) vector(p *Pool) {
 		for i := range x {
 			x[i] = t.a[i*t.lda]
 		}
-	} else if t.ta {
-		x = t.a[:t.k]
 	}
 	v.x, v.y, v.b, v.ldb, v.tb, v.acc = x, t.c[:t.n], t.b, t.ldb, t.tb, t.acc
-	v.cols = 512
 	if t.tb {
 		v.cols = 32
+		p.RunTask(ceilDiv(t.n, v.cols), v)
+		return
 	}
-	p.RunTask(ceilDiv(t.n, v.cols), v)
+	var blocks int
+	blocks, v.rows = vectorBlocks(t.n, t.k)
+	v.cols = min(vectorCols, t.n)
+	v.spans = ceilDiv(t.n, v.cols)
+	if blocks > 1 {
+		v.part = t.scratch[t.k : t.k+blocks*t.n]
+	}
+	p.RunTask(blocks*v.spans, v)
+	for i := range blocks {
+		if v.part == nil {
+			break
+		}
+		part := v.part[i*t.n : (i+1)*t.n]
+		if i == 0 && !t.acc {
+			copy(v.y, part)
+			continue
+		}
+		active.add(v.y, v.y, part)
+	}
 }
 
 var vectorTasks freeList[vectorTask]
 
 type vectorTask struct {
-	x, y, b []float32
-	ldb     int
-	cols    int
-	tb, acc bool
+	x, y, b, part     []float32 // part [blocks, n]: partial sums, nil for one block
+	ldb               int
+	cols, rows, spans int
+	tb, acc           bool
 }
 
 func (t *vectorTask) Do(item, _ int) {
-	j0 := item * t.cols
-	j1 := min(j0+t.cols, len(t.y))
-	if !t.tb {
-		if !t.acc {
-			clear(t.y[j0:j1])
-		}
-		active.gemvN(t.y[j0:j1], t.x, t.b[j0:], t.ldb)
+	if t.tb {
+		t.dots(item)
 		return
 	}
-	for j := j0; j < j1; j++ {
+	block, j0 := item/t.spans, item%t.spans*t.cols
+	j1 := min(j0+t.cols, len(t.y))
+	p0 := block * t.rows
+	p1 := min(p0+t.rows, len(t.x))
+	y := t.y[j0:j1]
+	if t.part != nil {
+		y = t.part[block*len(t.y)+j0 : block*len(t.y)+j1]
+	}
+	if t.part != nil || !t.acc {
+		clear(y)
+	}
+	active.gemvN(y, t.x[p0:p1], t.b[p0*t.ldb+j0:], t.ldb)
+}
+
+// dots computes columns of a transposed matrix, whose rows are the columns.
+func (t *vectorTask) dots(item int) {
+	j0 := item * t.cols
+	for j := j0; j < min(j0+t.cols, len(t.y)); j++ {
 		s := active.dot(t.x, t.b[j*t.ldb:j*t.ldb+len(t.x)])
 		if t.acc {
 			s += t.y[j]
