@@ -188,6 +188,8 @@ func (s *session) callError(op string, limit time.Duration, err error) *Error {
 	case strings.HasPrefix(text, "panic: "):
 		e.panicked = true
 		e.Detail = "it panicked: " + strings.TrimPrefix(text, "panic: ")
+		s.stderr.await("goroutine ") // the stack comes another way than the answer
+		waitFor(s.stderr.idle(), exitGrace)
 	case strings.HasPrefix(text, "grpc: ") || strings.Contains(text, "unmarshal"):
 		e.Detail = "its answer cannot be read: " + strings.TrimPrefix(text, "grpc: ")
 		return e

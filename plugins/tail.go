@@ -50,6 +50,18 @@ func (t *tailBuffer) idle() <-chan struct{} {
 	return done
 }
 
+// await waits a moment for a text that is on its way through the pipe.
+func (t *tailBuffer) await(text string) {
+	for start := time.Now(); time.Since(start) < exitGrace; time.Sleep(stderrQuiet / 4) {
+		t.mu.Lock()
+		arrived := strings.Contains(string(t.buf), text)
+		t.mu.Unlock()
+		if arrived {
+			return
+		}
+	}
+}
+
 // tail is the last lines, cleaned for a terminal. Of a Go panic it is the head,
 // which says what happened.
 func (t *tailBuffer) tail() string {
