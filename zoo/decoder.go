@@ -62,7 +62,8 @@ func NewDecoder(m blocks.Model, batch int, d backend.Device, params func(name st
 	if err != nil {
 		return nil, err
 	}
-	dec := &Decoder{device: d, params: params, each: each, vocab: int(m.Vocabulary), batch: batch, capacity: firstCapacity}
+	dec := &Decoder{device: d, params: params, each: each, vocab: int(m.Vocabulary), batch: batch, capacity: firstCapacity,
+		states: map[string]backend.Buffer{}, programs: map[int]*decodeProgram{}}
 	if err := dec.prepare(once); err != nil {
 		return nil, err
 	}
@@ -110,21 +111,24 @@ func (d *Decoder) bindParams(p backend.Program, plan *backend.Plan) error {
 	return nil
 }
 
-// Reset forgets the text so far.
+// Reset forgets the text so far. Programs and memory are kept.
 func (d *Decoder) Reset() error {
 	d.length = 0
-	for _, b := range d.states {
-		b.Free()
-	}
-	d.states = map[string]backend.Buffer{}
 	for _, s := range d.each.States {
-		b, err := d.allocState(s.In)
-		if err != nil {
+		b := d.states[s.Name]
+		if b == nil {
+			var err error
+			if b, err = d.allocState(s.In); err != nil {
+				return err
+			}
+			d.states[s.Name] = b
+			continue // new memory is zero
+		}
+		if err := b.Upload(nil, backend.NewTensor(b.DType(), b.Shape()...)); err != nil {
 			return err
 		}
-		d.states[s.Name] = b
 	}
-	return d.forgetPrograms()
+	return nil
 }
 
 func (d *Decoder) forgetPrograms() error {

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Compares the zoo with PyTorch on this machine: the same blocks, the same weights, forward
-and backward, in turns, so that both meet the same load.
+"""Compares the zoo with PyTorch and ONNX Runtime on this machine: the same blocks with the same
+weights, forward and backward, and the same trained model, exported, in prefill and decoding. The
+programs take turns, so that all meet the same load.
 
     python3 bench/peers/run.py [--repeats 5] [--out docs/benchmarks.md]
 
-PyTorch and numpy must be installed for the Python that runs this; Go must be there. Where PyTorch can
+PyTorch, onnxruntime and numpy must be installed for the Python that runs this (without onnxruntime its rows
+are left out); Go must be there. Where PyTorch can
 compile, that is a row, too, unless it takes more than --compile-limit seconds.
 """
 import argparse
+import importlib.util
 import datetime
 import json
 import os
@@ -17,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
@@ -49,6 +53,7 @@ class Peer:
         return text
 
     def measure(self):
+        time.sleep(0.2)  # threads of the one before may still be spinning
         self.process.stdin.write("again\n")
         self.process.stdin.flush()
         self.samples.append(json.loads(self.line(600)))
@@ -77,16 +82,36 @@ def compare(kind, d, args, folder, zoo):
             peers.append(Peer("PyTorch, compiled", torch("compiled"), args.compile_limit))
         except (TimeoutError, RuntimeError) as e:
             print(e, file=sys.stderr)
+    return take_turns(peers, args.repeats)
+
+
+def take_turns(peers, repeats):
     for p in peers:
         p.measure()  # to warm up
         p.samples.clear()
-    for _ in range(args.repeats):
+    for _ in range(repeats):
         for p in peers:
             p.measure()
     for p in peers:
         p.process.stdin.close()
         p.process.wait()
     return peers
+
+
+def generation(d, tokens, args, folder, zoo):
+    """A model of four blocks, exported, in ONNX Runtime and here."""
+    run, root = os.path.join(folder, f"run-{d}"), os.path.join(here, "..", "..")
+    model = os.path.join(folder, f"model-{d}.onnx")
+    if not os.path.exists(model):
+        for command in (["train", "moe-mamba-tiny", "--out", run, "--set", f"d_model={d}", "--set", "train.steps=2", "--set", "train.batch=2"], ["export", run, "-o", model]):
+            subprocess.run(["go", "run", "./cmd/zoo", *command], check=True, cwd=root, capture_output=True)
+    logits = os.path.join(folder, f"logits-{d}-{tokens}")
+    peers = [Peer("ONNX Runtime", [sys.executable, os.path.join(here, "peer_ort.py"), model, str(tokens), str(args.threads), logits + ".ort"], 300),
+             Peer("moezoo", [zoo, "-run", run, "-tokens", str(tokens), "-threads", str(args.threads), "-weights", logits + ".out"], 300)]
+    off = np.abs(read(logits + ".ort")["logits"] - read(logits + ".out")["logits"]).max()
+    if not off < 1e-3:
+        raise SystemExit(f"generation, d={d}: a logit differs by {off:.2g}: there is nothing to compare")
+    return take_turns(peers, args.repeats)
 
 
 def main():
@@ -104,16 +129,19 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         zoo = os.path.join(folder, "moezoo")
         subprocess.run(["go", "build", "-o", zoo, "./bench/peers/moezoo"], check=True, cwd=os.path.join(here, "..", ".."))
-        for kind in ("moe-mamba", "transformer"):
-            for d in map(int, args.widths.split(",")):
-                peers = compare(kind, d, args, folder, zoo)
-                ours = next(p for p in peers if p.name == "moezoo")
-                for p in peers:
-                    versions[p.name] = p.version
-                    wall, cpu = p.column("wall_ms"), p.column("cpu_ms")
-                    ratio = statistics.median(wall) / statistics.median(ours.column("wall_ms"))
-                    lines.append((kind, d, p.name, min(wall), statistics.median(wall), max(wall), statistics.median(cpu), args.batch * args.length / statistics.median(wall) * 1e3, ratio))
-                    print("%-12s d=%d  %-18s best %8.1f  median %8.1f  worst %8.1f ms, cpu %8.1f ms, %7.0f tokens/s, %5.2f x moezoo's time" % lines[-1], flush=True)
+        widths = [int(d) for d in args.widths.split(",")]
+        jobs = [(kind, d, args.batch * args.length, lambda k=kind, w=d: compare(k, w, args, folder, zoo)) for kind in ("moe-mamba", "transformer") for d in widths]
+        if importlib.util.find_spec("onnxruntime"):
+            jobs += [("prefill" if n > 1 else "decode", d, n, lambda w=d, t=n: generation(w, t, args, folder, zoo)) for n in (512, 1) for d in widths]
+        for kind, d, tokens, job in jobs:
+            peers = job()
+            ours = next(p for p in peers if p.name == "moezoo")
+            for p in peers:
+                versions[p.name] = p.version
+                wall, cpu = p.column("wall_ms"), p.column("cpu_ms")
+                ratio = statistics.median(wall) / statistics.median(ours.column("wall_ms"))
+                lines.append((kind, d, p.name, min(wall), statistics.median(wall), max(wall), statistics.median(cpu), tokens / statistics.median(wall) * 1e3, ratio))
+                print("%-12s d=%d  %-18s best %8.2f  median %8.2f  worst %8.2f ms, cpu %8.2f ms, %7.0f tokens/s, %5.2f x moezoo's time" % lines[-1], flush=True)
     if args.out:
         write(args, lines, versions)
 
@@ -126,16 +154,18 @@ def write(args, lines, versions):
 Made on {datetime.date.today()} by `python3 bench/peers/run.py --repeats {args.repeats} --out {args.out}` on {cpu}, {args.threads} threads;
 load average at the end {os.getloadavg()[0]:.1f}. {"; ".join(f"{k}: {v}" for k, v in versions.items())}.
 
-One block, forward and backward, {args.batch} × {args.length} tokens, float32; the same weights, outputs and input gradients equal to 1e-3 of
-their norm before anything is timed. `moe-mamba`: norm, Mamba (N = 16, expand 2), norm, 8 experts of width 3d,
-top-1. `transformer`: norm, causal attention with heads of 64, norm, feed-forward of width 4d. The programs take turns. PyTorch
-computes the scan as a loop over time, as transformers does without its CUDA kernels.
+`moe-mamba` and `transformer`: one block, forward and backward, {args.batch} × {args.length} tokens, float32; the same weights, outputs and input gradients equal to 1e-3 of
+their norm before anything is timed. The first is norm, Mamba (N = 16, expand 2), norm, 8 experts of width 3d,
+top-1; the second norm, causal attention with heads of 64, norm, feed-forward of width 4d. PyTorch
+computes the scan as a loop over time, as transformers does without its CUDA kernels. `prefill` and `decode`: `moe-mamba-tiny` of
+that width (four blocks), 512 tokens from the beginning and one token behind others (the mean of 32 in a row), the exported file in ONNX Runtime and
+the run here; logits equal to 1e-3. The programs take turns.
 
 | block | d | program | best ms | median ms | worst ms | cpu ms | tokens/s | time beside moezoo |
 |---|---|---|---|---|---|---|---|---|
 """)
         for l in lines:
-            f.write("| %s | %d | %s | %.1f | %.1f | %.1f | %.1f | %.0f | %.2f × |\n" % l)
+            f.write("| %s | %d | %s | %.2f | %.2f | %.2f | %.2f | %.0f | %.2f × |\n" % l)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 // Command moezoo is the zoo's side of the comparison with other programs: it computes one
-// block, forward and backward, with weights that the driver wrote, and does so again for
-// every line on standard input, answering the milliseconds.
+// block, forward and backward, with weights that the driver wrote, or feeds tokens to a
+// run, and does so again for every line on standard input, answering the milliseconds.
 package main
 
 import (
@@ -34,7 +34,16 @@ func main() {
 	length := flag.Int("length", 256, "tokens of a row")
 	threads := flag.Int("threads", 2, "threads")
 	file := flag.String("weights", "", "safetensors file with x and every parameter; y and dx are written beside it")
+	trained := flag.String("run", "", "a run to generate with, instead of a block")
+	tokens := flag.Int("tokens", 512, "tokens fed at once with -run: 1 measures decoding")
 	flag.Parse()
+	if *trained != "" {
+		if err := generate(*trained, *tokens, *threads, *file); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(*kind, *d, *experts, *batch, *length, *threads, *file); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

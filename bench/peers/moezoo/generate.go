@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/backend/cpu"
+	"github.com/moezoo/moezoo/backend/cpu/kernel"
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/safetensors"
+	"github.com/moezoo/moezoo/zoo"
+)
+
+// generate feeds a run tokens again and again: many after a fresh start (prefill), or one
+// behind all others (decode). The logits of the first feed are written for the driver.
+func generate(run string, tokens, threads int, path string) error {
+	d := cpu.New(threads)
+	defer d.Close()
+	m, err := zoo.Open(run, d)
+	if err != nil {
+		return err
+	}
+	dec, err := m.Decoder(1)
+	if err != nil {
+		return err
+	}
+	defer dec.Close()
+	ids := make([]int64, tokens)
+	for i := range ids {
+		ids[i] = int64((i*7919 + 13) % 256)
+	}
+	logits, err := dec.Feed(context.Background(), ids)
+	if err != nil {
+		return err
+	}
+	if err := writeLogits(path, logits); err != nil {
+		return err
+	}
+	fmt.Printf("{\"ready\": %q}\n", kernel.Level())
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		if tokens > 1 {
+			if err := dec.Reset(); err != nil {
+				return err
+			}
+		}
+		count := 1
+		if tokens == 1 {
+			count = 32 // a mean over tokens in a row, as in writing
+		}
+		start, used := time.Now(), processorTime()
+		for range count {
+			if _, err := dec.Feed(context.Background(), ids); err != nil {
+				return err
+			}
+		}
+		wall, cpu := time.Since(start)/time.Duration(count), (processorTime()-used)/time.Duration(count)
+		if err := json.NewEncoder(os.Stdout).Encode(map[string]float64{"wall_ms": wall.Seconds() * 1e3, "cpu_ms": cpu.Seconds() * 1e3}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeLogits(path string, logits []float32) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	t := backend.NewTensor(graph.Float32, len(logits))
+	copy(t.F32(), logits)
+	out := []safetensors.Tensor{{Name: "logits", DType: safetensors.F32, Shape: []int64{int64(len(logits))}, Data: t.Data}}
+	if err := safetensors.Write(f, out, nil); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
