@@ -3,8 +3,16 @@ package kernel
 // GroupedGemmScratch is the scratch of [GroupedGemm] for the same extents.
 func GroupedGemmScratch(p *Pool, rows, n, k int) int {
 	g := gemmBlock{m: rows, n: n, k: k}
-	return p.Threads() * g.workspace()
+	size := p.Threads() * g.workspace()
+	if rows <= fewRows {
+		size = max(size, GemmScratch(p, false, 1, n, k))
+	}
+	return size
 }
+
+// fewRows are so few that each is multiplied on its own, as in decoding: the matrices are
+// then read in long runs, which is what their products wait for.
+const fewRows = 4
 
 // GroupedGemm multiplies consecutive groups of rows with one matrix each:
 //
@@ -25,7 +33,10 @@ func GroupedGemm(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, 
 	}
 	clear(y[:int(offsets[0])*n])
 	clear(y[int(offsets[groups])*n : rows*n])
-
+	if rows <= fewRows {
+		rowByRow(p, n, k, x, offsets[:groups+1], w, transW, y, scratch)
+		return
+	}
 	t := groupedTasks.get()
 	defer groupedTasks.put(t)
 	t.x, t.w, t.y, t.offsets, t.scratch = x, w, y, offsets[:groups+1], scratch
@@ -42,6 +53,19 @@ func GroupedGemm(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, 
 		items += t.tiles(e)
 	}
 	p.RunTask(items, t)
+}
+
+// rowByRow is GroupedGemm for few rows.
+func rowByRow(p *Pool, n, k int, x []float32, offsets []int64, w []float32, transW bool, y, scratch []float32) {
+	stride := n
+	if transW {
+		stride = k
+	}
+	for e := range len(offsets) - 1 {
+		for r := int(offsets[e]); r < int(offsets[e+1]); r++ {
+			Gemm(p, 1, n, k, Matrix{Data: x[r*k:], Stride: k}, Matrix{Data: w[e*k*n:], Stride: stride, Trans: transW}, Matrix{Data: y[r*n:], Stride: n}, false, scratch)
+		}
+	}
 }
 
 var groupedTasks freeList[groupedTask]
