@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -16,10 +17,28 @@ import (
 
 var dims8 = map[string]int64{"d_model": 8}
 
+// logBuffer is a log that a test may read while plugins still write to it.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // testHost is a host that finds only what is in dirs, and a place for its log.
-func testHost(t *testing.T, c Config) (*Host, *bytes.Buffer) {
+func testHost(t *testing.T, c Config) (*Host, *logBuffer) {
 	t.Helper()
-	var log bytes.Buffer
+	var log logBuffer
 	c.NotBeside = true
 	c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if c.RunRoot == "" {
