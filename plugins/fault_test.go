@@ -133,6 +133,7 @@ func runFault(t *testing.T, c faultCase) {
 	h, log := testHost(t, Config{Dirs: []string{dir}, RunRoot: root, Timeouts: waiting(c.deadline), Env: []string{"ZOO_FAULT=" + c.fault}})
 	start := time.Now()
 	_, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8})
+	waitForLog(log, c.log)
 	h.Close()
 	if took := time.Since(start); took > 15*time.Second {
 		t.Errorf("took %v", took)
@@ -145,6 +146,14 @@ func runFault(t *testing.T, c faultCase) {
 		t.Errorf("escape sequences reached the log:\n%q", log)
 	}
 	checkNothingLeft(t, root)
+}
+
+// waitForLog gives what a plugin printed the time to come through its pipe: it travels
+// beside the answers, and closing the host ends it.
+func waitForLog(log *logBuffer, want string) {
+	for end := time.Now().Add(5 * time.Second); !strings.Contains(log.String(), want) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // swapStdin gives this process something to read on stdin until the test and its
