@@ -1,7 +1,5 @@
 package recipe
 
-import "encoding/json"
-
 // Recipe is a model and its training, every default filled in.
 type Recipe struct {
 	Name  string
@@ -45,110 +43,6 @@ const (
 const (
 	BytesSize = 257
 	GPT2Size  = 50257
-)
-
-// Layer is one residual step h + Σ block(norm(h)): one block, or several in parallel.
-type Layer struct {
-	Blocks []Block
-}
-
-// Parallel tells whether the layer was written as "parallel".
-func (l Layer) Parallel() bool { return len(l.Blocks) > 1 }
-
-// Block is one of the four kinds; the others are nil.
-type Block struct {
-	Mamba     *Mamba
-	Attention *Attention
-	FF        *FF
-	MoE       *MoE
-
-	// Path is where the block was written, as Recipe.Position takes it:
-	// "layers[1].moe", "layers[0].parallel[1].moe".
-	Path string
-}
-
-// Kind is the key the block is written with: mamba, attention, ff or moe.
-func (b Block) Kind() string {
-	switch {
-	case b.Mamba != nil:
-		return "mamba"
-	case b.Attention != nil:
-		return "attention"
-	case b.FF != nil:
-		return "ff"
-	default:
-		return "moe"
-	}
-}
-
-// Mamba is the selective state-space mixer of arXiv 2312.00752.
-type Mamba struct {
-	DState   int64 // N, 16
-	DConv    int64 // K, 4
-	Expand   int64 // inner width = Expand·DModel, 2
-	DtRank   int64 // R; auto is ⌈DModel/16⌉
-	ConvBias bool  // true
-	Bias     bool  // of the projections, false
-}
-
-// Attention is causal softmax attention, multi-head or grouped.
-type Attention struct {
-	Heads   int64 // query heads
-	KVHeads int64 // divides Heads; default Heads
-	HeadDim int64 // default DModel/Heads
-	Rope    *Rope // nil for none
-	Bias    bool  // of the projections, false
-}
-
-// Rope is rotary position embedding (arXiv 2104.09864).
-type Rope struct {
-	Base        float64 // 10000
-	Fraction    float64 // of HeadDim that is rotated, 1
-	Interleaved bool    // pairs (2i, 2i+1) instead of halves, false
-}
-
-// Use names a plugin's variant and its options.
-type Use struct {
-	Name    string          // "switch" or "provider/switch"
-	Options json.RawMessage // a JSON object with sorted keys; nil when none were written
-}
-
-// FF is a dense feed-forward layer: an expert applied to every token.
-type FF struct {
-	Expert Use
-	Width  int64
-	Bias   bool // false
-}
-
-// MoE is a Mixture-of-Experts layer.
-type MoE struct {
-	Router  Use
-	Experts int64
-	TopK    int64 // experts per token, 1
-	Expert  Use
-	Width   int64 // of one expert
-
-	CapacityFactor float64       // training only; 0 drops nothing
-	CapacityScope  CapacityScope // batch
-	Overflow       Overflow      // zero
-}
-
-// CapacityScope says over what tokens an expert's capacity counts.
-type CapacityScope string
-
-// Capacity scopes.
-const (
-	PerBatch CapacityScope = "batch"
-	PerRow   CapacityScope = "row" // each sequence on its own
-)
-
-// Overflow says what becomes of a token beyond an expert's capacity.
-type Overflow string
-
-// Overflows: ZeroOverflow adds nothing to the stream, PassThrough adds weight·x.
-const (
-	ZeroOverflow Overflow = "zero"
-	PassThrough  Overflow = "pass_through"
 )
 
 // Norm is a normalisation.

@@ -2,20 +2,14 @@ package recipe
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
 )
 
-var (
-	// recipeName is what a recipe may be called: files and folders are named after it.
-	recipeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
-	// variantName is "switch" or "provider/switch".
-	variantName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99})?$`)
-)
+// recipeName is what a recipe may be called: files and folders are named after it.
+var recipeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // recipeKeys are the keys of a recipe; extends is merged before.
 var recipeKeys = []string{
@@ -97,26 +91,12 @@ func checkSizes(r *Recipe) error {
 	}
 	for _, l := range r.Layers {
 		for _, b := range l.Blocks {
-			if b.over(r.DModel) {
+			if _, x := b.spec(); x.over(r.DModel) {
 				return r.ErrorAt(b.Path, fmt.Sprintf("the weights of %s are too large: one has more than 2^44 elements", b.Kind()), "")
 			}
 		}
 	}
 	return nil
-}
-
-// over tells whether a weight of the block exceeds the limit.
-func (b Block) over(dModel int64) bool {
-	switch {
-	case b.Mamba != nil:
-		m := b.Mamba
-		return over(maxWeight, dModel, m.Expand, max(2*dModel, m.DConv, m.DtRank, m.DState))
-	case b.Attention != nil:
-		return over(maxWeight, dModel, b.Attention.Heads, b.Attention.HeadDim)
-	case b.FF != nil:
-		return over(maxWeight, dModel, b.FF.Width)
-	}
-	return over(maxWeight, dModel, b.MoE.Experts, b.MoE.Width)
 }
 
 // over tells whether the product of positive numbers is above a limit.
@@ -201,175 +181,6 @@ func readFinalNorm(r *reader, n *node, norm Norm) *Norm {
 	}
 	out := readNorm(r, n, norm)
 	return &out
-}
-
-// readLayer reads one item of layers: a single key, or parallel with several.
-func readLayer(r *reader, n *node, path string, dModel int64) Layer {
-	if n.kind == mapNode && len(n.entries) == 1 && n.entries[0].key == "parallel" {
-		list := n.entries[0].value
-		if list.kind != listNode || len(list.items) < 2 {
-			r.fail(list.at, "parallel: [{mamba: {}}, {moe: {…}}]", "parallel: got %s, want a list of at least two blocks", list.what())
-			return Layer{}
-		}
-		var l Layer
-		seen := map[string]bool{}
-		for i, item := range list.items {
-			b := readBlock(r, item, fmt.Sprintf("%s.parallel[%d]", path, i), dModel)
-			if seen[b.Kind()] {
-				r.fail(item.at, "", "two %s blocks in parallel are not supported", b.Kind())
-			}
-			seen[b.Kind()] = true
-			l.Blocks = append(l.Blocks, b)
-		}
-		return l
-	}
-	b := readBlock(r, n, path, dModel)
-	return Layer{Blocks: []Block{b}}
-}
-
-var blockKinds = []string{"mamba", "attention", "ff", "moe", "parallel"}
-
-func readBlock(r *reader, n *node, path string, dModel int64) Block {
-	kind, value, at := "", (*node)(nil), n.at
-	switch {
-	case n.kind == scalarNode:
-		kind = n.text
-	case n.kind == mapNode && len(n.entries) == 1:
-		kind, value, at = n.entries[0].key, n.entries[0].value, n.entries[0].at
-	default:
-		r.fail(n.at, "write one per line: - mamba: {}", "a layer: got %s, want a single block", n.what())
-		return Block{Path: path}
-	}
-	b := Block{Path: path + "." + kind}
-	s := r.section(value, at, kind)
-	switch kind {
-	case "mamba":
-		b.Mamba = readMamba(s, dModel)
-	case "attention":
-		b.Attention = readAttention(s, dModel)
-	case "ff":
-		b.FF = &FF{Expert: s.use("expert", "relu"), Width: s.width("width", dModel), Bias: s.bool("bias", false)}
-	case "moe":
-		b.MoE = readMoE(s, dModel)
-	default:
-		r.fail(at, didYouMean(kind, blockKinds), "there is no block %s", quoteShort(kind))
-		return b
-	}
-	s.done()
-	return b
-}
-
-func readMamba(s *section, dModel int64) *Mamba {
-	m := &Mamba{DState: s.int("d_state", 16, 1), DConv: s.int("d_conv", 4, 1), Expand: s.int("expand", 2, 1)}
-	m.DtRank = (dModel + 15) / 16
-	if n := s.get("dt_rank"); n != nil && n.text != "auto" {
-		m.DtRank = s.integer(n, "dt_rank", 1)
-	}
-	m.ConvBias, m.Bias = s.bool("conv_bias", true), s.bool("bias", false)
-	return m
-}
-
-func readAttention(s *section, dModel int64) *Attention {
-	a := &Attention{Heads: s.int("heads", 8, 1)}
-	a.KVHeads = s.int("kv_heads", a.Heads, 1)
-	if dim := s.get("head_dim"); dim != nil {
-		a.HeadDim = s.integer(dim, "head_dim", 1)
-	} else if a.HeadDim = dModel / a.Heads; a.HeadDim*a.Heads != dModel {
-		s.fail(s.at, "give head_dim, or another number of heads", "%d heads do not divide d_model %d", a.Heads, dModel)
-	}
-	if a.Heads%a.KVHeads != 0 {
-		s.fail(s.at, "", "%d kv_heads do not divide %d heads", a.KVHeads, a.Heads)
-	}
-	if rope := s.get("rope"); rope == nil || rope.kind == mapNode || rope.text != "none" {
-		p := s.section(rope, s.at, "rope")
-		a.Rope = &Rope{Base: p.float("base", 10000, 1, math.Inf(1)), Fraction: p.float("fraction", 1, 0, 1), Interleaved: p.bool("interleaved", false)}
-		p.done()
-		if dims := a.Rope.Fraction * float64(a.HeadDim); dims < 2 || math.Mod(dims, 2) != 0 {
-			s.fail(p.at, "change head_dim or fraction, or write rope: none", "rope rotates %s of %d head dims: want an even number", format(dims), a.HeadDim)
-		}
-	}
-	a.Bias = s.bool("bias", false)
-	return a
-}
-
-func readMoE(s *section, dModel int64) *MoE {
-	m := &MoE{Router: s.use("router", "switch"), Experts: s.int("experts", 8, 1), TopK: s.int("top_k", 1, 1), Expert: s.use("expert", "relu"), Width: s.width("width", dModel)}
-	if m.TopK > m.Experts {
-		s.fail(s.at, "", "top_k %d is more than the %d experts", m.TopK, m.Experts)
-	}
-	m.CapacityFactor = s.float("capacity_factor", 0, 0, 1e6)
-	m.CapacityScope = choice(s, "capacity_scope", PerBatch, PerBatch, PerRow)
-	m.Overflow = choice(s, "overflow", ZeroOverflow, ZeroOverflow, PassThrough)
-	if n := s.get("shared"); n != nil {
-		s.fail(n.at, "", "shared experts are not supported yet")
-	}
-	return m
-}
-
-// use reads a variant's name, or {use: NAME, options…}.
-func (s *section) use(key, def string) Use {
-	n := s.get(key)
-	if n == nil || n.kind == nullNode {
-		return Use{Name: def}
-	}
-	name, options := n, &node{kind: mapNode}
-	if n.kind == mapNode && n.get("use") != nil {
-		name = n.get("use")
-		for _, e := range n.entries {
-			if e.key != "use" {
-				options.entries = append(options.entries, e)
-			}
-		}
-	}
-	if name.kind != scalarNode || !variantName.MatchString(name.text) {
-		s.fail(name.at, key+": {use: NAME, option: value}", "%s: got %s, want a name", key, name.what())
-		return Use{Name: def}
-	}
-	u := Use{Name: name.text}
-	if len(options.entries) > 0 {
-		raw, err := json.Marshal(s.plain(options))
-		if err != nil {
-			s.fail(n.at, "", "%s: %v", key, err)
-		}
-		u.Options = raw
-	}
-	return u
-}
-
-// plain is a tree as JSON knows it.
-func (r *reader) plain(n *node) any {
-	switch n.kind {
-	case mapNode:
-		m := map[string]any{}
-		for _, e := range n.entries {
-			m[e.key] = r.plain(e.value)
-		}
-		return m
-	case listNode:
-		list := []any{}
-		for _, item := range n.items {
-			list = append(list, r.plain(item))
-		}
-		return list
-	case nullNode:
-		return nil
-	}
-	switch {
-	case n.quoted:
-		return n.text
-	case n.text == "true", n.text == "false":
-		return n.text == "true"
-	case plainFloat.MatchString(n.text):
-		if x, err := strconv.ParseFloat(n.text, 64); err != nil || math.IsInf(x, 0) {
-			r.fail(n.at, "", "%s is beyond the range of numbers", quoteShort(n.text))
-		}
-		return json.Number(n.text)
-	case oddWord.MatchString(n.text):
-		r.fail(n.at, "write true or false, or quote it", "%s is read differently by different programs", quoteShort(n.text))
-	case n.text != "" && strings.ContainsAny(n.text[:1], "0123456789.+-"):
-		r.fail(n.at, "quote it if it is text", "%s could be read as a number in more than one way", quoteShort(n.text))
-	}
-	return n.text
 }
 
 func readTrain(r *reader, n *node, at place) Train {
@@ -471,12 +282,12 @@ func (r *Recipe) YAML() []byte {
 	line("layers:")
 	for _, l := range r.Layers {
 		if !l.Parallel() {
-			line("  - %s", l.Blocks[0].yaml())
+			line("  - %s", l.Blocks[0])
 			continue
 		}
 		line("  - parallel:")
 		for _, x := range l.Blocks {
-			line("      - %s", x.yaml())
+			line("      - %s", x)
 		}
 	}
 	t := r.Train
@@ -490,76 +301,4 @@ func (r *Recipe) YAML() []byte {
 
 func (n Norm) yaml() string {
 	return fmt.Sprintf("{kind: %s, eps: %s, bias: %v}", n.Kind, format(n.Eps), n.Bias)
-}
-
-// String is the block as a recipe writes it.
-func (b Block) String() string { return b.yaml() }
-
-func (b Block) yaml() string {
-	switch {
-	case b.Mamba != nil:
-		m := b.Mamba
-		return fmt.Sprintf("mamba: {d_state: %d, d_conv: %d, expand: %d, dt_rank: %d, conv_bias: %v, bias: %v}", m.DState, m.DConv, m.Expand, m.DtRank, m.ConvBias, m.Bias)
-	case b.Attention != nil:
-		a := b.Attention
-		rope := "none"
-		if a.Rope != nil {
-			rope = fmt.Sprintf("{base: %s, fraction: %s, interleaved: %v}", format(a.Rope.Base), format(a.Rope.Fraction), a.Rope.Interleaved)
-		}
-		return fmt.Sprintf("attention: {heads: %d, kv_heads: %d, head_dim: %d, rope: %s, bias: %v}", a.Heads, a.KVHeads, a.HeadDim, rope, a.Bias)
-	case b.FF != nil:
-		return fmt.Sprintf("ff: {expert: %s, width: %d, bias: %v}", b.FF.Expert.yaml(), b.FF.Width, b.FF.Bias)
-	}
-	m := b.MoE
-	return fmt.Sprintf("moe: {router: %s, experts: %d, top_k: %d, expert: %s, width: %d, capacity_factor: %s, capacity_scope: %s, overflow: %s}",
-		m.Router.yaml(), m.Experts, m.TopK, m.Expert.yaml(), m.Width, format(m.CapacityFactor), m.CapacityScope, m.Overflow)
-}
-
-// yaml writes a use. Keys and words are quoted: JSON is YAML, but for the space that YAML
-// wants behind a colon.
-func (u Use) yaml() string {
-	if u.Options == nil {
-		return u.Name
-	}
-	d := json.NewDecoder(bytes.NewReader(u.Options))
-	d.UseNumber()
-	var options map[string]any
-	_ = d.Decode(&options) // made by json.Marshal
-	parts := []string{"use: " + u.Name}
-	for _, k := range sortedKeys(options) {
-		parts = append(parts, flowKey(k)+": "+flow(options[k]))
-	}
-	return "{" + strings.Join(parts, ", ") + "}"
-}
-
-// flow writes a JSON value in YAML's flow style.
-func flow(v any) string {
-	var parts []string
-	switch v := v.(type) {
-	case map[string]any:
-		for _, k := range sortedKeys(v) {
-			parts = append(parts, flowKey(k)+": "+flow(v[k]))
-		}
-		return "{" + strings.Join(parts, ", ") + "}"
-	case []any:
-		for _, x := range v {
-			parts = append(parts, flow(x))
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	case string:
-		return strconv.Quote(v)
-	case nil:
-		return "null"
-	}
-	return fmt.Sprint(v) // a number's own digits, true or false
-}
-
-var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// flowKey writes a key, quoted where it could be read as something else.
-func flowKey(k string) string {
-	if plainKey.MatchString(k) && !oddWord.MatchString(k) {
-		return k
-	}
-	return strconv.Quote(k)
 }

@@ -287,7 +287,7 @@ func (n *node) kinds(found []string) []string {
 		}
 		if inner := item.get("parallel"); inner != nil {
 			found = inner.kinds(found)
-		} else if slices.Contains(blockKinds, kind) && !slices.Contains(found, kind) {
+		} else if slices.Contains(blockKinds(), kind) && !slices.Contains(found, kind) {
 			found = append(found, kind)
 		}
 	}

@@ -1,0 +1,31 @@
+package recipe
+
+import "fmt"
+
+// Mamba is the selective state-space mixer of arXiv 2312.00752.
+type Mamba struct {
+	DState   int64 // N, 16
+	DConv    int64 // K, 4
+	Expand   int64 // inner width = Expand·DModel, 2
+	DtRank   int64 // R; auto is ⌈DModel/16⌉
+	ConvBias bool  // true
+	Bias     bool  // of the projections, false
+}
+
+func readMamba(s *section, dModel int64) *Mamba {
+	m := &Mamba{DState: s.int("d_state", 16, 1), DConv: s.int("d_conv", 4, 1), Expand: s.int("expand", 2, 1)}
+	m.DtRank = (dModel + 15) / 16
+	if n := s.get("dt_rank"); n != nil && n.text != "auto" {
+		m.DtRank = s.integer(n, "dt_rank", 1)
+	}
+	m.ConvBias, m.Bias = s.bool("conv_bias", true), s.bool("bias", false)
+	return m
+}
+
+func (m *Mamba) yaml() string {
+	return fmt.Sprintf("{d_state: %d, d_conv: %d, expand: %d, dt_rank: %d, conv_bias: %v, bias: %v}", m.DState, m.DConv, m.Expand, m.DtRank, m.ConvBias, m.Bias)
+}
+
+func (m *Mamba) over(dModel int64) bool {
+	return over(maxWeight, dModel, m.Expand, max(2*dModel, m.DConv, m.DtRank, m.DState))
+}
