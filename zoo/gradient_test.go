@@ -16,10 +16,10 @@ var initZero = graph.Init{Scheme: "zeros"}
 // with central differences of the float32 loss, which are good to about a hundredth of the
 // largest element.
 func TestGradientsOfEveryArchitecture(t *testing.T) {
-	for _, arch := range []string{"mamba", "mamba-mlp", "transformer", "transformer-moe", "moe-mamba", "moe-mamba-parallel"} {
-		t.Run(arch, func(t *testing.T) {
+	for _, name := range debugRecipes() {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := build(t, arch+"-debug")
+			m := build(t, name)
 			task, err := m.Task()
 			if err != nil {
 				t.Fatal(err)

@@ -2,8 +2,11 @@ package zoo
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/data/tokenizer"
@@ -14,20 +17,12 @@ import (
 // borrowed: of those it knows, nemotron_h takes any mix of state-space and attention
 // layers, and reads shapes from the file.
 func (t *Trained) writeConfig(dir string, o export.Options) error {
-	kinds, attention := []string{}, false
-	kvHeads := int64(1)
-	for _, l := range t.Net.Layers {
-		kind := "moe" // any other name carries no cache
-		for _, b := range l.Branches {
-			switch x := b.Block.(type) {
-			case blocks.Mamba:
-				kind = "mamba"
-			case blocks.Attention:
-				kind, attention, kvHeads = "attention", true, x.KVHeads
-			}
-		}
-		kinds = append(kinds, kind)
+	kinds, kvHeads, err := t.cacheKinds()
+	if err != nil {
+		return err
 	}
+	attention := kvHeads > 0
+	kvHeads = max(kvHeads, 1)
 	if !attention && o.Names != export.GenAI {
 		kinds = append(kinds, "attention") // the position carrier
 	}
@@ -45,6 +40,30 @@ func (t *Trained) writeConfig(dir string, o export.Options) error {
 		config["transformers.js_config"] = map[string]any{"use_external_data_format": map[string]int{"model.onnx": 1}}
 	}
 	return writeJSON(filepath.Join(dir, "config.json"), config)
+}
+
+// cacheKinds tells, for each layer, what it carries from token to token: "attention" with
+// its number of key-value heads, "mamba" for any recurrence, "moe" for nothing.
+func (t *Trained) cacheKinds() (kinds []string, kvHeads int64, err error) {
+	b, err := t.Net.Build(blocks.Options{Mode: blocks.Export})
+	if err != nil {
+		return nil, 0, err
+	}
+	for range t.Net.Layers {
+		kinds = append(kinds, "moe")
+	}
+	for _, s := range b.G.States {
+		kind, number, _ := strings.Cut(s.Name, ".")
+		layer, err := strconv.Atoi(number)
+		if err != nil || layer >= len(kinds) {
+			return nil, 0, fmt.Errorf("state %q is of no layer", s.Name)
+		}
+		if kinds[layer] = "mamba"; kind == "key" || kind == "value" {
+			kinds[layer] = "attention"
+			kvHeads, _ = s.In.Dim(1).Int()
+		}
+	}
+	return kinds, kvHeads, nil
 }
 
 // writeTokenizer writes tokenizer.json and what belongs to it.

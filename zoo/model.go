@@ -8,7 +8,6 @@ import (
 
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/data/tokenizer"
-	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/plugins"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -94,80 +93,6 @@ func merged(options json.RawMessage, extra map[string]any) (json.RawMessage, err
 		m[k] = v
 	}
 	return json.Marshal(m)
-}
-
-// function finds the function of a variant.
-type function func(kind plugins.Kind, use recipe.Use, dims map[string]int64, extra map[string]any, path string) (*plugins.Function, error)
-
-// assemble turns the recipe into blocks.
-func (m *Model) assemble(f function) error {
-	r := m.Recipe
-	m.Net = blocks.Model{
-		Name: r.Name, Vocabulary: r.Vocabulary.Size, DModel: r.DModel, TiedHead: r.Head.Tied, HeadBias: r.Head.Bias,
-		MaxLearned: r.Positions, Balance: blocks.Balance(r.Balance),
-	}
-	if r.FinalNorm != nil {
-		n := norm(*r.FinalNorm)
-		m.Net.FinalNorm = &n
-	}
-	for range r.Repeat {
-		for _, l := range r.Layers {
-			layer := blocks.Layer{}
-			for _, b := range l.Blocks {
-				block, err := m.block(b, f)
-				if err != nil {
-					return err
-				}
-				layer.Branches = append(layer.Branches, blocks.Branch{Name: b.Kind(), Norm: norm(r.Norm), Block: block})
-			}
-			m.Net.Layers = append(m.Net.Layers, layer)
-		}
-	}
-	return nil
-}
-
-func norm(n recipe.Norm) blocks.Norm {
-	return blocks.Norm{Kind: blocks.NormKind(n.Kind), Eps: n.Eps, Bias: n.Bias}
-}
-
-func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
-	d := m.Recipe.DModel
-	switch {
-	case b.Mamba != nil:
-		x := b.Mamba
-		return blocks.Mamba{DModel: d, Inner: x.Expand * d, DState: x.DState, DConv: x.DConv, DtRank: x.DtRank, Bias: x.Bias, ConvBias: x.ConvBias}, nil
-	case b.Attention != nil:
-		x := b.Attention
-		a := blocks.Attention{DModel: d, Heads: x.Heads, KVHeads: x.KVHeads, HeadDim: x.HeadDim, Bias: x.Bias}
-		if x.Rope != nil {
-			a.Rope = &op.RopeSpec{Base: x.Rope.Base, Dims: int64(x.Rope.Fraction * float64(x.HeadDim)), Interleaved: x.Rope.Interleaved}
-		}
-		return a, nil
-	case b.FF != nil:
-		extra := map[string]any{}
-		if b.FF.Bias {
-			extra["bias"] = true
-		}
-		expert, err := f(plugins.ExpertKind, b.FF.Expert, map[string]int64{"d_model": d, "width": b.FF.Width}, extra, b.Path+".expert")
-		return blocks.FeedForward{DModel: d, Expert: expert}, err
-	}
-	return m.moe(b, f)
-}
-
-func (m *Model) moe(b recipe.Block, f function) (blocks.Block, error) {
-	x, d := b.MoE, m.Recipe.DModel
-	router, err := f(plugins.RouterKind, x.Router, map[string]int64{"d_model": d, "experts": x.Experts, "top_k": x.TopK, "vocabulary": m.Recipe.Vocabulary.Size}, nil, b.Path+".router")
-	if err != nil {
-		return nil, err
-	}
-	if !router.Capabilities.Causal {
-		return nil, m.Recipe.ErrorAt(b.Path+".router", fmt.Sprintf("router %s looks at later tokens, which a causal model must not", x.Router.Name), "choose a router that zoo list shows as causal")
-	}
-	expert, err := f(plugins.ExpertKind, x.Expert, map[string]int64{"d_model": d, "width": x.Width}, nil, b.Path+".expert")
-	return blocks.MoE{
-		DModel: d, Experts: x.Experts, Router: router, Expert: expert, CapacityFactor: x.CapacityFactor,
-		CapacityPerRow: x.CapacityScope == recipe.PerRow, PassThrough: x.Overflow == recipe.PassThrough,
-	}, err
 }
 
 // Tokenizer is the tokenizer of the recipe's vocabulary.

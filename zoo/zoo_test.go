@@ -91,13 +91,24 @@ func TestCountsAreThePapers(t *testing.T) {
 	}
 }
 
-// TestEveryArchitecture trains each architecture of the paper at debug size and then
-// holds its properties.
+// debugRecipes are the smallest sizes of all architectures.
+func debugRecipes() []string {
+	var names []string
+	for _, e := range recipe.List() {
+		if strings.HasSuffix(e.Name, "-debug") {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+// TestEveryArchitecture trains each architecture at debug size and then holds its
+// properties.
 func TestEveryArchitecture(t *testing.T) {
-	for _, arch := range []string{"mamba", "mamba-mlp", "transformer", "transformer-moe", "moe-mamba", "moe-mamba-parallel"} {
-		t.Run(arch, func(t *testing.T) {
+	for _, name := range debugRecipes() {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := build(t, arch+"-debug", "train.steps=120")
+			m := build(t, name, "train.steps=120")
 			set := text(t, m, 400_000)
 			dir := filepath.Join(t.TempDir(), "run")
 			train(t, m, set, dir, 1)

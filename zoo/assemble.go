@@ -1,0 +1,95 @@
+package zoo
+
+import (
+	"fmt"
+
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/plugins"
+	"github.com/moezoo/moezoo/zoo/recipe"
+)
+
+// function finds the function of a variant.
+type function func(kind plugins.Kind, use recipe.Use, dims map[string]int64, extra map[string]any, path string) (*plugins.Function, error)
+
+// assemble turns the recipe into blocks.
+func (m *Model) assemble(f function) error {
+	r := m.Recipe
+	m.Net = blocks.Model{
+		Name: r.Name, Vocabulary: r.Vocabulary.Size, DModel: r.DModel, TiedHead: r.Head.Tied, HeadBias: r.Head.Bias,
+		MaxLearned: r.Positions, Balance: blocks.Balance(r.Balance),
+	}
+	if r.FinalNorm != nil {
+		n := norm(*r.FinalNorm)
+		m.Net.FinalNorm = &n
+	}
+	for range r.Repeat {
+		for _, l := range r.Layers {
+			layer := blocks.Layer{}
+			for _, b := range l.Blocks {
+				block, err := m.block(b, f)
+				if err != nil {
+					return err
+				}
+				layer.Branches = append(layer.Branches, blocks.Branch{Name: b.Kind(), Norm: norm(r.Norm), Block: block})
+			}
+			m.Net.Layers = append(m.Net.Layers, layer)
+		}
+	}
+	return nil
+}
+
+func norm(n recipe.Norm) blocks.Norm {
+	return blocks.Norm{Kind: blocks.NormKind(n.Kind), Eps: n.Eps, Bias: n.Bias}
+}
+
+// block turns one block of the recipe into the one that builds it.
+func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
+	d := m.Recipe.DModel
+	switch {
+	case b.Mamba != nil:
+		return mamba(b.Mamba, d), nil
+	case b.Attention != nil:
+		return attention(b.Attention, d), nil
+	case b.FF != nil:
+		return feedForward(b.FF, d, b.Path, f)
+	}
+	return m.moe(b.MoE, b.Path, f)
+}
+
+func mamba(x *recipe.Mamba, d int64) blocks.Block {
+	return blocks.Mamba{DModel: d, Inner: x.Expand * d, DState: x.DState, DConv: x.DConv, DtRank: x.DtRank, Bias: x.Bias, ConvBias: x.ConvBias}
+}
+
+func attention(x *recipe.Attention, d int64) blocks.Block {
+	a := blocks.Attention{DModel: d, Heads: x.Heads, KVHeads: x.KVHeads, HeadDim: x.HeadDim, Bias: x.Bias}
+	if x.Rope != nil {
+		a.Rope = &op.RopeSpec{Base: x.Rope.Base, Dims: int64(x.Rope.Fraction * float64(x.HeadDim)), Interleaved: x.Rope.Interleaved}
+	}
+	return a
+}
+
+func feedForward(x *recipe.FF, d int64, path string, f function) (blocks.Block, error) {
+	extra := map[string]any{}
+	if x.Bias {
+		extra["bias"] = true
+	}
+	expert, err := f(plugins.ExpertKind, x.Expert, map[string]int64{"d_model": d, "width": x.Width}, extra, path+".expert")
+	return blocks.FeedForward{DModel: d, Expert: expert}, err
+}
+
+func (m *Model) moe(x *recipe.MoE, path string, f function) (blocks.Block, error) {
+	d := m.Recipe.DModel
+	router, err := f(plugins.RouterKind, x.Router, map[string]int64{"d_model": d, "experts": x.Experts, "top_k": x.TopK, "vocabulary": m.Recipe.Vocabulary.Size}, nil, path+".router")
+	if err != nil {
+		return nil, err
+	}
+	if !router.Capabilities.Causal {
+		return nil, m.Recipe.ErrorAt(path+".router", fmt.Sprintf("router %s looks at later tokens, which a causal model must not", x.Router.Name), "choose a router that zoo list shows as causal")
+	}
+	expert, err := f(plugins.ExpertKind, x.Expert, map[string]int64{"d_model": d, "width": x.Width}, nil, path+".expert")
+	return blocks.MoE{
+		DModel: d, Experts: x.Experts, Router: router, Expert: expert, CapacityFactor: x.CapacityFactor,
+		CapacityPerRow: x.CapacityScope == recipe.PerRow, PassThrough: x.Overflow == recipe.PassThrough,
+	}, err
+}
