@@ -13,7 +13,7 @@ func smallMamba() Model {
 	n := Norm{Kind: RMSNorm, Eps: 1e-5}
 	a := Attention{DModel: 8, Heads: 4, KVHeads: 2, HeadDim: 2}
 	return Model{Name: "small", Vocabulary: 11, DModel: 8, FinalNorm: &n, Layers: []Layer{
-		{[]Branch{{"mamba", n, m}}}, {[]Branch{{"attention", n, a}}},
+		{Branches: []Branch{{"mamba", n, m}}}, {Branches: []Branch{{"attention", n, a}}},
 	}}
 }
 

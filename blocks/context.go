@@ -38,9 +38,10 @@ type Context struct {
 
 	Layer int // absolute index of the layer being built
 
-	routed  []routed
-	metrics []Metric
-	updates []StateUpdate
+	keptLength Value // see kept
+	routed     []routed
+	metrics    []Metric
+	updates    []StateUpdate
 }
 
 // Metric is a value reported during training.

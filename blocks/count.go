@@ -78,8 +78,9 @@ func flops(n *graph.Node) int64 {
 		return 2 * size(n.Outputs[0]) * dim(n.Inputs[1], 1)
 	case "SelectiveScan": // exp, three products and two sums per state, and the skip
 		return size(n.Outputs[0]) * (6*dim(n.Inputs[2], 1) + 2)
-	case "Attention": // q·k and p·v over the visible half of the keys
-		return 2 * size(n.Inputs[0]) * (dim(n.Inputs[1], 2) + 1)
+	case "Attention": // q·k and p·v over the keys that a query sees
+		l := dim(n.Inputs[0], 1)
+		return 4 * size(n.Inputs[0]) * visible(l, n.Int("window", 0)) / l
 	case "Reshape", "Shape", "Squeeze", "Unsqueeze", "Transpose", "Gather", "Slice", "Concat", "Split", "TakeRows", "Dispatch", "Identity":
 		return 0
 	}
@@ -87,4 +88,13 @@ func flops(n *graph.Node) int64 {
 		return 0
 	}
 	return size(n.Outputs[0])
+}
+
+// visible is the number of pairs of a query and a key that it sees, in a sequence of l
+// tokens: the triangle, or a band of it as wide as the window.
+func visible(l, window int64) int64 {
+	if window == 0 || window > l {
+		window = l
+	}
+	return window*(window+1)/2 + (l-window)*window
 }

@@ -94,6 +94,7 @@ func (n net) run(batch, l int, x []float32, ids []int64, states map[string][]flo
 	copy(in["x"].F32(), x)
 	copy(in["ids"].I64(), ids)
 	in["past"].I64()[0] = int64(past)
+	in["kept_length"] = in["past"] // nothing is forgotten so early
 	got := n.compute(g, in, states)
 	r := result{states: map[string][]float32{}}
 	for _, name := range named {
@@ -114,7 +115,7 @@ func (n net) compute(g *graph.Graph, in map[string]*backend.Tensor, states map[s
 	n.t.Helper()
 	d := cpu.New(1)
 	defer d.Close()
-	plan, err := backend.NewPlan(g, map[string]int64{blocks.CacheCapacity: 64}, d)
+	plan, err := backend.NewPlan(g, map[string]int64{blocks.CacheCapacity: 64, blocks.WindowCapacity: 64}, d)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -23,10 +23,15 @@ func mixers(t *testing.T) map[string]net {
 	}
 	rope := &op.RopeSpec{Base: 100, Dims: 4}
 	return map[string]net{
-		"mamba":             {t: t, width: width, params: params{"A_log": decay}, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 4, DtRank: 2, ConvBias: true, Bias: true})},
-		"mamba, one tap":    {t: t, width: width, params: params{"A_log": decay}, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 1, DtRank: 1})},
-		"attention":         {t: t, width: width, params: params{}, forward: one(blocks.Attention{DModel: width, Heads: 3, KVHeads: 3, HeadDim: 4, Rope: rope})},
-		"grouped attention": {t: t, width: width, params: params{}, forward: one(blocks.Attention{DModel: width, Heads: 4, KVHeads: 2, HeadDim: 4, Rope: rope, Bias: true})},
+		"mamba":              {t: t, width: width, params: params{"A_log": decay}, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 4, DtRank: 2, ConvBias: true, Bias: true})},
+		"mamba, one tap":     {t: t, width: width, params: params{"A_log": decay}, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 1, DtRank: 1})},
+		"attention":          {t: t, width: width, params: params{}, forward: one(blocks.Attention{DModel: width, Heads: 3, KVHeads: 3, HeadDim: 4, Rope: rope})},
+		"grouped attention":  {t: t, width: width, params: params{}, forward: one(blocks.Attention{DModel: width, Heads: 4, KVHeads: 2, HeadDim: 4, Rope: rope, Bias: true, OutBias: true})},
+		"windowed attention": {t: t, width: width, params: params{}, forward: one(blocks.Attention{DModel: width, Heads: 2, KVHeads: 1, HeadDim: 4, Window: 7, Scale: 0.3})},
+		"gated attention": {t: t, width: width, params: params{}, forward: one(blocks.Attention{
+			DModel: width, Heads: 4, KVHeads: 2, HeadDim: 6, Rope: &op.RopeSpec{Base: 100, Dims: 2}, Gate: true, Bias: true,
+			QKNorm: &blocks.Norm{Kind: blocks.RMSNorm, Eps: 1e-6, ZeroCentred: true},
+		})},
 	}
 }
 
@@ -126,8 +131,8 @@ func TestTheScanHasItsLimits(t *testing.T) {
 	near(t, "the output without memory", r.out[0], want)
 }
 
-// TestRotaryPositionsMatterByTheirDifferenceOnly compares scores at shifted positions.
-func TestRotaryPositionsMatterByTheirDifferenceOnly(t *testing.T) {
+// TestProperty13RotaryPositionsMatterByTheirDifferenceOnly compares scores at shifted positions.
+func TestProperty13RotaryPositionsMatterByTheirDifferenceOnly(t *testing.T) {
 	const l, heads, dim = 9, 1, width
 	at := func(offset int64) []float32 {
 		n := net{t: t, width: dim, params: params{}, forward: func(c *blocks.Context, x blocks.Value) []blocks.Value {
@@ -141,9 +146,9 @@ func TestRotaryPositionsMatterByTheirDifferenceOnly(t *testing.T) {
 	near(t, "scores 41 positions later", at(41), at(0))
 }
 
-// TestGroupsOfOneAreAllHeads: grouped attention whose key and value heads are repeated
+// TestProperty13GroupsOfOneAreAllHeads: grouped attention whose key and value heads are repeated
 // equals attention with as many heads of each.
-func TestGroupsOfOneAreAllHeads(t *testing.T) {
+func TestProperty13GroupsOfOneAreAllHeads(t *testing.T) {
 	const heads, kv, dim, l = 4, 2, 4, 11
 	grouped := mixers(t)["grouped attention"]
 	repeat := func(w []float32, rows int) []float32 { // [rows, kv·dim] → [rows, heads·dim]
@@ -157,7 +162,7 @@ func TestGroupsOfOneAreAllHeads(t *testing.T) {
 		return out
 	}
 	full := net{t: t, width: width, params: params{}, forward: func(c *blocks.Context, x blocks.Value) []blocks.Value {
-		b := blocks.Attention{DModel: width, Heads: heads, KVHeads: heads, HeadDim: dim, Rope: &op.RopeSpec{Base: 100, Dims: 4}, Bias: true}
+		b := blocks.Attention{DModel: width, Heads: heads, KVHeads: heads, HeadDim: dim, Rope: &op.RopeSpec{Base: 100, Dims: 4}, Bias: true, OutBias: true}
 		return []blocks.Value{b.Forward(c, x)}
 	}}
 	for _, name := range []string{"k_proj", "v_proj"} {
@@ -166,6 +171,29 @@ func TestGroupsOfOneAreAllHeads(t *testing.T) {
 	}
 	x := sequence(8, l*width)
 	near(t, "grouped attention", grouped.run(1, l, x, nil, nil, 0).out[0], full.run(1, l, x, nil, nil, 0).out[0])
+}
+
+// TestProperty13AWindowLooksBackThatFar: one as long as the sequence is none, to the bit; a
+// shorter one is blind to what is before it, and to nothing else.
+func TestProperty13AWindowLooksBackThatFar(t *testing.T) {
+	const l, window, at = 150, 70, 40 // over the tiles of the kernel
+	x := sequence(8, l*width)
+	changed := slices.Clone(x)
+	changed[at*width] += 3
+	run := func(window int64, x []float32) []float32 {
+		n := net{t: t, width: width, params: params{}, forward: func(c *blocks.Context, x blocks.Value) []blocks.Value {
+			return []blocks.Value{blocks.Attention{DModel: width, Heads: 2, KVHeads: 2, HeadDim: 4, Window: window}.Forward(c, x)}
+		}}
+		return n.run(1, l, x, nil, nil, 0).out[0]
+	}
+	equal(t, "a window of the whole length", run(l, x), run(0, x))
+	before, after := run(window, x), run(window, changed)
+	for p := range l {
+		differs := !slices.Equal(before[p*width:(p+1)*width], after[p*width:(p+1)*width])
+		if sees := p >= at && p < at+window; sees != differs {
+			t.Errorf("position %d: sees position %d: %v; a change there changes it: %v", p, at, sees, differs)
+		}
+	}
 }
 
 // TestPackedDocumentsAreComputedAsIfAlone: outputs, and the gradients of inputs and weights,

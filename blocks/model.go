@@ -17,6 +17,9 @@ type Model struct {
 	FinalNorm  *Norm // nil for none
 	TiedHead   bool  // the head is the embedding's transpose
 	HeadBias   bool
+	// EmbeddingScale and LogitsScale are constant factors, 1 when 0. LogitsCap c bounds the
+	// logits as c·tanh(x/c) (arXiv 2408.00118); 0 for no bound.
+	EmbeddingScale, LogitsScale, LogitsCap float64
 	// Separator, in Whole mode, is the token that ends a document: no state and no attention
 	// crosses it. nil lets them.
 	Separator  *int64
@@ -27,15 +30,28 @@ type Model struct {
 // Layer is one residual step: h + Σ branch(norm(h)). One branch is the sequential
 // arrangement, several are parallel, each behind a norm of its own.
 type Layer struct {
-	Branches []Branch
+	Branches  []Branch
+	Placement NormPlacement // PreNorm when empty
+	Scale     float64       // of what is added to h, 1 when 0
 }
 
-// Branch is a block behind its norm.
+// Branch is a block with its norm.
 type Branch struct {
 	Name  string // "mamba", "moe": the scope of its parameters
 	Norm  Norm
 	Block Block
 }
+
+// NormPlacement says where the norm of a block stands.
+type NormPlacement string
+
+// Placements: h + f(norm(h)); norm(h + f(h)), for one branch only; and h + norm′(f(norm(h)))
+// with a norm of its own.
+const (
+	PreNorm      NormPlacement = "pre"
+	PostNorm     NormPlacement = "post"
+	SandwichNorm NormPlacement = "sandwich"
+)
 
 // Built is a model as a graph.
 type Built struct {
@@ -63,7 +79,8 @@ type Options struct {
 
 // Build makes the model's graph. Inputs: "input_ids" int64 [batch_size, sequence_length];
 // with Targets also "targets" of the same shape, −100 where there is none; in Decode mode
-// "past_length", an int64 scalar; when Masked "attention_mask" int64
+// "past_length", an int64 scalar, and, where attention has a window, "kept_length", how many
+// earlier tokens its caches hold; when Masked "attention_mask" int64
 // [batch_size, past + sequence_length].
 func (m Model) Build(o Options) (*Built, error) {
 	g := graph.New(m.Name)
@@ -124,7 +141,7 @@ func (m Model) past(c *Context, o Options) {
 func (m Model) embed(c *Context) Value {
 	defer c.G.Scope("embedding")()
 	table := c.G.Param("weight", graph.Init{Scheme: "embedding"}, true, m.Vocabulary, m.DModel)
-	h := op.Gather(table, c.TokenIDs, 0)
+	h := scaled(op.Gather(table, c.TokenIDs, 0), m.EmbeddingScale)
 	if m.MaxLearned > 0 {
 		position := c.G.Param("position", graph.Init{Scheme: "embedding"}, true, m.MaxLearned, m.DModel)
 		at := op.ReshapeTo(c.positions(), op.ShapeOf(c.TokenIDs))
@@ -147,22 +164,39 @@ func Stack(c *Context, layers []Layer, x Value, d int64) []Value {
 	return out
 }
 
-// forward is h + Σ branch(norm(h)).
+// forward is the layer's step, h [B, L, d] → [B, L, d].
 func (l Layer) forward(c *Context, i int, h Value, d int64) Value {
 	sum := h
 	for _, b := range l.Branches {
 		done := c.G.Scope(fmt.Sprintf("layers.%d", i))
-		y := b.Norm.Forward(c, b.normName(l), h, d)
+		y := h
+		if l.Placement != PostNorm {
+			y = b.Norm.Forward(c, b.normName(l), h, d)
+		}
 		leave := c.G.Scope(b.Name)
 		y = b.Block.Forward(c, y)
 		leave()
-		done()
+		if l.Placement == SandwichNorm && c.G.Err() == nil {
+			y = b.Norm.Forward(c, "post_"+b.normName(l), y, d)
+		}
 		if c.G.Err() != nil {
 			return h
 		}
-		sum = op.Add(sum, y)
+		sum = op.Add(sum, scaled(y, l.Scale))
+		if l.Placement == PostNorm {
+			sum = b.Norm.Forward(c, b.normName(l), sum, d)
+		}
+		done()
 	}
 	return sum
+}
+
+// scaled is x times a constant, x itself for 0 and 1.
+func scaled(x Value, factor float64) Value {
+	if factor == 0 || factor == 1 {
+		return x
+	}
+	return op.Scale(x, factor)
 }
 
 // normName is "norm", or "norm_<branch>" where several branches stand side by side.
@@ -189,7 +223,11 @@ func (m Model) head(c *Context, h Value) Value {
 	} else {
 		w = c.G.Param("weight", graph.Init{Scheme: "head", Args: map[string]float64{"fan_in": float64(m.DModel)}}, true, m.DModel, m.Vocabulary)
 	}
-	return op.Linear(h, w, c.biasOf(m.HeadBias, m.Vocabulary))
+	logits := scaled(op.Linear(h, w, c.biasOf(m.HeadBias, m.Vocabulary)), m.LogitsScale)
+	if m.LogitsCap == 0 {
+		return logits
+	}
+	return op.Scale(op.Tanh(op.Scale(logits, 1/m.LogitsCap)), m.LogitsCap)
 }
 
 // loss is the mean cross-entropy over positions that have a target, plus the auxiliary

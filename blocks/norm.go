@@ -10,6 +10,8 @@ type Norm struct {
 	Kind NormKind
 	Eps  float64
 	Bias bool
+	// ZeroCentred multiplies by 1 + weight, so that a weight at rest is 0.
+	ZeroCentred bool
 }
 
 // NormKind names a normalisation.
@@ -24,12 +26,20 @@ const (
 // Forward normalises x under a name of its own.
 func (n Norm) Forward(c *Context, name string, x Value, d int64) Value {
 	defer c.G.Scope(name)()
-	gain := c.G.Param("weight", graph.Init{Scheme: "ones"}, false, d)
+	gain := n.gain(c, d)
 	bias := c.biasOf(n.Bias, d)
 	if n.Kind == RMSNorm {
 		return op.RMSNorm(x, gain, bias, n.Eps)
 	}
 	return op.LayerNormalization(x, gain, bias, -1, n.Eps)
+}
+
+// gain is the factor of each channel, [D].
+func (n Norm) gain(c *Context, d int64) Value {
+	if n.ZeroCentred {
+		return op.Add(c.G.Param("weight", graph.Init{Scheme: "zeros"}, false, d), c.G.Float(1))
+	}
+	return c.G.Param("weight", graph.Init{Scheme: "ones"}, false, d)
 }
 
 func (c *Context) biasOf(has bool, d int64) Value {

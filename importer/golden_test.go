@@ -299,7 +299,7 @@ func hfLlama(g *golden) error {
 	dims := map[string]int64{"d_model": d, "width": g.int("intermediate_size")}
 	attention := blocks.Attention{
 		DModel: d, Heads: heads, KVHeads: keyValue, HeadDim: d / heads,
-		Rope: &op.RopeSpec{Base: g.float("rope_theta"), Dims: d / heads}, Bias: g.bool("attention_bias"),
+		Rope: &op.RopeSpec{Base: g.float("rope_theta"), Dims: d / heads}, Bias: g.bool("attention_bias"), OutBias: g.bool("attention_bias"),
 	}
 	var second blocks.Branch
 	experts := int64(0)

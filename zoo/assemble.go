@@ -18,6 +18,7 @@ func (m *Model) assemble(f function) error {
 	m.Net = blocks.Model{
 		Name: r.Name, Vocabulary: r.Vocabulary.Size, DModel: r.DModel, TiedHead: r.Head.Tied, HeadBias: r.Head.Bias,
 		MaxLearned: r.Positions, Balance: blocks.Balance(r.Balance),
+		EmbeddingScale: r.Multiplier.Embedding, LogitsScale: r.Multiplier.Logits, LogitsCap: r.Head.SoftCap,
 	}
 	if r.FinalNorm != nil {
 		n := norm(*r.FinalNorm)
@@ -25,7 +26,7 @@ func (m *Model) assemble(f function) error {
 	}
 	for range r.Repeat {
 		for _, l := range r.Layers {
-			layer := blocks.Layer{}
+			layer := blocks.Layer{Placement: blocks.NormPlacement(r.Placement), Scale: r.Multiplier.Residual}
 			for _, b := range l.Blocks {
 				block, err := m.block(b, f)
 				if err != nil {
@@ -40,7 +41,7 @@ func (m *Model) assemble(f function) error {
 }
 
 func norm(n recipe.Norm) blocks.Norm {
-	return blocks.Norm{Kind: blocks.NormKind(n.Kind), Eps: n.Eps, Bias: n.Bias}
+	return blocks.Norm{Kind: blocks.NormKind(n.Kind), Eps: n.Eps, Bias: n.Bias, ZeroCentred: n.ZeroCentred}
 }
 
 // block turns one block of the recipe into the one that builds it.
@@ -62,9 +63,16 @@ func mamba(x *recipe.Mamba, d int64) blocks.Block {
 }
 
 func attention(x *recipe.Attention, d int64) blocks.Block {
-	a := blocks.Attention{DModel: d, Heads: x.Heads, KVHeads: x.KVHeads, HeadDim: x.HeadDim, Bias: x.Bias}
+	a := blocks.Attention{
+		DModel: d, Heads: x.Heads, KVHeads: x.KVHeads, HeadDim: x.HeadDim, Window: x.Window, Scale: x.Scale, Gate: x.Gate,
+		Bias: x.Bias != recipe.NoBias, OutBias: x.Bias == recipe.AllBias,
+	}
 	if x.Rope != nil {
 		a.Rope = &op.RopeSpec{Base: x.Rope.Base, Dims: int64(x.Rope.Fraction * float64(x.HeadDim)), Interleaved: x.Rope.Interleaved}
+	}
+	if x.QKNorm != nil {
+		n := norm(*x.QKNorm)
+		a.QKNorm = &n
 	}
 	return a
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // Decoder runs a model token by token, or chunk by chunk, with its states carried along.
-// Time and memory per token do not depend on how long the text is, except for attention,
-// whose caches double in capacity when they are full.
+// Time and memory per token do not depend on how long the text is, except for attention
+// without a window, whose caches double in capacity when they are full.
 type Decoder struct {
 	device   backend.Device
 	params   func(name string) backend.Buffer
@@ -21,20 +21,20 @@ type Decoder struct {
 	hoisted  map[string]backend.Buffer // what depends on the parameters alone
 	vocab    int
 	batch    int
-	capacity int // of the attention caches
 	length   int // tokens so far
+	caches   caches
 	states   map[string]backend.Buffer
 	programs map[int]*decodeProgram // by tokens per call
 }
 
 // decodeProgram is the model compiled for a number of tokens per call.
 type decodeProgram struct {
-	program   backend.Program
-	ids, past *backend.Tensor
-	logits    *backend.Tensor
-	in, at    backend.Buffer
-	out       backend.Buffer
-	next      []carried
+	program         backend.Program
+	ids, past, kept *backend.Tensor
+	logits          *backend.Tensor
+	in, at, held    backend.Buffer
+	out             backend.Buffer
+	next            []carried
 }
 
 // carried is a state whose new value is computed beside the old one.
@@ -42,9 +42,6 @@ type carried struct{ from, to backend.Buffer }
 
 // prefillChunks are the numbers of tokens of a prompt that one call may take.
 var prefillChunks = []int{512, 64, 8, 1}
-
-// firstCapacity is the attention caches' capacity at the start.
-const firstCapacity = 256
 
 // NewDecoder prepares a decoder for batch rows that advance together.
 func NewDecoder(m blocks.Model, batch int, d backend.Device, params func(name string) backend.Buffer) (*Decoder, error) {
@@ -62,7 +59,7 @@ func NewDecoder(m blocks.Model, batch int, d backend.Device, params func(name st
 	if err != nil {
 		return nil, err
 	}
-	dec := &Decoder{device: d, params: params, each: each, vocab: int(m.Vocabulary), batch: batch, capacity: firstCapacity,
+	dec := &Decoder{device: d, params: params, each: each, vocab: int(m.Vocabulary), batch: batch, caches: newCaches(each),
 		states: map[string]backend.Buffer{}, programs: map[int]*decodeProgram{}}
 	if err := dec.prepare(once); err != nil {
 		return nil, err
@@ -113,7 +110,7 @@ func (d *Decoder) bindParams(p backend.Program, plan *backend.Plan) error {
 
 // Reset forgets the text so far. Programs and memory are kept.
 func (d *Decoder) Reset() error {
-	d.length = 0
+	d.length, d.caches.kept = 0, 0
 	for _, s := range d.each.States {
 		b := d.states[s.Name]
 		if b == nil {
@@ -140,7 +137,8 @@ func (d *Decoder) forgetPrograms() error {
 }
 
 func (d *Decoder) symbols(tokens int) map[string]int64 {
-	return map[string]int64{blocks.BatchSize: int64(d.batch), blocks.SequenceLen: int64(tokens), blocks.CacheCapacity: int64(d.capacity)}
+	return map[string]int64{blocks.BatchSize: int64(d.batch), blocks.SequenceLen: int64(tokens),
+		blocks.CacheCapacity: int64(d.caches.capacity), blocks.WindowCapacity: int64(d.caches.windowed)}
 }
 
 func (d *Decoder) allocState(v *graph.Value) (backend.Buffer, error) {
@@ -167,6 +165,9 @@ func (d *Decoder) Feed(ctx context.Context, tokens []int64) ([]float32, error) {
 	var last []float32
 	for at := 0; at < n; {
 		step := chunkOf(n - at)
+		if err := d.slide(step); err != nil {
+			return nil, err
+		}
 		p, err := d.program(step)
 		if err != nil {
 			return nil, err
@@ -194,11 +195,14 @@ func chunkOf(n int) int {
 
 // run makes one call of a program.
 func (d *Decoder) run(ctx context.Context, p *decodeProgram, step int) ([]float32, error) {
-	p.past.I64()[0] = int64(d.length)
+	p.past.I64()[0], p.kept.I64()[0] = int64(d.length), int64(d.caches.kept)
 	if err := p.in.Upload(nil, p.ids); err != nil {
 		return nil, err
 	}
 	if err := p.at.Upload(nil, p.past); err != nil {
+		return nil, err
+	}
+	if err := p.held.Upload(nil, p.kept); err != nil {
 		return nil, err
 	}
 	if err := p.program.Run(ctx, nil); err != nil {
@@ -209,7 +213,7 @@ func (d *Decoder) run(ctx context.Context, p *decodeProgram, step int) ([]float3
 			return nil, err
 		}
 	}
-	d.length += step
+	d.length, d.caches.kept = d.length+step, d.caches.kept+step
 	if err := p.out.Download(nil, p.logits); err != nil {
 		return nil, err
 	}
@@ -226,7 +230,7 @@ func (d *Decoder) program(step int) (*decodeProgram, error) {
 		return nil, err
 	}
 	p := &decodeProgram{
-		ids: backend.NewTensor(graph.Int64, d.batch, step), past: backend.NewTensor(graph.Int64),
+		ids: backend.NewTensor(graph.Int64, d.batch, step), past: backend.NewTensor(graph.Int64), kept: backend.NewTensor(graph.Int64),
 		logits: backend.NewTensor(graph.Float32, d.batch, 1, d.vocab),
 	}
 	if p.program, err = d.device.Compile(plan, nil); err != nil {
@@ -244,9 +248,12 @@ func (d *Decoder) bind(p *decodeProgram, plan *backend.Plan) error {
 	for name, at := range map[string]struct {
 		b    *backend.Buffer
 		like *backend.Tensor
-	}{"input_ids": {&p.in, p.ids}, "past_length": {&p.at, p.past}, "logits": {&p.out, p.logits}} {
+	}{"input_ids": {&p.in, p.ids}, "past_length": {&p.at, p.past}, "kept_length": {&p.held, p.kept}, "logits": {&p.out, p.logits}} {
 		if *at.b, err = d.device.Alloc(at.like.DType, at.like.Shape...); err != nil {
 			return err
+		}
+		if name == "kept_length" && d.caches.window == 0 {
+			continue // no layer asks
 		}
 		if err := p.program.Bind(name, *at.b); err != nil {
 			return err
@@ -277,51 +284,6 @@ func (d *Decoder) bind(p *decodeProgram, plan *backend.Plan) error {
 		}
 	}
 	return nil
-}
-
-// grow doubles the attention caches until they hold a number of tokens.
-func (d *Decoder) grow(tokens int) error {
-	if tokens <= d.capacity {
-		return nil
-	}
-	old := d.capacity
-	for d.capacity < tokens {
-		d.capacity *= 2
-	}
-	changed := false
-	for _, s := range d.each.States {
-		b, err := d.allocState(s.In)
-		if err != nil {
-			return err
-		}
-		if fmt.Sprint(b.Shape()) == fmt.Sprint(d.states[s.Name].Shape()) {
-			b.Free()
-			continue
-		}
-		changed = true
-		if err := widen(b, d.states[s.Name], old); err != nil {
-			return err
-		}
-		d.states[s.Name].Free()
-		d.states[s.Name] = b
-	}
-	if changed {
-		return d.forgetPrograms()
-	}
-	return nil
-}
-
-// widen copies a cache [B, H, old, Dh] into the beginning of each head of a larger one.
-func widen(to, from backend.Buffer, old int) error {
-	a, b := backend.NewTensor(from.DType(), from.Shape()...), backend.NewTensor(to.DType(), to.Shape()...)
-	if err := from.Download(nil, a); err != nil {
-		return err
-	}
-	s, capacity := from.Shape(), to.Shape()[2]
-	for head := range s[0] * s[1] {
-		copy(b.F32()[head*capacity*s[3]:], a.F32()[head*old*s[3]:(head+1)*old*s[3]])
-	}
-	return to.Upload(nil, b)
 }
 
 // Close frees the decoder's memory; the parameters are not its own.

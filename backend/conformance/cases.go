@@ -55,9 +55,9 @@ func Cases() []Case {
 			return []*graph.Value{y, state}
 		})
 	}
-	for _, s := range [][6]int64{{1, 1, 1, 1, 1, 4}, {2, 5, 5, 4, 2, 8}, {1, 3, 9, 2, 2, 6}, {1, 20, 20, 3, 1, 16}} { // B, L, S, Hq, Hkv, Dh
+	for _, s := range [][7]int64{{1, 1, 1, 1, 1, 4, 0}, {2, 5, 5, 4, 2, 8, 0}, {1, 3, 9, 2, 2, 6, 0}, {1, 20, 20, 3, 1, 16, 0}, {2, 9, 9, 2, 1, 4, 3}, {1, 3, 9, 2, 2, 6, 4}} { // B, L, S, Hq, Hkv, Dh, window
 		add("Attention", func(g *graph.Graph) []*graph.Value {
-			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, nil, 0.5))
+			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, nil, op.AttentionSpec{Scale: 0.5, Window: s[6]}))
 		})
 	}
 	for _, interleaved := range []bool{false, true} {

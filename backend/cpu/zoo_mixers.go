@@ -124,6 +124,7 @@ func attentionInput(c *backend.Call, at int, scratch []float32) (kernel.Attentio
 		Batch: b, Queries: l, Keys: capacity, Heads: hq, KVHeads: hkv, Dim: dh, Scale: c.Node.Float("scale", 1),
 		Q: f32(q), K: f32(k), V: f32(c.Input(at + 2)),
 		First:   firstOf(c.Input(at + 5)),
+		Window:  int(c.Node.Int("window", 0)),
 		QLayout: kernel.DenseHeads(l, hq, dh), KLayout: kernel.CacheHeads(hkv, capacity, dh), VLayout: kernel.CacheHeads(hkv, capacity, dh),
 	}
 	if length := c.Input(at + 3); length.Present() && scratch != nil {

@@ -7,22 +7,36 @@ import (
 	"github.com/moezoo/moezoo/graph"
 )
 
+// AttentionSpec says how scores are made and how far attention looks.
+type AttentionSpec struct {
+	Scale  float64 // factor on q·k
+	Window int64   // a query sees that many keys, the newest being its own; 0 for all
+}
+
 // Attention is causal scaled-dot-product attention with grouped heads (arXiv
-// 1706.03762, 2305.13245): query t sees the keys up to position t + length − L.
+// 1706.03762, 2305.13245): query t sees the keys up to position t + length − L, and of
+// those the last Window alone (arXiv 2004.05150).
 //
 // q [B, L, Hq, Dh]; k and v [B, Hkv, S, Dh], S ≥ L, where key-value head j serves the query
 // heads j·Hq/Hkv …; length, an int64 scalar or nil, is how many keys are valid (S when
 // nil); mask, int64 [B, S] or nil, is 0 at padding; first, int64 [B, L] or nil, tells where the
 // document of each query begins and hides the keys before it, S = L → [B, L, Hq, Dh]. A query
 // that sees no key has an unspecified finite result.
-func Attention(q, k, v, length, mask, first Value, scale float64) Value {
-	return many(attention, graph.Attrs{"scale": float32(scale)}, 2, q, k, v, length, mask, first)[0]
+func Attention(q, k, v, length, mask, first Value, spec AttentionSpec) Value {
+	attrs := graph.Attrs{"scale": float32(spec.Scale)}
+	if spec.Window > 0 {
+		attrs["window"] = spec.Window
+	}
+	return many(attention, attrs, 2, q, k, v, length, mask, first)[0]
 }
 
 var attention, attentionGrad *graph.Op
 
 func init() {
-	scale := []graph.Attr{{Name: "scale", Kind: graph.FloatAttr, Doc: "factor on q·k", Required: true}}
+	attrs := []graph.Attr{
+		{Name: "scale", Kind: graph.FloatAttr, Doc: "factor on q·k", Required: true},
+		{Name: "window", Kind: graph.IntAttr, Doc: "keys that a query sees, its own included; 0, the default, for all before it"},
+	}
 	inputs := []graph.Arg{
 		{Name: "q", Doc: "[B, L, Hq, Dh]"},
 		{Name: "k", Doc: "[B, Hkv, S, Dh]"},
@@ -33,10 +47,10 @@ func init() {
 	}
 	attention = graph.Register(&graph.Op{
 		Name: "Attention", Domain: graph.Domain, Since: 1,
-		Doc:     "y[t] = Σ_s softmax_s(scale · q[t]·k[s]) v[s] over s ≤ t + length − L",
+		Doc:     "y[t] = Σ_s softmax_s(scale · q[t]·k[s]) v[s] over t + length − L − window < s ≤ t + length − L",
 		Inputs:  inputs,
 		Outputs: []graph.Arg{{Name: "y", Doc: "[B, L, Hq, Dh]"}, {Name: "lse", Doc: "logsumexp of the scores [B, Hq, L]", Optional: true}},
-		Attrs:   scale,
+		Attrs:   attrs,
 		Infer:   inferAttention,
 		Grad: func(c *graph.Grad) []Value {
 			d := c.G.Apply(attentionGrad, c.Attrs, 3, append([]Value{c.DOut[0], c.Out(0), c.Out(1)}, c.Inputs...)...)
@@ -50,7 +64,7 @@ func init() {
 			{Name: "dy", Doc: "[B, L, Hq, Dh]"}, {Name: "y", Doc: "of the forward pass"}, {Name: "lse", Doc: "of the forward pass"},
 		}, inputs...),
 		Outputs: []graph.Arg{{Name: "dq", Doc: "as q"}, {Name: "dk", Doc: "as k"}, {Name: "dv", Doc: "as v"}},
-		Attrs:   scale,
+		Attrs:   attrs,
 		Infer: func(c *graph.Infer) error {
 			for i := range 3 {
 				c.Out(i, graph.Float32, c.Shape(3+i))
@@ -76,6 +90,9 @@ func inferAttention(c *graph.Infer) error {
 	hq, _ := q[2].Int()
 	if hkv, ok := k[1].Int(); !ok || hkv < 1 || hq%hkv != 0 {
 		return fmt.Errorf("%v query heads are no multiple of %v key-value heads", q[2], k[1])
+	}
+	if w := c.Int("window", 0); w < 0 {
+		return fmt.Errorf("window = %d: want at least 1, or 0 for none", w)
 	}
 	if err := c.Want(3, graph.Int64, 0); err != nil {
 		return err
@@ -107,7 +124,11 @@ func lowerAttention(c *graph.Lower) []Value {
 		length = s
 	}
 	newest := Unsqueeze(Add(Range(zero, l, one), Sub(length, l)), 1) // [L, 1]: last key each query sees
-	seen := LessOrEqual(Unsqueeze(Range(zero, s, one), 0), newest)   // [L, S]
+	key := Unsqueeze(Range(zero, s, one), 0)                         // [1, S]
+	seen := LessOrEqual(key, newest)                                 // [L, S]
+	if w := c.Int("window", 0); w > 0 {
+		seen = And(seen, Greater(key, Sub(newest, c.G.Int64(w))))
+	}
 	if mask != nil {
 		kept := Unsqueeze(Greater(mask, zero), 1, 2) // [B, 1, 1, S]
 		seen = And(Unsqueeze(seen, 0, 1), kept)

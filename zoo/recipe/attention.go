@@ -3,16 +3,31 @@ package recipe
 import (
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // Attention is causal softmax attention, multi-head or grouped.
 type Attention struct {
-	Heads   int64 // query heads
-	KVHeads int64 // divides Heads; default Heads
-	HeadDim int64 // default DModel/Heads
-	Rope    *Rope // nil for none
-	Bias    bool  // of the projections, false
+	Heads   int64   // query heads
+	KVHeads int64   // divides Heads; default Heads
+	HeadDim int64   // default DModel/Heads
+	Rope    *Rope   // nil for none
+	Window  int64   // tokens that each sees, itself included; 0, written none, for all
+	Scale   float64 // of the scores; 0, written auto, is HeadDim^−½
+	QKNorm  *Norm   // of each head of q and k; nil for none
+	Gate    bool    // the result is multiplied by a sigmoid of the input, false
+	Bias    Biases  // none
 }
+
+// Biases says which of attention's projections have one.
+type Biases string
+
+// Biases of all four projections, or, as Qwen has them, of those to q, k and v.
+const (
+	NoBias  Biases = "false"
+	AllBias Biases = "true"
+	QKVBias Biases = "qkv"
+)
 
 // Rope is rotary position embedding (arXiv 2104.09864).
 type Rope struct {
@@ -32,24 +47,52 @@ func readAttention(s *section, dModel int64) *Attention {
 	if a.Heads%a.KVHeads != 0 {
 		s.fail(s.at, "", "%d kv_heads do not divide %d heads", a.KVHeads, a.Heads)
 	}
-	if rope := s.get("rope"); rope == nil || rope.kind == mapNode || rope.text != "none" {
-		p := s.section(rope, s.at, "rope")
-		a.Rope = &Rope{Base: p.float("base", 10000, 1, math.Inf(1)), Fraction: p.float("fraction", 1, 0, 1), Interleaved: p.bool("interleaved", false)}
-		p.done()
-		if dims := a.Rope.Fraction * float64(a.HeadDim); dims < 2 || math.Mod(dims, 2) != 0 {
-			s.fail(p.at, "change head_dim or fraction, or write rope: none", "rope rotates %s of %d head dims: want an even number", format(dims), a.HeadDim)
-		}
+	a.Rope = readRope(s, a.HeadDim)
+	if n := s.get("window"); n != nil && n.text != "none" {
+		a.Window = s.integer(n, "window", 1)
 	}
-	a.Bias = s.bool("bias", false)
+	if n := s.get("scale"); n != nil && n.text != "auto" {
+		a.Scale = s.number(n, "scale", 1e-9, 1e9)
+	}
+	if n := s.get("qk_norm"); n != nil && n.text != "none" {
+		norm := readNorm(s.reader, n, Norm{Kind: RMSNorm, Eps: 1e-6})
+		a.QKNorm = &norm
+	}
+	a.Gate = s.bool("gate", false)
+	a.Bias = choice(s, "bias", NoBias, NoBias, AllBias, QKVBias)
 	return a
 }
 
+func readRope(s *section, headDim int64) *Rope {
+	n := s.get("rope")
+	if n != nil && n.kind == scalarNode && n.text == "none" {
+		return nil
+	}
+	p := s.section(n, s.at, "rope")
+	r := &Rope{Base: p.float("base", 10000, 1, math.Inf(1)), Fraction: p.float("fraction", 1, 0, 1), Interleaved: p.bool("interleaved", false)}
+	p.done()
+	if dims := r.Fraction * float64(headDim); dims < 2 || math.Mod(dims, 2) != 0 {
+		s.fail(p.at, "change head_dim or fraction, or write rope: none", "rope rotates %s of %d head dims: want an even number", format(dims), headDim)
+	}
+	return r
+}
+
 func (a *Attention) yaml() string {
-	rope := "none"
+	rope, window, scale, norm := "none", "none", "auto", "none"
 	if a.Rope != nil {
 		rope = fmt.Sprintf("{base: %s, fraction: %s, interleaved: %v}", format(a.Rope.Base), format(a.Rope.Fraction), a.Rope.Interleaved)
 	}
-	return fmt.Sprintf("{heads: %d, kv_heads: %d, head_dim: %d, rope: %s, bias: %v}", a.Heads, a.KVHeads, a.HeadDim, rope, a.Bias)
+	if a.Window > 0 {
+		window = strconv.FormatInt(a.Window, 10)
+	}
+	if a.Scale != 0 {
+		scale = format(a.Scale)
+	}
+	if a.QKNorm != nil {
+		norm = a.QKNorm.yaml()
+	}
+	return fmt.Sprintf("{heads: %d, kv_heads: %d, head_dim: %d, rope: %s, window: %s, scale: %s, qk_norm: %s, gate: %v, bias: %s}",
+		a.Heads, a.KVHeads, a.HeadDim, rope, window, scale, norm, a.Gate, a.Bias)
 }
 
-func (a *Attention) over(dModel int64) bool { return over(maxWeight, dModel, a.Heads, a.HeadDim) }
+func (a *Attention) over(dModel int64) bool { return over(maxWeight, dModel, a.Heads, a.HeadDim, 2) }

@@ -14,14 +14,17 @@
 //	repeat: 4                           # the layers below, four times
 //	layers:                             # required
 //	  - mamba:     {d_state: 16, d_conv: 4, expand: 2, dt_rank: auto, conv_bias: true, bias: false}
-//	  - attention: {heads: 8, kv_heads: 8, head_dim: 16, rope: {base: 10000, fraction: 1, interleaved: false}, bias: false}
+//	  - attention: {heads: 8, kv_heads: 8, head_dim: 16, rope: {base: 10000, fraction: 1, interleaved: false},
+//	                window: none, scale: auto, qk_norm: none, gate: false, bias: false}
 //	  - ff:        {expert: relu, width: 3x, bias: false}
 //	  - moe:       {router: switch, experts: 8, top_k: 1, expert: relu, width: 3x,
 //	                capacity_factor: 0, capacity_scope: batch, overflow: zero}
 //	  - parallel:  [{mamba: {}}, {moe: {router: switch, experts: 8, expert: relu, width: 3x}}]
-//	norm: layernorm                     # layernorm | rmsnorm | {kind, eps, bias}, before every block
+//	norm: layernorm                     # layernorm | rmsnorm | {kind, eps, bias, zero_centred}, of every block
+//	norm_placement: pre                 # pre: before the block | post: behind the sum | sandwich: before and behind the block
 //	final_norm: true                    # true (as norm) | false | a norm
-//	head: {tied: false, bias: false}
+//	head: {tied: false, bias: false, soft_cap: none}
+//	multiplier: {embedding: 1, residual: 1, logits: 1}   # embedding: sqrt_d_model for its root
 //	init: mamba_ssm                     # mamba_ssm | paper
 //	balance: per_layer_sum              # per_layer_sum | all_layers_mean
 //	train: {optimizer: adamw, lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1,
@@ -29,6 +32,10 @@
 //	        steps: 1000, batch: 16, context: 256, accumulate: 1, seed: 0,
 //	        eval_every: 100, save_every: 100, keep_last: 2, keep_best: true}
 //	data: {holdout: 5%, document_boundaries: carry}   # carry | reset
+//
+// rope is none for no positions, window how many tokens each sees, scale what multiplies the
+// scores (auto: head_dim^−½), qk_norm a norm of each head of q and k; bias is true, false or
+// qkv.
 //
 // router and expert name a plugin's variant, short ("switch") or qualified
 // ("provider/switch"); {use: switch, balance: 0.02} adds options, which only the plugin's

@@ -48,8 +48,10 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	expectLayer(t, "mamba", "mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 2, conv_bias: true, bias: false}")
 	expectLayer(t, "mamba: {dt_rank: auto}", "mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 2, conv_bias: true, bias: false}")
 	expectLayer(t, "mamba: {dt_rank: 7, bias: true}", "mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 7, conv_bias: true, bias: true}")
-	expectLayer(t, "attention: {heads: 4}", "attention: {heads: 4, kv_heads: 4, head_dim: 8, rope: {base: 10000, fraction: 1, interleaved: false}, bias: false}")
-	expectLayer(t, "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none}", "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none, bias: false}")
+	expectLayer(t, "attention: {heads: 4}", "attention: {heads: 4, kv_heads: 4, head_dim: 8, rope: {base: 10000, fraction: 1, interleaved: false}, window: none, scale: auto, qk_norm: none, gate: false, bias: false}")
+	expectLayer(t, "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none}", "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none, window: none, scale: auto, qk_norm: none, gate: false, bias: false}")
+	expectLayer(t, "attention: {heads: 4, rope: none, window: 16, scale: 0.5, qk_norm: {kind: rmsnorm, zero_centred: true}, gate: true, bias: qkv}",
+		"attention: {heads: 4, kv_heads: 4, head_dim: 8, rope: none, window: 16, scale: 0.5, qk_norm: {kind: rmsnorm, eps: 1e-05, bias: false, zero_centred: true}, gate: true, bias: qkv}")
 	expectLayer(t, "ff: {expert: gelu, width: 1.5x}", "ff: {expert: gelu, width: 48, bias: false}")
 	expectLayer(t, "moe: {router: mine/topk, experts: 4, top_k: 2, expert: swiglu, width: 100}",
 		"moe: {router: mine/topk, experts: 4, top_k: 2, expert: swiglu, width: 100, capacity_factor: 0, capacity_scope: batch, overflow: zero}")
@@ -99,26 +101,31 @@ hint: write true or false, or quote it`)
 
 func TestProductsOfSizesAreRefusedBeforeTheyOverflow(t *testing.T) {
 	for src, want := range map[string]string{
-		small + "train: {batch: 1000000000, context: 1000000000, accumulate: 1000000000}\n":      "batch × accumulate × context",
-		small + "train: {steps: 1000000000, batch: 1000000000, context: 10}\n":                   "steps × batch",
-		"name: a\nd_model: 1000000000000\nlayers: [mamba]\n":                                     "d_model × the vocabulary",
-		"name: a\nd_model: 32\nlayers: [mamba: {expand: 1000000000000}]\n":                       "the weights of mamba",
-		"name: a\nd_model: 32\nlayers: [moe: {experts: 1000000000, width: 1000000000}]\n":        "the weights of moe",
-		"name: a\nd_model: 32\nlayers: [ff: {width: 1000000000000}]\n":                           "the weights of ff",
-		"name: a\nd_model: 32\nlayers: [attention: {heads: 1000000000, head_dim: 1000000000}]\n": "the weights of attention",
-		"name: a\nd_model: 32\nrepeat: 1099511627776\nlayers: [mamba, mamba]\n":                  "layers are more than the 10000",
-		"name: a\nd_model: 32\nlayers: [mamba: {expand: 9223372036854775808}]\n":                 "is too large",
-		"name: a\nd_model: 32\nlayers: [ff: {width: 1e300x}]\n":                                  "width: got",
-		"name: a\nd_model: 32\nlayers: [moe: {width: 3x, router: {use: a, balance: 1e999}}]\n":   "beyond the range",
-		"name: a\nd_model: 32\nlayers: [attention: {heads: 4, head_dim: 5}]\n":                   "want an even number",
-		"name: a\nd_model: 32\nlayers: [attention: {heads: 4, rope: {fraction: 0}}]\n":           "want an even number",
-		small + "train: {cooldown: 5}\n":                                                         "belongs to the schedule wsd",
-		"name: a\nd_model: 32\nlayers: [moe: {width: 3x, router: 'a, b: c'}]\n":                  "want a name",
-		"name: a\nd_model: 32\nlayers: [moe: {width: 3x, router: {balance: 1}}]\n":               "want a name",
-		"name: a\nd_model: 32\nlayers: [{parallel: [mamba]}]\n":                                  "at least two blocks",
-		"name: a\nd_model: 32\nlayers: [{parallel: [mamba, mamba: {expand: 1}]}]\n":              "two mamba blocks in parallel",
-		"name: a\nd_model: 32\nlayers: [{mamba: {}, ff: {width: 3x}}]\n":                         "want a single block",
-		"extends: moe-mamba-tiny\nname: a\nlayers: [mamba, attention: {heads: 3}]\n":             "do not divide d_model",
+		small + "train: {batch: 1000000000, context: 1000000000, accumulate: 1000000000}\n":        "batch × accumulate × context",
+		small + "train: {steps: 1000000000, batch: 1000000000, context: 10}\n":                     "steps × batch",
+		"name: a\nd_model: 1000000000000\nlayers: [mamba]\n":                                       "d_model × the vocabulary",
+		"name: a\nd_model: 32\nlayers: [mamba: {expand: 1000000000000}]\n":                         "the weights of mamba",
+		"name: a\nd_model: 32\nlayers: [moe: {experts: 1000000000, width: 1000000000}]\n":          "the weights of moe",
+		"name: a\nd_model: 32\nlayers: [ff: {width: 1000000000000}]\n":                             "the weights of ff",
+		"name: a\nd_model: 32\nlayers: [attention: {heads: 1000000000, head_dim: 1000000000}]\n":   "the weights of attention",
+		"name: a\nd_model: 32\nrepeat: 1099511627776\nlayers: [mamba, mamba]\n":                    "layers are more than the 10000",
+		"name: a\nd_model: 32\nlayers: [mamba: {expand: 9223372036854775808}]\n":                   "is too large",
+		"name: a\nd_model: 32\nlayers: [ff: {width: 1e300x}]\n":                                    "width: got",
+		"name: a\nd_model: 32\nlayers: [moe: {width: 3x, router: {use: a, balance: 1e999}}]\n":     "beyond the range",
+		"name: a\nd_model: 32\nlayers: [attention: {heads: 4, head_dim: 5}]\n":                     "want an even number",
+		"name: a\nd_model: 32\nlayers: [attention: {window: 0}]\n":                                 "window: got 0, want at least 1",
+		"name: a\nd_model: 32\nlayers: [attention: {bias: kv}]\n":                                  "bias: got \"kv\", want false or true or qkv",
+		"name: a\nd_model: 32\nlayers: [mamba]\nnorm: {kind: layernorm, zero_centred: true}\n":     "zero_centred belongs to rmsnorm",
+		"name: a\nd_model: 32\nlayers: [parallel: [mamba, attention: {}]]\nnorm_placement: post\n": "blocks in parallel need their norms before",
+		"name: a\nd_model: 32\nlayers: [mamba]\nmultiplier: {embedding: root}\n":                   "embedding: got \"root\", want a number",
+		"name: a\nd_model: 32\nlayers: [attention: {heads: 4, rope: {fraction: 0}}]\n":             "want an even number",
+		small + "train: {cooldown: 5}\n":                                                           "belongs to the schedule wsd",
+		"name: a\nd_model: 32\nlayers: [moe: {width: 3x, router: 'a, b: c'}]\n":                    "want a name",
+		"name: a\nd_model: 32\nlayers: [moe: {width: 3x, router: {balance: 1}}]\n":                 "want a name",
+		"name: a\nd_model: 32\nlayers: [{parallel: [mamba]}]\n":                                    "at least two blocks",
+		"name: a\nd_model: 32\nlayers: [{parallel: [mamba, mamba: {expand: 1}]}]\n":                "two mamba blocks in parallel",
+		"name: a\nd_model: 32\nlayers: [{mamba: {}, ff: {width: 3x}}]\n":                           "want a single block",
+		"extends: moe-mamba-tiny\nname: a\nlayers: [mamba, attention: {heads: 3}]\n":               "do not divide d_model",
 		"name: a\nextends: [b]\n": "want a recipe's name",
 	} {
 		expectError(t, src, want)
@@ -160,11 +167,11 @@ func TestSettingsReachShortForms(t *testing.T) {
 		{"moe-mamba-tiny", "layers.moe.expert.act=tanh", `expert: {use: relu, act: "tanh"}`},
 		{"moe-mamba-parallel-tiny", "layers.moe.router={use: topk, after: true}", "router: {use: topk, after: true}"},
 		{"moe-mamba-parallel-tiny", "layers[0].parallel[1].moe.experts=3", "experts: 3"},
-		{"moe-mamba-tiny", "norm.eps=1e-6", "norm: {kind: rmsnorm, eps: 1e-06, bias: false}"},
-		{"moe-mamba-tiny", "final_norm.bias=true", "final_norm: {kind: rmsnorm, eps: 1e-05, bias: true}"},
+		{"moe-mamba-tiny", "norm.eps=1e-6", "norm: {kind: rmsnorm, eps: 1e-06, bias: false, zero_centred: false}"},
+		{"moe-mamba-tiny", "final_norm.bias=true", "final_norm: {kind: rmsnorm, eps: 1e-05, bias: true, zero_centred: false}"},
 		{"moe-mamba-tiny", "vocabulary.size=1000", "vocabulary: {size: 1000}"},
 		{"moe-mamba-tiny", "positions.learned=1000", "positions: {learned: 1000}"},
-		{"moe-mamba-tiny", "head.tied=true", "head: {tied: true, bias: false}"},
+		{"moe-mamba-tiny", "head.tied=true", "head: {tied: true, bias: false, soft_cap: none}"},
 		{"transformer-tiny", "layers.attention.rope=none", "rope: none"},
 		{"moe-mamba-25m", "train.betas[1]=0.95", "betas: [0.9, 0.95]"},
 		{"moe-mamba-tiny", "data.holdout=7%", "holdout: 0.07"},

@@ -11,9 +11,11 @@ type Recipe struct {
 	Positions  int64   // learned absolute positions up to this length; 0 for none
 	Repeat     int64   // how often Layers is stacked
 	Layers     []Layer // the written list
-	Norm       Norm    // before every block
-	FinalNorm  *Norm   // before the head; nil for none
+	Norm       Norm    // of every block
+	Placement  Placement
+	FinalNorm  *Norm // before the head; nil for none
 	Head       Head
+	Multiplier Multiplier
 	Init       Init
 	Balance    Balance
 	Train      Train
@@ -50,6 +52,8 @@ type Norm struct {
 	Kind NormKind
 	Eps  float64 // 1e-5
 	Bias bool    // true for layernorm, false for rmsnorm
+	// ZeroCentred multiplies by 1 + weight, whose weights start at 0; false.
+	ZeroCentred bool
 }
 
 // NormKind names a normalisation.
@@ -61,10 +65,30 @@ const (
 	RMSNorm   NormKind = "rmsnorm"
 )
 
+// Placement says where the norm of a block stands.
+type Placement string
+
+// Placements: before the block, on the stream behind it, or before the block and, a
+// further one, behind it.
+const (
+	PreNorm      Placement = "pre"
+	PostNorm     Placement = "post"
+	SandwichNorm Placement = "sandwich"
+)
+
+// Multiplier are constant factors, 1 where a recipe says nothing.
+type Multiplier struct {
+	Embedding float64 // of the embedding; sqrt_d_model is a word for √DModel
+	Residual  float64 // of what a block adds to the stream
+	Logits    float64
+}
+
 // Head is the projection to the vocabulary.
 type Head struct {
 	Tied bool // it is the embedding's transpose
 	Bias bool
+	// SoftCap c bounds the logits as c·tanh(x/c); 0, written none, for no bound.
+	SoftCap float64
 }
 
 // Init names the family of initial distributions.

@@ -3,6 +3,7 @@ package recipe
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ var recipeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 // recipeKeys are the keys of a recipe; extends is merged before.
 var recipeKeys = []string{
 	"name", "doc", "paper", "extends", "vocabulary", "d_model", "positions", "repeat", "layers",
-	"norm", "final_norm", "head", "init", "balance", "train", "data",
+	"norm", "norm_placement", "final_norm", "head", "multiplier", "init", "balance", "train", "data",
 }
 
 // resolve fills a recipe from a tree in which extensions are merged already.
@@ -42,9 +43,9 @@ func resolve(tree *node) (*Recipe, error) {
 	out.Repeat = s.int("repeat", 1, 1)
 	out.Norm = readNorm(r, s.get("norm"), Norm{Kind: LayerNorm, Eps: 1e-5, Bias: true})
 	out.FinalNorm = readFinalNorm(r, s.get("final_norm"), out.Norm)
-	head := r.section(s.get("head"), tree.at, "head")
-	out.Head = Head{Tied: head.bool("tied", false), Bias: head.bool("bias", false)}
-	head.done()
+	out.Placement = choice(s, "norm_placement", PreNorm, PreNorm, PostNorm, SandwichNorm)
+	out.Head = readHead(r, s.get("head"), tree.at)
+	out.Multiplier = readMultiplier(r, s.get("multiplier"), tree.at, out.DModel)
 	out.Init = choice(s, "init", InitMambaSSM, InitMambaSSM, InitPaper)
 	out.Balance = choice(s, "balance", PerLayerSum, PerLayerSum, AllLayersMean)
 	layers := s.get("layers")
@@ -56,6 +57,9 @@ func resolve(tree *node) (*Recipe, error) {
 	default:
 		for i, n := range layers.items {
 			out.Layers = append(out.Layers, readLayer(r, n, fmt.Sprintf("layers[%d]", i), out.DModel))
+			if out.Placement == PostNorm && out.Layers[i].Parallel() {
+				r.fail(n.at, "", "blocks in parallel need their norms before them: norm_placement post has one behind the sum")
+			}
 		}
 	}
 	out.Train = readTrain(r, s.get("train"), tree.at)
@@ -168,7 +172,11 @@ func readNorm(r *reader, n *node, def Norm) Norm {
 	}
 	out.Eps = s.float("eps", out.Eps, 1e-30, 1)
 	out.Bias = s.bool("bias", out.Bias)
+	out.ZeroCentred = s.bool("zero_centred", false)
 	s.done()
+	if out.ZeroCentred && out.Kind != RMSNorm {
+		r.fail(n.at, "", "norm: zero_centred belongs to rmsnorm, not to %s", out.Kind)
+	}
 	return out
 }
 
@@ -181,6 +189,29 @@ func readFinalNorm(r *reader, n *node, norm Norm) *Norm {
 	}
 	out := readNorm(r, n, norm)
 	return &out
+}
+
+func readHead(r *reader, n *node, at place) Head {
+	s := r.section(n, at, "head")
+	h := Head{Tied: s.bool("tied", false), Bias: s.bool("bias", false)}
+	if n := s.get("soft_cap"); n != nil && n.text != "none" {
+		h.SoftCap = r.number(n, "soft_cap", 1e-6, 1e9)
+	}
+	s.done()
+	return h
+}
+
+func readMultiplier(r *reader, n *node, at place, dModel int64) Multiplier {
+	s := r.section(n, at, "multiplier")
+	m := Multiplier{Embedding: 1}
+	if e := s.get("embedding"); e != nil && e.text == "sqrt_d_model" {
+		m.Embedding = math.Sqrt(float64(dModel))
+	} else if e != nil {
+		m.Embedding = r.number(e, "embedding", 1e-9, 1e9)
+	}
+	m.Residual, m.Logits = s.float("residual", 1, 1e-9, 1e9), s.float("logits", 1, 1e-9, 1e9)
+	s.done()
+	return m
 }
 
 func readTrain(r *reader, n *node, at place) Train {
@@ -275,7 +306,9 @@ func (r *Recipe) YAML() []byte {
 	} else {
 		line("final_norm: %s", r.FinalNorm.yaml())
 	}
-	line("head: {tied: %v, bias: %v}", r.Head.Tied, r.Head.Bias)
+	line("norm_placement: %s", r.Placement)
+	line("head: {tied: %v, bias: %v, soft_cap: %s}", r.Head.Tied, r.Head.Bias, orNone(r.Head.SoftCap))
+	line("multiplier: {embedding: %s, residual: %s, logits: %s}", format(r.Multiplier.Embedding), format(r.Multiplier.Residual), format(r.Multiplier.Logits))
 	line("init: %s", r.Init)
 	line("balance: %s", r.Balance)
 	line("repeat: %d", r.Repeat)
@@ -300,5 +333,13 @@ func (r *Recipe) YAML() []byte {
 }
 
 func (n Norm) yaml() string {
-	return fmt.Sprintf("{kind: %s, eps: %s, bias: %v}", n.Kind, format(n.Eps), n.Bias)
+	return fmt.Sprintf("{kind: %s, eps: %s, bias: %v, zero_centred: %v}", n.Kind, format(n.Eps), n.Bias, n.ZeroCentred)
+}
+
+// orNone is a number, or the word for 0 where that means that there is none.
+func orNone(x float64) string {
+	if x == 0 {
+		return "none"
+	}
+	return format(x)
 }

@@ -206,7 +206,7 @@ func (n *node) open(name string) bool {
 	switch name {
 	case "router", "expert":
 		inner = "use"
-	case "norm", "final_norm":
+	case "norm", "final_norm", "qk_norm":
 		inner = "kind"
 	case "vocabulary", "positions", "rope":
 	default:

@@ -49,6 +49,8 @@ type AttentionInput struct {
 	// First [B, L] is where the document of each query begins, which hides the keys before;
 	// nil: the whole row is one. It needs S = L.
 	First []int64
+	// Window is how many keys a query sees, the newest being its own; 0: all before it.
+	Window int
 }
 
 func (a *AttentionInput) check(name string) {
@@ -60,6 +62,7 @@ func (a *AttentionInput) check(name string) {
 	need(name, "Q", len(a.Q), a.QLayout.extent(a.Batch, a.Queries, a.Heads, a.Dim))
 	need(name, "K", len(a.K), a.KLayout.extent(a.Batch, a.Keys, a.KVHeads, a.Dim))
 	need(name, "V", len(a.V), a.VLayout.extent(a.Batch, a.Keys, a.KVHeads, a.Dim))
+	extents(name, "Window", a.Window)
 	needOrNil(name, "Mask", a.Mask, a.Batch*a.Keys)
 	if a.First != nil {
 		need(name, "First", len(a.First), a.Batch*a.Queries)
@@ -82,7 +85,8 @@ func (a *AttentionInput) forwardWorkspace() int {
 func AttentionScratch(p *Pool, a AttentionInput) int { return p.Threads() * a.forwardWorkspace() }
 
 // AttentionForward computes, with j running over the visible keys of query i,
-// those with j ≤ i + S - L, in its document, and with a mask other than 0,
+// those with i + S - L - Window < j ≤ i + S - L, in its document, and with a mask other
+// than 0,
 //
 //	s[i,j]  = Scale·q[i]·k[j]
 //	lse[i]  = log Σ_j exp s[i,j]
@@ -129,7 +133,7 @@ func (t *attentionTask) Do(item, worker int) {
 	for r := range rows {
 		clear(y[r*ld : r*ld+t.Dim])
 	}
-	for j0 := 0; j0 < i0+rows+t.Keys-t.Queries; j0 += attentionKeys {
+	for j0 := t.firstTile(i0); j0 < i0+rows+t.Keys-t.Queries; j0 += attentionKeys {
 		keys := min(attentionKeys, t.Keys-j0)
 		t.scores(s, batch, head, i0, rows, j0, keys, ws)
 		t.rescale(s, y, ld, top, sum, keys)
@@ -152,6 +156,17 @@ func (t *attentionTask) Do(item, worker int) {
 
 func (a *AttentionInput) kvHead(head int) int { return head / (a.Heads / a.KVHeads) }
 
+// firstKey is the first key in the window of query i.
+func (a *AttentionInput) firstKey(i int) int {
+	if a.Window == 0 {
+		return 0
+	}
+	return max(0, i+a.Keys-a.Queries-a.Window+1)
+}
+
+// firstTile is where the first tile of keys begins that query i0 or a later one sees.
+func (a *AttentionInput) firstTile(i0 int) int { return a.firstKey(i0) / attentionKeys * attentionKeys }
+
 // scores fills s[r, j] = Scale·q[i0+r]·k[j0+j], -Inf where the key is hidden.
 func (a *AttentionInput) scores(s []float32, batch, head, i0, rows, j0, keys int, ws []float32) {
 	q := batch*a.QLayout.Batch + i0*a.QLayout.Position + head*a.QLayout.Head
@@ -168,10 +183,12 @@ func (a *AttentionInput) scores(s []float32, batch, head, i0, rows, j0, keys int
 		for j := max(0, i0+r+a.Keys-a.Queries+1-j0); j < keys; j++ {
 			row[j] = hidden
 		}
+		first := a.firstKey(i0 + r)
 		if a.First != nil {
-			for j := range min(keys, max(0, int(a.First[batch*a.Queries+i0+r])-j0)) {
-				row[j] = hidden
-			}
+			first = max(first, int(a.First[batch*a.Queries+i0+r]))
+		}
+		for j := range min(keys, max(0, first-j0)) {
+			row[j] = hidden
 		}
 		if a.Mask != nil {
 			for j, m := range a.Mask[batch*a.Keys+j0 : batch*a.Keys+j0+keys] {

@@ -76,7 +76,7 @@ func (t *attentionBackTask) rows(batch, head, i0 int, ws []float32) {
 		clear(t.dq[q+r*t.QLayout.Position:][:t.Dim])
 	}
 	lse := t.lse[(batch*t.Heads+head)*t.Queries+i0:]
-	for j0 := 0; j0 < i0+rows+t.Keys-t.Queries; j0 += attentionKeys {
+	for j0 := t.firstTile(i0); j0 < i0+rows+t.Keys-t.Queries; j0 += attentionKeys {
 		keys := min(attentionKeys, t.Keys-j0)
 		t.scores(p, batch, head, i0, rows, j0, keys, ws)
 		k := batch*t.KLayout.Batch + j0*t.KLayout.Position + t.kvHead(head)*t.KLayout.Head

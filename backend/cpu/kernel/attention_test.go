@@ -18,7 +18,7 @@ func attentionModel(a AttentionInput) func(in [][]float64) [][]float64 {
 					var sum float64
 					out := y[((b*a.Queries+i)*a.Heads+h)*a.Dim:][:a.Dim]
 					for j := 0; j <= i+a.Keys-a.Queries; j++ {
-						if a.Mask != nil && a.Mask[b*a.Keys+j] == 0 {
+						if a.Mask != nil && a.Mask[b*a.Keys+j] == 0 || a.Window > 0 && j <= i+a.Keys-a.Queries-a.Window {
 							continue
 						}
 						var s float64
@@ -51,20 +51,25 @@ func TestAttentionEqualsTheDefinitionAndItsGradients(t *testing.T) {
 	cases := []struct {
 		b, l, s, hq, hkv, dh int
 		cache, mask          bool
+		window               int
 	}{
-		{1, 1, 1, 1, 1, 1, false, false},
-		{2, 7, 7, 4, 2, 8, false, false},
-		{1, 70, 70, 2, 1, 16, false, false},
-		{2, 3, 130, 2, 2, 5, true, false},
-		{2, 65, 129, 2, 1, 16, true, true},
-		{1, 1, 20, 4, 4, 64, true, true},
-		{2, 9, 9, 2, 2, 33, false, true},
+		{1, 1, 1, 1, 1, 1, false, false, 0},
+		{2, 7, 7, 4, 2, 8, false, false, 0},
+		{1, 70, 70, 2, 1, 16, false, false, 0},
+		{2, 3, 130, 2, 2, 5, true, false, 0},
+		{2, 65, 129, 2, 1, 16, true, true, 0},
+		{1, 1, 20, 4, 4, 64, true, true, 0},
+		{2, 9, 9, 2, 2, 33, false, true, 0},
+		{1, 9, 9, 1, 1, 4, false, false, 1},
+		{1, 200, 200, 2, 1, 8, false, false, 70},
+		{2, 65, 195, 2, 2, 8, true, true, 64},
+		{1, 1, 150, 2, 1, 8, true, false, 20},
 	}
 	eachLevel(t, func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(fmt.Sprint(c), func(t *testing.T) {
 				r := newSource(12)
-				a := AttentionInput{Batch: c.b, Queries: c.l, Keys: c.s, Heads: c.hq, KVHeads: c.hkv, Dim: c.dh, Scale: float32(1 / math.Sqrt(float64(c.dh)))}
+				a := AttentionInput{Batch: c.b, Queries: c.l, Keys: c.s, Heads: c.hq, KVHeads: c.hkv, Dim: c.dh, Scale: float32(1 / math.Sqrt(float64(c.dh))), Window: c.window}
 				a.QLayout = DenseHeads(c.l, c.hq, c.dh)
 				a.KLayout = DenseHeads(c.s, c.hkv, c.dh)
 				capacity := c.s
