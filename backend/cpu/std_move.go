@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/backend/cpu/kernel"
@@ -26,7 +27,7 @@ func init() {
 }
 
 func runDropout(_ *Device, c *backend.Call) error {
-	if t := c.Input(2); t.Present() && t.Data[0] != 0 {
+	if t := c.Input(2); t.Present() && t.Data[0] != 0 && !dropsNothing(c.Input(1)) {
 		return fmt.Errorf("operator Dropout in training mode is not supported: its randomness is not reproducible")
 	}
 	copy(c.Out[0].Data, c.In[0].Data)
@@ -36,6 +37,11 @@ func runDropout(_ *Device, c *backend.Call) error {
 		}
 	}
 	return nil
+}
+
+// dropsNothing reports whether a ratio is given and 0.
+func dropsNothing(ratio *backend.Tensor) bool {
+	return ratio.Present() && !slices.ContainsFunc(ratio.Data, func(b byte) bool { return b != 0 })
 }
 
 // strides are the distances of neighbours along each axis of a dense tensor.

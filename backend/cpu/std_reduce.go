@@ -134,7 +134,8 @@ func sumFast(d *Device, c *backend.Call, w walk) bool {
 	return true
 }
 
-// reduceAny folds in float64; integers, whose sums must be exact, in int64.
+// reduceAny folds floats in float64, and integers in their own type where the result is one
+// of sums, products or comparisons.
 func reduceAny(c *backend.Call, w walk, r reducing) error {
 	switch c.In[0].DType {
 	case graph.Float32:
@@ -142,24 +143,97 @@ func reduceAny(c *backend.Call, w walk, r reducing) error {
 	case graph.Float64:
 		reduceFloats[float64](c, w, r)
 	case graph.Int64:
-		reduceFloats[int64](c, w, r)
+		reduceIntegers[int64](c, w, r)
 	case graph.Int32:
-		reduceFloats[int32](c, w, r)
+		reduceIntegers[int32](c, w, r)
 	case graph.Int8:
-		reduceFloats[int8](c, w, r)
+		reduceIntegers[int8](c, w, r)
 	case graph.Uint8:
-		reduceFloats[uint8](c, w, r)
+		reduceIntegers[uint8](c, w, r)
 	case graph.Uint32:
-		reduceFloats[uint32](c, w, r)
+		reduceIntegers[uint32](c, w, r)
 	case graph.Uint64:
-		reduceFloats[uint64](c, w, r)
+		reduceIntegers[uint64](c, w, r)
+	case graph.Bool: // any and all
+		if c.Node.Op != "ReduceMax" && c.Node.Op != "ReduceMin" {
+			return unsupported(c)
+		}
+		start := map[string]uint8{"ReduceMax": 0, "ReduceMin": 1}[c.Node.Op]
+		_, fold, _ := integerFold[uint8](c.Node.Op)
+		foldIntegers(c, w, start, fold)
 	default:
 		return unsupported(c)
 	}
 	return nil
 }
 
-// target is, for every element of the input in order, its place in the result.
+type integer interface {
+	int8 | int32 | int64 | uint8 | uint32 | uint64
+}
+
+// reduceIntegers stays in the integers' type, where sums beyond 2⁵³ are exact, but for
+// operators that divide or take roots and logarithms.
+func reduceIntegers[T integer](c *backend.Call, w walk, r reducing) {
+	start, fold, ok := integerFold[T](c.Node.Op)
+	if !ok {
+		reduceFloats[T](c, w, r)
+		return
+	}
+	foldIntegers(c, w, start, fold)
+}
+
+// integerFold is the start of a reduction and how it takes one more element.
+func integerFold[T integer](op string) (start T, fold func(a, x T) T, ok bool) {
+	lowest, highest := limits[T]()
+	switch op {
+	case "ReduceSum":
+		return 0, func(a, x T) T { return a + x }, true
+	case "ReduceProd":
+		return 1, func(a, x T) T { return a * x }, true
+	case "ReduceSumSquare":
+		return 0, func(a, x T) T { return a + x*x }, true
+	case "ReduceL1":
+		return 0, func(a, x T) T {
+			if x < 0 {
+				x = -x
+			}
+			return a + x
+		}, true
+	case "ReduceMax":
+		return lowest, func(a, x T) T { return max(a, x) }, true
+	case "ReduceMin":
+		return highest, func(a, x T) T { return min(a, x) }, true
+	}
+	return 0, nil, false
+}
+
+// limits are the smallest and the largest value of a type.
+func limits[T integer]() (lowest, highest T) {
+	if ones := ^T(0); ones > 0 {
+		return 0, ones
+	}
+	highest = 1
+	for highest<<1 > 0 {
+		highest = highest<<1 | 1
+	}
+	return -highest - 1, highest
+}
+
+func foldIntegers[T integer](c *backend.Call, w walk, start T, fold func(a, x T) T) {
+	x, y := backend.As[T](c.In[0]), backend.As[T](c.Out[0])
+	for i := range y {
+		y[i] = start
+	}
+	l := w.layout()
+	l.each(0, len(x), func(at, n int, off, step [3]int) {
+		for k := range n {
+			to := off[0] + k*step[0]
+			y[to] = fold(y[to], x[at+k])
+		}
+	})
+}
+
+// layout is, for every element of the input in order, its place in the result.
 func (w *walk) layout() layout {
 	var steps [maxAxes]int
 	step := 1

@@ -15,8 +15,12 @@ import (
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/backend/eval"
 	"github.com/moezoo/moezoo/graph"
-	_ "github.com/moezoo/moezoo/graph/op" // the operator table
+	zoo "github.com/moezoo/moezoo/graph/onnx" // with the operator table
 )
+
+// opset is what onnx-go assumes of every file: it never reads the version. Nodes of later
+// forms that no older one resembles, with inputs in place of attributes, are taken as well.
+const opset = 10
 
 // Backend is an onnx-go computation backend: decode a model into it, set the inputs, run.
 type Backend struct {
@@ -111,10 +115,6 @@ func translate(op onnx.Operation) (graph.Attrs, error) {
 			return nil, fmt.Errorf("attribute %s of type %T", name, v)
 		}
 	}
-	switch op.Name {
-	case "Softmax", "LogSoftmax", "Hardmax": // one matrix before opset 13, axis 1 by default
-		return nil, errors.New("its form before opset 13")
-	}
 	return attrs, nil
 }
 
@@ -152,7 +152,12 @@ func (b *Backend) run(s step) error {
 		n.Inputs = append(n.Inputs, g.Input(name, t.DType, graph.Dims(shape...)))
 		inputs[name] = t
 	}
-	axesToInput(g, n)
+	for len(n.Inputs) > 0 && n.Inputs[len(n.Inputs)-1] == nil {
+		n.Inputs = n.Inputs[:len(n.Inputs)-1] // absent, or made up by onnx-go where there is none
+	}
+	if err := zoo.Upgrade(g, n, opset); err != nil {
+		return &onnx.ErrNotImplemented{Operator: n.Op, Message: err.Error()}
+	}
 	names := make([]string, len(s.out))
 	for i := range names {
 		names[i] = fmt.Sprintf("out%d", i)
@@ -174,16 +179,4 @@ func (b *Backend) run(s step) error {
 		}
 	}
 	return nil
-}
-
-// axesToInput moves the attributes that opset 13 and later have as inputs.
-func axesToInput(g *graph.Graph, n *graph.Node) {
-	attribute := map[string]string{"Squeeze": "axes", "Unsqueeze": "axes", "Split": "split"}[n.Op]
-	if strings.HasPrefix(n.Op, "Reduce") {
-		attribute = "axes"
-	}
-	if v, ok := n.Attrs[attribute].([]int64); ok && len(n.Inputs) == 1 {
-		delete(n.Attrs, attribute)
-		n.Inputs = append(n.Inputs, g.Int64s(v...))
-	}
 }

@@ -14,11 +14,18 @@ import (
 	"github.com/owulveryck/onnx-go/backend/testbackend"
 	_ "github.com/owulveryck/onnx-go/backend/testbackend/onnx" // registers the cases
 	"gorgonia.org/tensor"
+
+	"github.com/moezoo/moezoo/graph"
 )
 
-// TestKit runs onnx-go's own cases. None may fail, and those that are skipped are on a
-// committed list that can only shrink. Six of those name operators that we have, but hold
-// integer inputs or results as float32 (Size, Slice, TopK) or mix types (Mod).
+// mistyped are cases of operators that we have whose data the kit holds in another type than
+// the operator's: integer inputs or results as float32 (Size, Slice, TopK), or two types
+// (Mod).
+var mistyped = []string{"TestSize", "TestSizeExample", "TestSliceEndOutOfBounds", "TestSliceNeg", "TestTopK", "TestModBroadcast"}
+
+// TestKit runs onnx-go's own cases. None may fail, and those of operators that are not in
+// our table are on a committed list that can only shrink; so is Scan, whose body onnx-go
+// does not read.
 func TestKit(t *testing.T) {
 	raw, err := os.ReadFile("testdata/skipped.txt")
 	if err != nil {
@@ -26,7 +33,7 @@ func TestKit(t *testing.T) {
 	}
 	listed := strings.Fields(string(raw))
 	var skipped []string
-	pass := 0
+	pass, wrong := 0, 0
 	for _, make := range testbackend.GetAllRegisteredTests() {
 		c := make()
 		err := runCase(c)
@@ -36,18 +43,21 @@ func TestKit(t *testing.T) {
 			t.Errorf("%s passes: take it off the list", c.Title)
 		case err == nil:
 			pass++
+		case slices.Contains(mistyped, c.Title):
+			wrong++
 		case errors.As(err, &no):
 			skipped = append(skipped, c.Title)
 			if !known {
 				t.Errorf("%s is skipped, but not listed: %v", c.Title, err)
 			}
-		case known:
-			skipped = append(skipped, c.Title)
+			if _, err := graph.Lookup("", c.OpType); err == nil && c.OpType != "Scan" {
+				t.Errorf("%s is skipped, although %s is in the table: %v", c.Title, c.OpType, no)
+			}
 		default:
 			t.Errorf("%s (%s): %v", c.Title, c.OpType, err)
 		}
 	}
-	t.Logf("%d cases pass, %d are skipped", pass, len(skipped))
+	t.Logf("%d cases pass, %d are skipped, %d hold data of the wrong type", pass, len(skipped), wrong)
 	if out := os.Getenv("MOEZOO_KIT_SKIPPED"); out != "" {
 		sort.Strings(skipped)
 		if err := os.WriteFile(out, []byte(strings.Join(skipped, "\n")+"\n"), 0o666); err != nil {

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/onnx/file"
@@ -39,19 +40,13 @@ func ReadBytes(data []byte) (*File, error) {
 	return FromProto(m, nil)
 }
 
-// Versions of the standard operators in which those of the table mean what they do at
-// version 18, but for changed below. Attributes that a later version brought are refused by
-// name.
+// Versions of the standard operators that are read: those of the table mean what they do at
+// version 18, once Upgrade has seen them. Attributes that a later version brought are
+// refused by name.
 const (
 	oldestOpset = 1
 	newestOpset = 28
 )
-
-// changed names the operators that had another form before a version.
-var changed = map[string]int64{
-	"Softmax": 13, "LogSoftmax": 13, "Squeeze": 13, "Unsqueeze": 13, "ReduceSum": 13, "Split": 13, "Clip": 11, "Pad": 11, "Slice": 10, "TopK": 10,
-	"Dropout": 12, "Gemm": 9, "Scan": 9, "Loop": 11, "If": 11, "CumSum": 11, "OneHot": 9, "Cast": 9, "Constant": 9,
-}
 
 // FromProto is Read for a message.
 func FromProto(m *pb.ModelProto, ext *file.External) (*File, error) {
@@ -176,7 +171,10 @@ func (d *decoder) node(n *pb.NodeProto) error {
 	}
 	node := &graph.Node{Name: n.Name, Domain: domain, Op: n.OpType, Inputs: in, Attrs: attrs}
 	if domain == "" {
-		if err := d.upgrade(node); err != nil {
+		if err := Upgrade(d.g, node, d.opset); err != nil {
+			return err
+		}
+		if err := d.checkAttributes(node); err != nil {
 			return err
 		}
 	}
@@ -191,15 +189,17 @@ func (d *decoder) node(n *pb.NodeProto) error {
 	return nil
 }
 
-// upgrade rewrites a node of an older opset to the form of opset 18: axes of reductions
-// moved from an attribute to an input.
-func (d *decoder) upgrade(n *graph.Node) error {
-	if since := changed[n.Op]; d.opset < since {
-		return &Unsupported{fmt.Sprintf("node %.80q: operator %s of opset %d, whose form changed at %d,", n.Name, n.Op, d.opset, since)}
+// checkAttributes refuses attributes that the operator does not have in the table: those of
+// a version newer than ours, or much older.
+func (d *decoder) checkAttributes(n *graph.Node) error {
+	entry, err := graph.Lookup(n.Domain, n.Op)
+	if err != nil {
+		return err
 	}
-	if axes, ok := n.Attrs["axes"].([]int64); ok && d.opset < 18 && len(n.Op) > 6 && n.Op[:6] == "Reduce" {
-		delete(n.Attrs, "axes")
-		n.Inputs = append(n.Inputs[:1], d.g.Int64s(axes...))
+	for _, name := range n.Attrs.Names() {
+		if !slices.ContainsFunc(entry.Attrs, func(a graph.Attr) bool { return a.Name == name }) {
+			return &Unsupported{fmt.Sprintf("node %.80q: attribute %.80q of operator %s at opset %d", n.Name, name, n.Op, d.opset)}
+		}
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ func init() {
 		Outputs: []graph.Arg{{Name: "y", Doc: "shape of x"}},
 		Attrs: []graph.Attr{
 			{Name: "to", Kind: graph.IntAttr, Doc: "number of the element type in ONNX", Required: true},
+			{Name: "saturate", Kind: graph.IntAttr, Doc: "without effect here: it is about 8-bit floats"},
+			{Name: "round_mode", Kind: graph.StringAttr, Doc: "without effect here: it is about 8-bit floats"},
 		},
 		Infer: func(c *graph.Infer) error {
 			to := graph.DType(c.Int("to", 0))

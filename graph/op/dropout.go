@@ -8,7 +8,7 @@ func init() {
 		Inputs: []graph.Arg{
 			{Name: "x", Doc: "any shape"},
 			{Name: "ratio", Doc: "scalar, without effect here", Optional: true},
-			{Name: "training_mode", Doc: "bool scalar, must be false", Optional: true},
+			{Name: "training_mode", Doc: "bool scalar, must be false unless the ratio is 0", Optional: true},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "shape of x"}, {Name: "mask", Doc: "bool, all true", Optional: true}},
 		Attrs:   []graph.Attr{{Name: "seed", Kind: graph.IntAttr, Doc: "without effect here"}},
