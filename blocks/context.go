@@ -39,7 +39,7 @@ type Context struct {
 	Layer int // absolute index of the layer being built
 
 	keptLength Value // see kept
-	routed     []routed
+	routed     []*routed
 	metrics    []Metric
 	updates    []StateUpdate
 }

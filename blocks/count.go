@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/moezoo/moezoo/graph"
@@ -34,9 +35,8 @@ func (m Model) Count(context int64) (Counts, error) {
 		n, _ := p.Value.Shape().Elements().Int()
 		active := n
 		for _, r := range b.routed {
-			layer := strings.TrimSuffix(r.name, "router")
-			if k, ok := r.expert.Dim(1).Int(); ok && strings.HasPrefix(p.Value.Name, layer+"experts/") {
-				active = n / r.experts * k
+			if slices.ContainsFunc(r.scopes, func(scope string) bool { return strings.HasPrefix(p.Value.Name, scope) }) {
+				active = n / r.experts * r.k
 			}
 		}
 		c.Total += n

@@ -80,6 +80,16 @@ func Cases() []Case {
 			return one(op.Combine(rows, input(g, "weight", s[0], s[1]), d))
 		})
 	}
+	for _, s := range [][4]int64{{1, 1, 1, 4}, {7, 3, 2, 5}, {40, 4, 9, 16}} { // T, E, C, D
+		add("ScatterRows", func(g *graph.Graph) []*graph.Value {
+			ids := make([]int64, s[1]*s[2])
+			for i := range ids {
+				ids[i] = int64(i) % s[2] * 3 % s[0] // no token twice for one expert, some for several
+			}
+			token := g.Const("token", graph.Ints([]int{int(s[1]), int(s[2])}, ids...))
+			return one(op.ScatterRows(input(g, "rows", s[1]*s[2], s[3]), token, input(g, "like", s[0], 2)))
+		})
+	}
 	add("CrossEntropy", func(g *graph.Graph) []*graph.Value {
 		return one(op.CrossEntropy(input(g, "logits", 4, 9), g.Const("target", graph.Ints([]int{4}, 0, 8, op.IgnoreTarget, 3))))
 	})

@@ -6,5 +6,6 @@ import "github.com/moezoo/moezoo/plugins"
 
 // Provider serves the built-in routers.
 func Provider() plugins.Provider {
-	return plugins.NewProvider("routers", "1.0.0", Switch, TopK, Hash, Random)
+	return plugins.NewProvider("routers", "1.0.0",
+		Switch, TopK, GShard, NoisyTopK, Sigmoid, Sinkhorn, Hash, Random, Constant)
 }
