@@ -117,3 +117,21 @@ func softmaxTopK(g *golden, names importer.Names, config string) error {
 	b.check()
 	return nil
 }
+
+func qwen2MoE(g *golden) error {
+	d, e, k := g.int("d_model"), g.int("n_experts"), g.int("top_k")
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": k, "width": g.int("d_ff")}
+	router := g.function("router", "topk", fmt.Sprintf(`{"renormalize":%v}`, g.bool("norm_topk_prob")), dims)
+	m := blocks.MoE{DModel: d, Experts: e, Router: router, Expert: g.function("expert", "swiglu", `{}`, dims), Shared: g.shared(d, g.int("shared_d_ff"))}
+	b := newBlockTest(g, importer.Qwen2MoE, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		return []output{{"y", m.Forward(c, x), nil}}
+	})
+	b.check()
+	return nil
+}
+
+// shared is a shared SwiGLU expert behind a gate.
+func (g *golden) shared(d, width int64) *blocks.Shared {
+	return &blocks.Shared{Expert: g.function("expert", "swiglu", `{}`, map[string]int64{"d_model": d, "width": width}), Gated: true}
+}

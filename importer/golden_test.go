@@ -128,7 +128,7 @@ var families = []family{
 	{"mamba2_lm", unsupported},
 	{"statespaces_mamba2", unsupported},
 	{"ssd_minimal", unsupported},
-	{"qwen2moe", unsupported},
+	{"qwen2moe", qwen2MoE},
 	{"s4d", unsupported},
 	{"jamba_mamba", unsupported},
 	{"hf_falcon_mamba", unsupported},

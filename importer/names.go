@@ -144,6 +144,17 @@ func JambaMoE(param string, experts int) (Source, bool) {
 	return gatedMoE("router.weight", "experts.%d.gate_proj.weight", "experts.%d.up_proj.weight", "experts.%d.down_proj.weight", param, experts)
 }
 
+// Qwen2MoE is transformers' Qwen2MoeSparseMoeBlock.
+func Qwen2MoE(param string, experts int) (Source, bool) {
+	if name, ok := strings.CutPrefix(param, "shared/"); ok {
+		return Source{[]string{"shared_expert." + name + "_proj.weight"}, Transposed}, true
+	}
+	if param == "shared_gate.weight" {
+		return Source{[]string{"shared_expert_gate.weight"}, Transposed}, true
+	}
+	return gatedMoE("gate.weight", "experts.%d.gate_proj.weight", "experts.%d.up_proj.weight", "experts.%d.down_proj.weight", param, experts)
+}
+
 func gatedMoE(router, gate, up, down, param string, experts int) (Source, bool) {
 	switch param {
 	case "router/router":
@@ -184,8 +195,32 @@ func Llama(param string, experts int) (Source, bool) {
 		return Source{[]string{prefix + "mlp." + name + "_proj.weight"}, Transposed}, true
 	}
 	s, ok := MixtralMoE(strings.TrimPrefix(rest, "moe/"), experts)
-	for j := range s.Names {
-		s.Names[j] = prefix + "block_sparse_moe." + s.Names[j]
+	return s.under(prefix + "block_sparse_moe."), ok
+}
+
+// Qwen2MoELM is transformers' Qwen2MoeForCausalLM: as Llama but for the experts, and with
+// biases of queries, keys and values.
+func Qwen2MoELM(param string, experts int) (Source, bool) {
+	i, rest, ok := layerOf(param)
+	if !ok {
+		return Llama(param, experts)
 	}
-	return s, ok
+	prefix := fmt.Sprintf("model.layers.%d.", i/2)
+	if name, ok := strings.CutPrefix(rest, "attention/"); ok && strings.HasSuffix(name, ".bias") {
+		return Source{[]string{prefix + "self_attn." + name}, Plain}, true
+	}
+	if name, ok := strings.CutPrefix(rest, "moe/"); ok {
+		s, ok := Qwen2MoE(name, experts)
+		return s.under(prefix + "mlp."), ok
+	}
+	return Llama(param, experts)
+}
+
+// under is the source with a prefix before its tensors' names.
+func (s Source) under(prefix string) Source {
+	names := make([]string, len(s.Names))
+	for i, name := range s.Names {
+		names[i] = prefix + name
+	}
+	return Source{names, s.Layout}
 }

@@ -1,8 +1,6 @@
 package zoo
 
 import (
-	"fmt"
-
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/plugins"
@@ -84,20 +82,4 @@ func feedForward(x *recipe.FF, d int64, path string, f function) (blocks.Block, 
 	}
 	expert, err := f(plugins.ExpertKind, x.Expert, map[string]int64{"d_model": d, "width": x.Width}, extra, path+".expert")
 	return blocks.FeedForward{DModel: d, Expert: expert}, err
-}
-
-func (m *Model) moe(x *recipe.MoE, path string, f function) (blocks.Block, error) {
-	d := m.Recipe.DModel
-	router, err := f(plugins.RouterKind, x.Router, map[string]int64{"d_model": d, "experts": x.Experts, "top_k": x.TopK, "vocabulary": m.Recipe.Vocabulary.Size}, nil, path+".router")
-	if err != nil {
-		return nil, err
-	}
-	if !router.Capabilities.Causal {
-		return nil, m.Recipe.ErrorAt(path+".router", fmt.Sprintf("router %s looks at later tokens, which a causal model must not", x.Router.Name), "choose a router that zoo list shows as causal")
-	}
-	expert, err := f(plugins.ExpertKind, x.Expert, map[string]int64{"d_model": d, "width": x.Width}, nil, path+".expert")
-	return blocks.MoE{
-		DModel: d, Experts: x.Experts, Router: router, Expert: expert, CapacityFactor: x.CapacityFactor,
-		CapacityPerRow: x.CapacityScope == recipe.PerRow, PassThrough: x.Overflow == recipe.PassThrough,
-	}, err
 }

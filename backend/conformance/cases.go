@@ -87,7 +87,8 @@ func Cases() []Case {
 				ids[i] = int64(i) % s[2] * 3 % s[0] // no token twice for one expert, some for several
 			}
 			token := g.Const("token", graph.Ints([]int{int(s[1]), int(s[2])}, ids...))
-			return one(op.ScatterRows(input(g, "rows", s[1]*s[2], s[3]), token, input(g, "like", s[0], 2)))
+			like := g.Const("like", graph.Floats([]int{int(s[0])}, make([]float32, s[0])...))
+			return one(op.ScatterRows(input(g, "rows", s[1]*s[2], s[3]), token, like))
 		})
 	}
 	add("CrossEntropy", func(g *graph.Graph) []*graph.Value {

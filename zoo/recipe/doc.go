@@ -18,7 +18,8 @@
 //	                window: none, scale: auto, qk_norm: none, gate: false, bias: false}
 //	  - ff:        {expert: relu, width: 3x, bias: false}
 //	  - moe:       {router: switch, experts: 8, top_k: 1, expert: relu, width: 3x,
-//	                capacity_factor: 0, capacity_scope: batch, overflow: zero}
+//	                capacity_factor: 0, capacity_scope: batch, overflow: zero,
+//	                shared: none, routed_scale: 1, allow_future: false}
 //	  - parallel:  [{mamba: {}}, {moe: {router: switch, experts: 8, expert: relu, width: 3x}}]
 //	norm: layernorm                     # layernorm | rmsnorm | {kind, eps, bias, zero_centred}, of every block
 //	norm_placement: pre                 # pre: before the block | post: behind the sum | sandwich: before and behind the block
@@ -26,7 +27,7 @@
 //	head: {tied: false, bias: false, soft_cap: none}
 //	multiplier: {embedding: 1, residual: 1, logits: 1}   # embedding: sqrt_d_model for its root
 //	init: mamba_ssm                     # mamba_ssm | paper
-//	balance: per_layer_sum              # per_layer_sum | all_layers_mean
+//	balance: per_layer_sum              # per_layer_sum | all_layers_mean | per_sequence
 //	train: {optimizer: adamw, lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1,
 //	        decay: groups, clip: 1, schedule: cosine, warmup: 1%, cooldown: 20%, final_fraction: 0.1,
 //	        steps: 1000, batch: 16, context: 256, accumulate: 1, seed: 0,
@@ -36,6 +37,10 @@
 // rope is none for no positions, window how many tokens each sees, scale what multiplies the
 // scores (auto: head_dim^−½), qk_norm a norm of each head of q and k; bias is true, false or
 // qkv.
+//
+// shared is none or {experts: 1, width: 3x, expert: relu, gate: false}: an expert that every
+// token passes besides; latent: WIDTH lets the routed experts work between two projections;
+// allow_future: true takes routers that look at later tokens.
 //
 // router and expert name a plugin's variant, short ("switch") or qualified
 // ("provider/switch"); {use: switch, balance: 0.02} adds options, which only the plugin's

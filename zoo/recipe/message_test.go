@@ -54,9 +54,13 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		"attention: {heads: 4, kv_heads: 4, head_dim: 8, rope: none, window: 16, scale: 0.5, qk_norm: {kind: rmsnorm, eps: 1e-05, bias: false, zero_centred: true}, gate: true, bias: qkv}")
 	expectLayer(t, "ff: {expert: gelu, width: 1.5x}", "ff: {expert: gelu, width: 48, bias: false}")
 	expectLayer(t, "moe: {router: mine/topk, experts: 4, top_k: 2, expert: swiglu, width: 100}",
-		"moe: {router: mine/topk, experts: 4, top_k: 2, expert: swiglu, width: 100, capacity_factor: 0, capacity_scope: batch, overflow: zero}")
+		"moe: {router: mine/topk, experts: 4, top_k: 2, expert: swiglu, width: 100, capacity_factor: 0, capacity_scope: batch, overflow: zero, shared: none, routed_scale: 1, allow_future: false}")
+	expectLayer(t, "moe: {router: sigmoid, width: 8, shared: {experts: 2}, routed_scale: 2.5, latent: 0.5x, allow_future: true}",
+		"moe: {router: sigmoid, experts: 8, top_k: 1, expert: relu, width: 8, capacity_factor: 0, capacity_scope: batch, overflow: zero, shared: {experts: 2, width: 8, expert: relu, gate: false}, routed_scale: 2.5, latent: 16, allow_future: true}")
+	expectLayer(t, "moe: {width: 8, shared: {width: 24, expert: {use: swiglu, bias: true}, gate: true}}",
+		"moe: {router: switch, experts: 8, top_k: 1, expert: relu, width: 8, capacity_factor: 0, capacity_scope: batch, overflow: zero, shared: {experts: 1, width: 24, expert: {use: swiglu, bias: true}, gate: true}, routed_scale: 1, allow_future: false}")
 	expectLayer(t, "moe: {router: {use: switch, z: [1, two], balance: 1e-2, 'odd key': {n: null}}, width: 3x}",
-		`moe: {router: {use: switch, balance: 1e-2, "odd key": {"n": null}, z: [1, "two"]}, experts: 8, top_k: 1, expert: relu, width: 96, capacity_factor: 0, capacity_scope: batch, overflow: zero}`)
+		`moe: {router: {use: switch, balance: 1e-2, "odd key": {"n": null}, z: [1, "two"]}, experts: 8, top_k: 1, expert: relu, width: 96, capacity_factor: 0, capacity_scope: batch, overflow: zero, shared: none, routed_scale: 1, allow_future: false}`)
 }
 
 func TestMessagesSayWhereWhatAndTheNearestChoice(t *testing.T) {
@@ -64,7 +68,7 @@ func TestMessagesSayWhereWhatAndTheNearestChoice(t *testing.T) {
 		`a.yaml:4:27: moe has no key "expert_count"
    4 |   - moe: {router: switch, expert_count: 8}
      |                           ^~~~~~~~~~~~
-hint: known: router, experts, top_k, expert, width, capacity_factor, capacity_scope, overflow, shared`)
+hint: known: router, experts, top_k, expert, width, capacity_factor, capacity_scope, overflow, shared, routed_scale, latent, allow_future`)
 	expectRecipeError(t, "name: a\nd_model: 32\nlayers:\n  - moe: {router: switch, experst: 8, width: 3x}\n",
 		`a.yaml:4:27: moe has no key "experst"
    4 |   - moe: {router: switch, experst: 8, width: 3x}

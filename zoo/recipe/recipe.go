@@ -104,10 +104,12 @@ const (
 // Balance says how the auxiliary losses of several layers become one.
 type Balance string
 
-// Balances: the sum of each layer's loss, or one loss over all layers' tokens together.
+// Balances: the sum of each layer's loss, one loss over all layers' tokens together, or the
+// sum of each layer's mean over sequences, each balanced by itself.
 const (
 	PerLayerSum   Balance = "per_layer_sum"
 	AllLayersMean Balance = "all_layers_mean"
+	PerSequence   Balance = "per_sequence"
 )
 
 // Train is the optimiser, its schedule, and how often to look and save.

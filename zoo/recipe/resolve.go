@@ -47,7 +47,7 @@ func resolve(tree *node) (*Recipe, error) {
 	out.Head = readHead(r, s.get("head"), tree.at)
 	out.Multiplier = readMultiplier(r, s.get("multiplier"), tree.at, out.DModel)
 	out.Init = choice(s, "init", InitMambaSSM, InitMambaSSM, InitPaper)
-	out.Balance = choice(s, "balance", PerLayerSum, PerLayerSum, AllLayersMean)
+	out.Balance = choice(s, "balance", PerLayerSum, PerLayerSum, AllLayersMean, PerSequence)
 	layers := s.get("layers")
 	switch {
 	case layers == nil:
