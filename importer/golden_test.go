@@ -135,7 +135,7 @@ var families = []family{
 	{"hf_gpt2", unsupported},
 	{"hf_gpt_neox", unsupported},
 	{"hf_jamba", unsupported},
-	{"hf_qwen2_moe", unsupported},
+	{"hf_qwen2_moe", hfQwen2MoE},
 }
 
 func unsupported(*golden) error { return errUnsupported }
