@@ -21,6 +21,8 @@
 //	                capacity_factor: 0, capacity_scope: batch, overflow: zero,
 //	                shared: none, routed_scale: 1, allow_future: false}
 //	  - parallel:  [{mamba: {}}, {moe: {router: switch, experts: 8, expert: relu, width: 3x}}]
+//	blocks: {M: mamba, "*": {attention: {}}, E: [{moe: {width: 3x}}]}   # instead of layers: what the
+//	pattern: MEMEM*E                    # letters of a pattern stand for, a layer or a list of them
 //	norm: layernorm                     # layernorm | rmsnorm | {kind, eps, bias, zero_centred}, of every block
 //	norm_placement: pre                 # pre: before the block | post: behind the sum | sandwich: before and behind the block
 //	final_norm: true                    # true (as norm) | false | a norm
@@ -47,6 +49,9 @@
 // schema can check: use Recipe.ErrorAt to point at what it refuses. width counts
 // in numbers or in multiples of d_model ("3x"); warm-up and cool-down count in steps or in
 // per cent of all steps.
+//
+// A pattern is a word of letters, each an entry of blocks, or a list of entries' names. The
+// patterns that hybrid models are published with fit in unchanged.
 //
 // With extends, mappings are merged key by key; lists and single values replace what was
 // there. name is never inherited.

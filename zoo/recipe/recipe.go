@@ -10,8 +10,10 @@ type Recipe struct {
 	DModel     int64
 	Positions  int64   // learned absolute positions up to this length; 0 for none
 	Repeat     int64   // how often Layers is stacked
-	Layers     []Layer // the written list
-	Norm       Norm    // of every block
+	Layers     []Layer // the written list, or what the pattern stands for
+	Blocks     []Named // what the names of the pattern stand for; nil for written layers
+	Pattern    []string
+	Norm       Norm // of every block
 	Placement  Placement
 	FinalNorm  *Norm // before the head; nil for none
 	Head       Head
