@@ -38,12 +38,11 @@ type liftedValue struct {
 	kind liftKind
 }
 
-// forward maps rows [R, D] to the experts' outputs [R, D'], with parameters under a scope;
-// nil after a mistake.
-func (l lifted) forward(scope string, rows Value) Value {
+// forward maps rows [R, D] to the experts' outputs [R, D]; nil after a mistake.
+func (l lifted) forward(rows Value) Value {
 	g, fn := l.c.G, l.c.form(l.expert)
 	env := map[*graph.Value]liftedValue{fn.Inputs[0]: {rows, perToken}}
-	done := g.Scope(scope)
+	done := g.Scope("experts")
 	defer done()
 	for i, p := range l.expert.Params {
 		init := graph.Init{Scheme: p.Init.Scheme, Args: map[string]float64{"experts": float64(l.experts)}}
