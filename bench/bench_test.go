@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,21 +17,25 @@ import (
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
+func build(name string, settings ...string) (*zoo.Model, error) {
+	r, err := recipe.Load(name, settings...)
+	if err != nil {
+		return nil, err
+	}
+	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	return zoo.Build(context.Background(), r, h)
+}
+
 // TestARunMeasuresEveryPart says nothing of times, which differ from machine to machine.
 func TestARunMeasuresEveryPart(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures the machine")
 	}
-	r, err := recipe.Load("moe-mamba-debug")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	m, err := zoo.Build(context.Background(), r, h)
+	m, err := build("moe-mamba-debug")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,12 +45,17 @@ func TestARunMeasuresEveryPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Rows) != len(bench.Parts) || report.Peak.GFLOPS <= 0 || report.Peak.ReadGBPS <= 0 {
+	if len(report.Rows) != len(bench.Parts)-1 || len(report.Operators) == 0 || report.Peak.GFLOPS <= 0 || report.Peak.ReadGBPS <= 0 {
 		t.Errorf("%+v", report)
 	}
 	for _, row := range report.Rows {
-		if !(row.Best > 0 && row.Best <= row.Median && row.Median <= row.Worst && row.TokensPerS > 0 && row.GFLOPS > 0) {
+		if !(row.Best > 0 && row.Best <= row.Median && row.Median <= row.Worst && row.TokensPerS > 0 && row.GFLOPS > 0 && row.Memory > 0) {
 			t.Errorf("%+v", row)
+		}
+	}
+	for _, o := range report.Operators {
+		if !(o.Best > 0 && o.Best <= o.Median && o.Median <= o.Worst && o.GBPS > 0 && o.Nanoseconds > 0) {
+			t.Errorf("%+v", o)
 		}
 	}
 	operators := map[string]bool{}
@@ -81,6 +91,39 @@ func TestARunMeasuresEveryPart(t *testing.T) {
 	for _, x := range bench.Compare(report, old) {
 		if x.Faster != 1 || x.Clear {
 			t.Errorf("a report beside itself: %+v", x)
+		}
+	}
+}
+
+// TestGrowthChangesTheRecipe takes the parts whose extents a small model passes quickly.
+func TestGrowthChangesTheRecipe(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures the machine")
+	}
+	var asked []string
+	change := func(settings ...string) (*zoo.Model, error) {
+		asked = append(asked, strings.Join(settings, " "))
+		return build("moe-mamba-debug", settings...)
+	}
+	m, err := build("moe-mamba-debug")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := cpu.New(2)
+	defer d.Close()
+	report, err := bench.Run(context.Background(), m, d, bench.Options{Parts: []string{"experts", "layers"}, Repeats: 1, Prompt: 1, Change: change}, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"repeat=1", "repeat=2", "repeat=4", "repeat=8", "layers.moe.experts=8", "layers.moe.experts=16", "layers.moe.experts=32", "layers.moe.experts=64"}; !slices.Equal(asked, want) {
+		t.Errorf("measured %v", asked)
+	}
+	if len(report.Curves) != 2 || len(report.Rows) != 8 {
+		t.Fatalf("%+v", report)
+	}
+	for _, c := range report.Curves {
+		if len(c.Extents) != 4 || c.Ratio != c.Median[3]/c.Median[0] || c.Off < 0 {
+			t.Errorf("%+v", c)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // maxReport bounds a report that is read.
@@ -26,7 +27,7 @@ func ReadReport(path string) (*Report, error) {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return nil, fmt.Errorf("%s: is no report: %w", path, err)
 	}
-	if len(r.Rows) == 0 {
+	if len(r.Rows)+len(r.Operators) == 0 {
 		return nil, fmt.Errorf("%s: is no report: it has no rows", path)
 	}
 	return &r, nil
@@ -44,8 +45,8 @@ type Ratio struct {
 // Compare lists the rows that both reports have.
 func Compare(now, before *Report) []Ratio {
 	var out []Ratio
-	for _, r := range now.Rows {
-		for _, old := range before.Rows {
+	for _, r := range slices.Concat(now.Rows, now.Operators) {
+		for _, old := range slices.Concat(before.Rows, before.Operators) {
 			if r.Name == old.Name && r.Median > 0 {
 				out = append(out, Ratio{Name: r.Name, Faster: old.Median / r.Median, Clear: r.Best > old.Worst || r.Worst < old.Best})
 			}

@@ -31,10 +31,7 @@ func newProfile() *profile {
 }
 
 func (p *profile) add(n *graph.Node, took time.Duration) {
-	name := n.Op
-	if n.Domain != "" {
-		name = n.Domain + "." + name
-	}
+	name := operatorName(n)
 	o := p.byOperator[name]
 	if o == nil {
 		o = &Operator{Name: name}
@@ -46,6 +43,13 @@ func (p *profile) add(n *graph.Node, took time.Duration) {
 	p.flops[name] += f
 	p.operations += f
 	p.frames[frame(n, name)] += took
+}
+
+func operatorName(n *graph.Node) string {
+	if n.Domain != "" {
+		return n.Domain + "." + n.Op
+	}
+	return n.Op
 }
 
 // frame is the place of a node in the model: the pass, the layer, its block, the operator.

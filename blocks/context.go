@@ -39,7 +39,7 @@ type Context struct {
 	Layer int // absolute index of the layer being built
 
 	keptLength Value // see kept
-	routed     []routed
+	routed     []*routed
 	metrics    []Metric
 	updates    []StateUpdate
 }
@@ -121,14 +121,6 @@ func (c *Context) Bias(name string, has bool, n int64) Value {
 		return nil
 	}
 	return c.G.Param(name+".bias", graph.Init{Scheme: "zeros"}, false, n)
-}
-
-// convBias adds the bias of a depthwise convolution of k taps over n channels, or nil.
-func (c *Context) convBias(has bool, n, k int64) Value {
-	if !has {
-		return nil
-	}
-	return c.G.Param("conv1d.bias", convInit(k), false, n)
 }
 
 // Linear is x·W (+ bias), x [..., in] → [..., out].

@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/moezoo/moezoo/graph"
@@ -34,9 +35,8 @@ func (m Model) Count(context int64) (Counts, error) {
 		n, _ := p.Value.Shape().Elements().Int()
 		active := n
 		for _, r := range b.routed {
-			layer := strings.TrimSuffix(r.name, "router")
-			if k, ok := r.expert.Dim(1).Int(); ok && strings.HasPrefix(p.Value.Name, layer+"experts/") {
-				active = n / r.experts * k
+			if slices.ContainsFunc(r.scopes, func(scope string) bool { return strings.HasPrefix(p.Value.Name, scope) }) {
+				active = n / r.experts * r.k
 			}
 		}
 		c.Total += n
@@ -78,8 +78,6 @@ func flops(n *graph.Node) int64 {
 		return 2 * size(n.Outputs[0]) * dim(n.Inputs[1], 1)
 	case "SelectiveScan": // exp, three products and two sums per state, and the skip
 		return size(n.Outputs[0]) * (6*dim(n.Inputs[2], 1) + 2)
-	case "SSD": // as the recurrence: two products and a sum per state, and the output's
-		return 5 * size(n.Outputs[0]) * dim(n.Inputs[2], 3)
 	case "Attention": // q·k and p·v over the keys that a query sees
 		l := dim(n.Inputs[0], 1)
 		return 4 * size(n.Inputs[0]) * visible(l, n.Int("window", 0)) / l

@@ -38,11 +38,12 @@ type liftedValue struct {
 	kind liftKind
 }
 
-// forward maps rows [R, D] to the experts' outputs [R, D]; nil after a mistake.
-func (l lifted) forward(rows Value) Value {
+// forward maps rows [R, D] to the experts' outputs [R, D'], with parameters under a scope;
+// nil after a mistake.
+func (l lifted) forward(scope string, rows Value) Value {
 	g, fn := l.c.G, l.c.form(l.expert)
 	env := map[*graph.Value]liftedValue{fn.Inputs[0]: {rows, perToken}}
-	done := g.Scope("experts")
+	done := g.Scope(scope)
 	defer done()
 	for i, p := range l.expert.Params {
 		init := graph.Init{Scheme: p.Init.Scheme, Args: map[string]float64{"experts": float64(l.experts)}}

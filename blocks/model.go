@@ -3,9 +3,11 @@ package blocks
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/plugins"
 )
 
 // Model is a causal language model: an embedding, a stack of residual layers, and a head.
@@ -64,7 +66,7 @@ type Built struct {
 	Metrics []Metric // router metrics
 	Updates []StateUpdate
 
-	routed []routed
+	routed []*routed
 }
 
 // Options say what to build a model for.
@@ -81,12 +83,16 @@ type Options struct {
 // with Targets also "targets" of the same shape, −100 where there is none; in Decode mode
 // "past_length", an int64 scalar, and, where attention has a window, "kept_length", how many
 // earlier tokens its caches hold; when Masked "attention_mask" int64
-// [batch_size, past + sequence_length].
+// [batch_size, past + sequence_length]; with Train, when a router draws random numbers, "rng"
+// int64 [2], a key that differs by micro-batch.
 func (m Model) Build(o Options) (*Built, error) {
 	g := graph.New(m.Name)
 	c := &Context{G: g, Mode: o.Mode, Train: o.Train}
 	tokens := graph.ShapeOf(BatchSize, SequenceLen)
 	c.TokenIDs = g.Input("input_ids", graph.Int64, tokens)
+	if o.Train && m.needsRNG() {
+		c.RNG = g.Input("rng", graph.Int64, graph.ShapeOf(2))
+	}
 	m.past(c, o)
 	h := m.embed(c)
 	layers := Stack(c, m.Layers, h, m.DModel)
@@ -109,6 +115,28 @@ func (m Model) Build(o Options) (*Built, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// Routed is a block that asks routers.
+type Routed interface {
+	Routers() []*plugins.Function
+}
+
+// Routers are the routers of all blocks.
+func (m Model) Routers() []*plugins.Function {
+	var out []*plugins.Function
+	for _, l := range m.Layers {
+		for _, b := range l.Branches {
+			if r, ok := b.Block.(Routed); ok {
+				out = append(out, r.Routers()...)
+			}
+		}
+	}
+	return out
+}
+
+func (m Model) needsRNG() bool {
+	return slices.ContainsFunc(m.Routers(), func(f *plugins.Function) bool { return f.Capabilities.NeedsRNG })
 }
 
 // past adds the inputs that tell where the sequence continues and what is padding.

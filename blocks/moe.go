@@ -9,13 +9,19 @@ import (
 )
 
 // MoE is the Mixture-of-Experts layer, [B, L, D] → [B, L, D]: a router assigns k of E
-// experts to every token, and the experts' outputs are added with the router's weights.
-// Dispatch, expert computation and combination are shared by all routers.
+// experts to every token (or tokens to every expert), and the experts' outputs are added
+// with the router's weights. Dispatch, expert computation and combination are shared by all
+// routers.
 type MoE struct {
 	DModel  int64
 	Experts int64 // E
+	TopK    int64 // k
 	Router  *plugins.Function
 	Expert  *plugins.Function
+
+	Scale  float64 // factor of what the routed experts give; 0 for none
+	Latent int64   // width that the routed experts work in, behind and before a projection; 0 for D
+	Shared *Shared // what every token passes besides; nil for none
 
 	// CapacityFactor limits each expert to ⌊factor·k·T/E⌋ tokens while training; 0 drops
 	// nothing, as evaluation and decoding never do.
@@ -29,142 +35,73 @@ type MoE struct {
 	Kept Value
 }
 
+// Shared is an expert that every token passes, whose result is added to that of the routed
+// ones (arXiv 2401.06066): several shared experts are one of their summed width.
+type Shared struct {
+	Expert *plugins.Function
+	Gated  bool // times σ(x·w), as in Qwen2-MoE
+}
+
+// Routers is the layer's router.
+func (m MoE) Routers() []*plugins.Function { return []*plugins.Function{m.Router} }
+
 // Forward routes, dispatches, computes and combines.
 func (m MoE) Forward(c *Context, x Value) Value {
 	flat := op.Reshape(x, -1, m.DModel) // [T, D]
-	r := m.route(c, flat)
+	r := c.route(m.Router, flat, m.Experts, m.TopK)
 	if r == nil {
 		return x
 	}
-	experts, drops := m.limit(c, x, r)
-	d := op.Dispatch(experts, m.Experts, drops)
-	rows := lifted{c, m.Expert, m.Experts, d}.forward(op.TakeRows(flat, d)) // [R, D]
-	if rows == nil {
+	in := flat
+	if m.Latent > 0 {
+		in = c.Linear("latent_in", flat, m.DModel, m.Latent, false)
+	}
+	limited := m.limit(c, x, r)
+	y := r.through(c, "experts", m.Expert, in)
+	if y == nil {
 		return x
 	}
-	y := op.Combine(rows, r.weight, d)
-	if drops {
-		dropped := op.Cast(op.Less(experts, c.G.Int64(0)), graph.Float32) // [T, k]
-		if m.PassThrough {
-			y = op.Add(y, op.Mul(flat, op.ReduceSum(op.Mul(dropped, r.weight), []int64{1}, true)))
-		}
-		if c.Train {
-			c.Metric("dropped", op.ReduceMean(dropped, nil, false))
-		}
+	if limited {
+		y = m.overflow(c, r, in, y)
 	}
-	m.report(c, d)
+	if m.Latent > 0 {
+		y = op.MatMul(y, c.G.Param("latent_out.weight", residualInit(m.Latent), true, m.Latent, m.DModel))
+	}
+	if m.Scale != 0 && m.Scale != 1 {
+		y = op.Scale(y, m.Scale)
+	}
+	if m.Shared != nil {
+		y = op.Add(y, m.shared(c, flat))
+	}
+	m.report(c, r)
 	return op.ReshapeLike(y, x)
 }
 
-// routed is what a router answered for one layer.
-type routed struct {
-	router         *plugins.Function
-	name           string // scope of the layer
-	experts        int64
-	expert, weight Value            // [T, k]
-	outputs        map[string]Value // all outputs of the function, by name
-}
-
-// route inlines the router's function.
-func (m MoE) route(c *Context, flat Value) *routed {
-	f := m.Router
-	if f.Routing.Kind != plugins.Assign {
-		c.G.Fail(fmt.Errorf("router %s/%s does not assign experts to tokens: this form of routing is not supported yet", f.Provider, f.Variant))
-		return nil
-	}
-	in, err := c.routerInputs(f, flat)
-	if err != nil {
-		c.G.Fail(err)
-		return nil
-	}
-	fn := c.form(f)
-	done := c.G.Scope("router")
-	for _, p := range f.Params {
-		in = append(in, c.G.Param(p.Name, p.Init, p.Decay, p.Shape...))
-	}
-	states := make([]Value, len(f.States))
-	for i, s := range f.States { // kept with the weights, changed once per optimiser step
-		fill := graph.Init{Scheme: "constant", Args: map[string]float64{"value": float64(s.Fill)}}
-		states[i] = c.G.Frozen(s.Name, fill, s.Shape...)
-		in = append(in, states[i])
-	}
+// shared is the shared expert on all tokens [T, D].
+func (m MoE) shared(c *Context, flat Value) Value {
+	done := c.G.Scope("shared")
+	y := FeedForward{DModel: m.DModel, Expert: m.Shared.Expert}.Forward(c, flat)
 	done()
-	out := c.G.Inline(fn, in...)
-	if c.G.Err() != nil {
-		return nil
+	if m.Shared.Gated {
+		y = op.Mul(y, op.Sigmoid(c.Linear("shared_gate", flat, m.DModel, 1, false)))
 	}
-	r := &routed{router: f, name: c.G.Path("router"), experts: m.Experts, outputs: map[string]Value{}}
-	for i, v := range fn.Outputs {
-		r.outputs[v.Name] = out[i]
-	}
-	r.expert, r.weight = r.outputs[f.Routing.First], r.outputs[f.Routing.Second]
-	for i, s := range f.States {
-		if c.Train {
-			c.updates = append(c.updates, StateUpdate{State: states[i], Accumulate: r.outputs[s.Accumulate], Update: s.Update})
-		}
-	}
-	if c.Train {
-		for _, metric := range f.Metrics {
-			c.Metric(metric.Name, r.outputs[metric.Output])
-		}
-	}
-	c.routed = append(c.routed, *r)
-	return r
+	return y
 }
 
-// routerInputs are x and what the router's capabilities ask for.
-func (c *Context) routerInputs(f *plugins.Function, flat Value) ([]Value, error) {
-	in := []Value{flat}
-	if f.Capabilities.NeedsTokenIDs {
-		in = append(in, op.Reshape(c.TokenIDs, -1))
+// limit applies the capacity while training and tells whether there is one.
+func (m MoE) limit(c *Context, x Value, r *routed) bool {
+	switch {
+	case m.Kept != nil:
+		r.first, r.drops = m.Kept, true
+		return true
+	case !c.Train || (m.CapacityFactor == 0 && m.Capacity == 0) || r.assigned() == nil:
+		return false // who claims tokens has a capacity by construction
 	}
-	if f.Capabilities.NeedsPositions {
-		in = append(in, c.positions())
-	}
-	if f.Capabilities.NeedsRNG {
-		if c.RNG == nil {
-			return nil, fmt.Errorf("router %s/%s asks for randomness, which only training gives", f.Provider, f.Variant)
-		}
-		// Each layer gets a key of its own.
-		in = append(in, op.Add(c.RNG, c.G.Int64s(0, int64(c.Layer))))
-	}
-	return in, nil
-}
-
-// positions are the absolute positions of all tokens, int64 [T]. Padding in front does not
-// count.
-func (c *Context) positions() Value {
-	shape := op.ShapeOf(c.TokenIDs)
-	if c.KeyMask != nil {
-		seen := op.Max(op.Sub(op.CumSum(c.KeyMask, 1), c.G.Int64(1)), c.G.Int64(0)) // [B, past+L]
-		if c.Past != nil {
-			from := op.Unsqueeze(c.Past, 0)
-			seen = op.SliceBy(seen, 1, from, op.Add(from, op.Slice(shape, 0, 1, 2)))
-			seen = op.ReshapeTo(seen, shape)
-		}
-		return op.Reshape(seen, -1)
-	}
-	l := op.Squeeze(op.Slice(shape, 0, 1, 2), 0)
-	p := op.Range(c.G.Int64(0), l, c.G.Int64(1)) // [L]
-	if c.Past != nil {
-		p = op.Add(p, c.Past)
-	}
-	return op.Reshape(op.Expand(p, shape), -1)
-}
-
-// limit applies the capacity while training; drops says that assignments may be −1.
-func (m MoE) limit(c *Context, x Value, r *routed) (experts Value, drops bool) {
-	if m.Kept != nil {
-		return m.Kept, true
-	}
-	if !c.Train || (m.CapacityFactor == 0 && m.Capacity == 0) {
-		return r.expert, false
-	}
-	experts = r.expert
+	experts := r.first
 	k, ok := experts.Dim(1).Int()
 	if !ok {
 		c.G.Fail(fmt.Errorf("router %s: the number of experts per token must be fixed, got %v", r.router.Variant, experts.Shape()))
-		return experts, false
+		return false
 	}
 	if m.CapacityPerRow {
 		l, fixed := x.Dim(1).Int()
@@ -178,7 +115,8 @@ func (m MoE) limit(c *Context, x Value, r *routed) (experts Value, drops bool) {
 	} else {
 		experts = op.LimitCapacity(experts, m.Experts, m.CapacityFactor)
 	}
-	return op.Reshape(experts, -1, k), true
+	r.first, r.drops = op.Reshape(experts, -1, k), true
+	return true
 }
 
 // perRow is the assignments as [B, L, k].
@@ -189,11 +127,23 @@ func perRow(c *Context, x, experts Value, l, k int64) Value {
 	return op.ReshapeTo(experts, op.Concat(0, op.Slice(op.ShapeOf(x), 0, 0, 2), c.G.Int64s(k)))
 }
 
+// overflow adds what dropped tokens pass on, and reports their share.
+func (m MoE) overflow(c *Context, r *routed, in, y Value) Value {
+	dropped := op.Cast(op.Less(r.first, c.G.Int64(0)), graph.Float32) // [T, k]
+	if m.PassThrough {
+		y = op.Add(y, op.Mul(in, op.ReduceSum(op.Mul(dropped, r.second), []int64{1}, true)))
+	}
+	if c.Train {
+		c.Metric("dropped", op.ReduceMean(dropped, nil, false))
+	}
+	return y
+}
+
 // report measures how many rows each expert computed, int64 [E].
-func (m MoE) report(c *Context, d op.Dispatched) {
+func (m MoE) report(c *Context, r *routed) {
 	if !c.Train {
 		return
 	}
-	load := op.Sub(op.Slice(d.Offsets, 0, 1, m.Experts+1), op.Slice(d.Offsets, 0, 0, m.Experts))
-	c.Metric("load", load)
+	offsets := r.dispatch(c).Offsets
+	c.Metric("load", op.Sub(op.Slice(offsets, 0, 1, m.Experts+1), op.Slice(offsets, 0, 0, m.Experts)))
 }

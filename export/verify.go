@@ -67,6 +67,7 @@ type Verifier struct {
 	Reference  Reference
 	Vocabulary int
 	Seed       uint64
+	Whole      bool // compare whole sequences only: the model looks at later tokens
 }
 
 // Run makes every check: prefill at many shapes, token by token, split at a random place,
@@ -81,6 +82,9 @@ func (v *Verifier) Run(ctx context.Context, progress func(done, total int)) ([]C
 	}
 	for _, token := range []int64{0, int64(v.Vocabulary) - 1} {
 		jobs = append(jobs, func() (Check, error) { return v.prefill(ctx, "equal tokens", 1, 40, repeated(token, 40)) })
+	}
+	if v.Whole {
+		return v.judge(jobs, progress)
 	}
 	jobs = append(jobs,
 		func() (Check, error) { return v.pieces(ctx, "token by token", 2, 20, ones(20), rng) },
@@ -97,8 +101,12 @@ func (v *Verifier) Run(ctx context.Context, progress func(done, total int)) ([]C
 // of it, and padding.
 func (v *Verifier) Quick(ctx context.Context, name string) ([]Check, error) {
 	rng := rand.New(rand.NewPCG(v.Seed, 78))
+	whole := func() (Check, error) { return v.prefill(ctx, name, 2, 33, random(rng, 66, v.Vocabulary)) }
+	if v.Whole {
+		return v.judge([]job{whole}, nil)
+	}
 	return v.judge([]job{
-		func() (Check, error) { return v.prefill(ctx, name, 2, 33, random(rng, 66, v.Vocabulary)) },
+		whole,
 		func() (Check, error) { return v.pieces(ctx, name+", in pieces", 2, 12, []int{5, 1, 1, 5}, rng) },
 		func() (Check, error) {
 			c, err := v.padded(ctx, rng)

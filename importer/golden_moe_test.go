@@ -117,3 +117,46 @@ func softmaxTopK(g *golden, names importer.Names, config string) error {
 	b.check()
 	return nil
 }
+
+func qwen2MoE(g *golden) error {
+	d, e, k := g.int("d_model"), g.int("n_experts"), g.int("top_k")
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": k, "width": g.int("d_ff")}
+	router := g.function("router", "topk", fmt.Sprintf(`{"renormalize":%v}`, g.bool("norm_topk_prob")), dims)
+	m := blocks.MoE{DModel: d, Experts: e, Router: router, Expert: g.function("expert", "swiglu", `{}`, dims), Shared: g.shared(d, g.int("shared_d_ff"))}
+	b := newBlockTest(g, importer.Qwen2MoE, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		return []output{{"y", m.Forward(c, x), nil}}
+	})
+	b.check()
+	return nil
+}
+
+// shared is a shared SwiGLU expert behind a gate.
+func (g *golden) shared(d, width int64) *blocks.Shared {
+	return &blocks.Shared{Expert: g.function("expert", "swiglu", `{}`, map[string]int64{"d_model": d, "width": width}), Gated: true}
+}
+
+func hfQwen2MoE(g *golden) error {
+	d, heads, e := g.int("hidden_size"), g.int("num_attention_heads"), g.int("num_experts")
+	g.refuse(map[string]any{
+		"hidden_act": "silu", "rope_scaling": nil, "use_sliding_window": false, "decoder_sparse_step": 1.0,
+		"mlp_only_layers": []any{}, "attention_dropout": 0.0,
+	})
+	n := rms(g.float("rms_norm_eps"), false)
+	attention := blocks.Attention{
+		DModel: d, Heads: heads, KVHeads: g.int("num_key_value_heads"), HeadDim: d / heads,
+		Rope: &op.RopeSpec{Base: g.float("rope_theta"), Dims: d / heads}, Bias: true,
+	}
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": g.int("num_experts_per_tok"), "width": g.int("moe_intermediate_size")}
+	config := fmt.Sprintf(`{"renormalize":%v,"balance":%v}`, g.bool("norm_topk_prob"), g.float("router_aux_loss_coef"))
+	moe := blocks.MoE{
+		DModel: d, Experts: e, Router: g.function("router", "topk", config, dims), Expert: g.function("expert", "swiglu", `{}`, dims),
+		Shared: g.shared(d, g.int("shared_expert_intermediate_size")),
+	}
+	m := blocks.Model{Name: "qwen2_moe", Vocabulary: g.int("vocab_size"), DModel: d, FinalNorm: &n, TiedHead: g.bool("tie_word_embeddings"), Balance: blocks.AllLayersMean}
+	for range g.int("num_hidden_layers") {
+		m.Layers = append(m.Layers, blocks.Layer{Branches: []blocks.Branch{{Name: "attention", Norm: n, Block: attention}}}, blocks.Layer{Branches: []blocks.Branch{{Name: "moe", Norm: n, Block: moe}}})
+	}
+	languageModel(g, m, importer.Qwen2MoELM, int(e))
+	return nil
+}

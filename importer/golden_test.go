@@ -124,18 +124,18 @@ var families = []family{
 	{"jamba_moe", jambaMoE},
 	{"hf_mixtral", hfLlama},
 	{"hf_llama", hfLlama},
-	{"mamba2_block", mamba2Block},
-	{"mamba2_lm", mamba2LM},
-	{"statespaces_mamba2", mamba2LM},
-	{"ssd_minimal", ssdMinimal},
-	{"qwen2moe", unsupported},
+	{"mamba2_block", unsupported},
+	{"mamba2_lm", unsupported},
+	{"statespaces_mamba2", unsupported},
+	{"ssd_minimal", unsupported},
+	{"qwen2moe", qwen2MoE},
 	{"s4d", unsupported},
 	{"jamba_mamba", unsupported},
 	{"hf_falcon_mamba", unsupported},
 	{"hf_gpt2", unsupported},
 	{"hf_gpt_neox", unsupported},
 	{"hf_jamba", unsupported},
-	{"hf_qwen2_moe", unsupported},
+	{"hf_qwen2_moe", hfQwen2MoE},
 }
 
 func unsupported(*golden) error { return errUnsupported }
@@ -233,7 +233,7 @@ func mambaBlock(g *golden) error {
 		return []output{{"y", m.Forward(c, x), nil}}
 	})
 	b.check()
-	return stepBlock(g, m, m.DModel, m.DConv)
+	return stepBlock(g, m)
 }
 
 func mambaModel(g *golden, embedding string, eps float64) blocks.Model {

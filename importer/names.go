@@ -26,12 +26,12 @@ type Source struct {
 // not have.
 type Names func(param string, experts int) (s Source, ok bool)
 
-// mambaTensors are the tensors of Mamba and Mamba-2 mixers, the same in all projects.
+// mambaTensors are the mixer's tensors, the same in all projects.
 func mambaTensors(prefix, name string) (Source, bool) {
 	switch name {
 	case "in_proj.weight", "x_proj.weight", "dt_proj.weight", "out_proj.weight":
 		return Source{[]string{prefix + name}, Transposed}, true
-	case "conv1d.weight", "conv1d.bias", "dt_proj.bias", "A_log", "D", "in_proj.bias", "out_proj.bias", "dt_bias", "norm.weight":
+	case "conv1d.weight", "conv1d.bias", "dt_proj.bias", "A_log", "D", "in_proj.bias", "out_proj.bias":
 		return Source{[]string{prefix + name}, Plain}, true
 	}
 	return Source{}, false
@@ -66,7 +66,7 @@ func Mamba(embedding string) Names {
 		case rest == "norm/weight":
 			return Source{[]string{fmt.Sprintf("backbone.layers.%d.norm.weight", i)}, Plain}, true
 		}
-		return mambaTensors(fmt.Sprintf("backbone.layers.%d.mixer.", i), strings.TrimPrefix(strings.TrimPrefix(rest, "mamba/"), "mamba2/"))
+		return mambaTensors(fmt.Sprintf("backbone.layers.%d.mixer.", i), strings.TrimPrefix(rest, "mamba/"))
 	}
 }
 
@@ -144,6 +144,17 @@ func JambaMoE(param string, experts int) (Source, bool) {
 	return gatedMoE("router.weight", "experts.%d.gate_proj.weight", "experts.%d.up_proj.weight", "experts.%d.down_proj.weight", param, experts)
 }
 
+// Qwen2MoE is transformers' Qwen2MoeSparseMoeBlock.
+func Qwen2MoE(param string, experts int) (Source, bool) {
+	if name, ok := strings.CutPrefix(param, "shared/"); ok {
+		return Source{[]string{"shared_expert." + name + "_proj.weight"}, Transposed}, true
+	}
+	if param == "shared_gate.weight" {
+		return Source{[]string{"shared_expert_gate.weight"}, Transposed}, true
+	}
+	return gatedMoE("gate.weight", "experts.%d.gate_proj.weight", "experts.%d.up_proj.weight", "experts.%d.down_proj.weight", param, experts)
+}
+
 func gatedMoE(router, gate, up, down, param string, experts int) (Source, bool) {
 	switch param {
 	case "router/router":
@@ -184,8 +195,32 @@ func Llama(param string, experts int) (Source, bool) {
 		return Source{[]string{prefix + "mlp." + name + "_proj.weight"}, Transposed}, true
 	}
 	s, ok := MixtralMoE(strings.TrimPrefix(rest, "moe/"), experts)
-	for j := range s.Names {
-		s.Names[j] = prefix + "block_sparse_moe." + s.Names[j]
+	return s.under(prefix + "block_sparse_moe."), ok
+}
+
+// Qwen2MoELM is transformers' Qwen2MoeForCausalLM: as Llama but for the experts, and with
+// biases of queries, keys and values.
+func Qwen2MoELM(param string, experts int) (Source, bool) {
+	i, rest, ok := layerOf(param)
+	if !ok {
+		return Llama(param, experts)
 	}
-	return s, ok
+	prefix := fmt.Sprintf("model.layers.%d.", i/2)
+	if name, ok := strings.CutPrefix(rest, "attention/"); ok && strings.HasSuffix(name, ".bias") {
+		return Source{[]string{prefix + "self_attn." + name}, Plain}, true
+	}
+	if name, ok := strings.CutPrefix(rest, "moe/"); ok {
+		s, ok := Qwen2MoE(name, experts)
+		return s.under(prefix + "mlp."), ok
+	}
+	return Llama(param, experts)
+}
+
+// under is the source with a prefix before its tensors' names.
+func (s Source) under(prefix string) Source {
+	names := make([]string, len(s.Names))
+	for i, name := range s.Names {
+		names[i] = prefix + name
+	}
+	return Source{names, s.Layout}
 }

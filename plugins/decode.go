@@ -153,18 +153,13 @@ func (f *Function) checkOutputs(fn *graph.Graph, dims map[string]int64, resp *wi
 		return nil
 	}
 	if f.Kind == ExpertKind {
-		return want("y", graph.Float32, graph.Shape{tokens, graph.Const(dims["d_model"])})
+		out := dims["d_model"]
+		if n := dims["d_out"]; n > 0 {
+			out = n
+		}
+		return want("y", graph.Float32, graph.Shape{tokens, graph.Const(out)})
 	}
-	assign := resp.GetAssign()
-	if assign == nil {
-		return fmt.Errorf("this form of routing is not supported yet: a router must assign experts to tokens")
-	}
-	f.Routing = RoutingOutputs{Kind: Assign, First: assign.Expert, Second: assign.Weight}
-	pairs := graph.Shape{tokens, graph.Const(dims["top_k"])}
-	if err := want(assign.Expert, graph.Int64, pairs); err != nil {
-		return err
-	}
-	if err := want(assign.Weight, graph.Float32, pairs); err != nil {
+	if err := f.checkRouting(fn, dims, resp, want); err != nil {
 		return err
 	}
 	for _, l := range f.Losses {
@@ -187,4 +182,40 @@ func (f *Function) checkOutputs(fn *graph.Graph, dims map[string]int64, resp *wi
 		}
 	}
 	return nil
+}
+
+// checkRouting checks the two outputs of the routing itself, in one of its three forms.
+func (f *Function) checkRouting(fn *graph.Graph, dims map[string]int64, resp *wire.BuildResponse, want func(name string, dtype graph.DType, shape graph.Shape) error) error {
+	tokens, experts := graph.Symbol("T"), graph.Const(dims["experts"])
+	var first, second graph.Shape
+	dtype := graph.Int64
+	switch r := resp.Routing.(type) {
+	case *wire.BuildResponse_Assign:
+		f.Routing = RoutingOutputs{Kind: Assign, First: r.Assign.Expert, Second: r.Assign.Weight}
+		first = graph.Shape{tokens, graph.Const(dims["top_k"])}
+		second = first
+	case *wire.BuildResponse_Claim:
+		f.Routing = RoutingOutputs{Kind: Claim, First: r.Claim.Token, Second: r.Claim.Weight}
+		first = graph.Shape{experts, f.extent(fn, r.Claim.Token, 1)}
+		second = first
+	case *wire.BuildResponse_Mix:
+		f.Routing = RoutingOutputs{Kind: Mix, First: r.Mix.Dispatch, Second: r.Mix.Combine}
+		slots := f.extent(fn, r.Mix.Dispatch, 0)
+		if _, even := slots.Div(experts); !even {
+			return fmt.Errorf("output %q has %v slots, which %v experts cannot share evenly", r.Mix.Dispatch, slots, experts)
+		}
+		first, second, dtype = graph.Shape{slots, tokens}, graph.Shape{tokens, slots}, graph.Float32
+	}
+	if err := want(f.Routing.First, dtype, first); err != nil {
+		return err
+	}
+	return want(f.Routing.Second, graph.Float32, second)
+}
+
+// extent is the extent of an output along an axis, 0 when there is none.
+func (f *Function) extent(fn *graph.Graph, output string, axis int) graph.Dim {
+	if i, ok := f.Output(fn, output); ok && fn.Outputs[i].Rank() > axis {
+		return fn.Outputs[i].Dim(axis)
+	}
+	return graph.Const(0)
 }

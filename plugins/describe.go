@@ -56,6 +56,7 @@ func (c Capabilities) List() string {
 		word string
 	}{
 		{c.Causal, "causal"},
+		{!c.Causal, "looks at later tokens"},
 		{c.NeedsTokenIDs, "needs token ids"},
 		{c.NeedsPositions, "needs positions"},
 		{c.NeedsRNG, "needs randomness"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -19,6 +20,7 @@ type Value = *graph.Value
 // Dims are the sizes a variant is built for; those that do not apply are 0.
 type Dims struct {
 	DModel     int64 // width of x
+	DOut       int64 // width of an expert's result: DModel, except inside of a mixer
 	Experts    int64
 	TopK       int64
 	Width      int64 // of an expert
@@ -32,9 +34,11 @@ type Builder struct {
 	Training  bool  // the form used while training is being built
 	TokenIDs  Value // int64 [T], when the variant needs them
 	Positions Value // int64 [T], when the variant needs them
+	RNG       Value // int64 [2], when the variant needs it: a key of its own for each step and layer; only the training form may read it
 
 	params []*wire.Param
-	values []Value
+	states []*wire.State
+	values []Value // of the states
 }
 
 // Init starts of parameters.
@@ -54,7 +58,18 @@ func (b *Builder) Param(name string, init graph.Init, decay bool, shape ...int64
 	for _, k := range args {
 		p.Init.Args = append(p.Init.Args, &wire.Arg{Name: k, Value: init.Args[k]})
 	}
-	b.params, b.values = append(b.params, p), append(b.values, v)
+	b.params = append(b.params, p)
+	return v
+}
+
+// State adds a tensor that training carries along without a gradient, filled with fill at
+// the start; Routing.Update says how it changes.
+func (b *Builder) State(name string, fill float64, shape ...int64) Value {
+	v := b.Graph.Input(name, graph.Float32, graph.Dims(shape...))
+	b.states = append(b.states, &wire.State{
+		Tensor: &wire.TensorSpec{Name: name, Dtype: int32(graph.Float32), Dims: shape}, Fill: fill, Accumulate: wire.Accumulate_ACCUMULATE_SUM,
+	})
+	b.values = append(b.values, v)
 	return v
 }
 
@@ -77,43 +92,6 @@ func (b *Builder) Bias(name string, x Value, has bool, n int64) Value {
 	return op.Add(x, b.Param(name, graph.Init{Scheme: "zeros"}, false, n))
 }
 
-// Routing is what a router answers for every token: k experts, int64 [T, k], and their
-// weights [T, k].
-type Routing struct {
-	Expert, Weight Value
-	losses         []sdkLoss
-	metrics        []namedValue
-	tokens         []namedValue
-}
-
-type sdkLoss struct {
-	namedValue
-	weight float64
-}
-
-type namedValue struct {
-	name string
-	v    Value
-}
-
-// Loss adds an auxiliary loss, a scalar, times weight.
-func (r Routing) Loss(name string, weight float64, v Value) Routing {
-	r.losses = append(r.losses[:len(r.losses):len(r.losses)], sdkLoss{namedValue{name, v}, weight})
-	return r
-}
-
-// Metric reports a scalar while training.
-func (r Routing) Metric(name string, v Value) Routing {
-	r.metrics = append(r.metrics[:len(r.metrics):len(r.metrics)], namedValue{name, v})
-	return r
-}
-
-// PerToken shows the model a value per token, such as "probabilities" [T, E].
-func (r Routing) PerToken(name string, v Value) Routing {
-	r.tokens = append(r.tokens[:len(r.tokens):len(r.tokens)], namedValue{name, v})
-	return r
-}
-
 // Router defines a router with options of type C, a struct with json tags; the tag doc
 // says what a field means, min, max and enum what it may be.
 type Router[C any] struct {
@@ -131,7 +109,7 @@ type Expert[C any] struct {
 	Name, Doc, Paper string
 	Revision         uint32
 	Default          C
-	// Apply maps x [T, d_model] → [T, d_model].
+	// Apply maps x [T, d_model] → [T, d_out].
 	Apply func(b *Builder, x Value, c C, d Dims) Value
 }
 
@@ -193,9 +171,12 @@ func begin[C any](req *wire.BuildRequest, def C) (C, Dims, error) {
 			return c, Dims{}, fmt.Errorf("config: %w", err)
 		}
 	}
-	d := Dims{DModel: req.Dims["d_model"], Experts: req.Dims["experts"], TopK: req.Dims["top_k"], Width: req.Dims["width"], Vocabulary: req.Dims["vocabulary"]}
+	d := Dims{DModel: req.Dims["d_model"], DOut: req.Dims["d_out"], Experts: req.Dims["experts"], TopK: req.Dims["top_k"], Width: req.Dims["width"], Vocabulary: req.Dims["vocabulary"]}
 	if d.DModel < 1 {
 		return c, d, fmt.Errorf("d_model is %d, want at least 1", d.DModel)
+	}
+	if d.DOut == 0 {
+		d.DOut = d.DModel
 	}
 	return c, d, nil
 }
@@ -210,6 +191,9 @@ func newBuilder(name string, training bool, caps Capabilities, d Dims) (*Builder
 	}
 	if caps.NeedsPositions {
 		b.Positions = b.Input("positions", graph.Int64, graph.Shape{tokens})
+	}
+	if caps.NeedsRNG {
+		b.RNG = b.Input("rng", graph.Int64, graph.ShapeOf(2))
 	}
 	return b, x
 }
@@ -237,56 +221,10 @@ func (b *Builder) isOutput(v Value) bool {
 }
 
 func (b *Builder) encode(name string) ([]byte, error) {
+	b.Inputs = slices.DeleteFunc(b.Inputs, func(v Value) bool { return slices.Contains(b.values, v) })
+	b.Inputs = append(b.Inputs, b.values...) // states come last
 	b.Prune()
 	return onnx.EncodeFunction(b.Graph, "zoo.plugin", name)
-}
-
-func (r Router[C]) build(req *wire.BuildRequest) (*wire.BuildResponse, error) {
-	c, d, err := begin(req, r.Default)
-	if err != nil {
-		return nil, err
-	}
-	if d.Experts < 1 || d.TopK < 1 || d.TopK > d.Experts {
-		return nil, fmt.Errorf("top_k = %d of %d experts: want 1 to the number of experts", d.TopK, d.Experts)
-	}
-	resp := &wire.BuildResponse{Routing: &wire.BuildResponse_Assign{Assign: &wire.Assign{Expert: "expert", Weight: "weight"}}}
-	for _, training := range []bool{true, false} {
-		b, x := newBuilder(r.Name, training, r.Capabilities, d)
-		out := r.Route(b, x, c, d)
-		b.output("expert", out.Expert)
-		b.output("weight", out.Weight)
-		losses, metrics, tokens := b.name(out)
-		bytes, err := b.encode(r.Name)
-		if err != nil {
-			return nil, err
-		}
-		if training {
-			resp.Train, resp.Params, resp.Losses, resp.Metrics, resp.TokenOutputs = bytes, b.params, losses, metrics, tokens
-		} else if string(bytes) != string(resp.Train) {
-			resp.Infer = bytes
-		}
-	}
-	return resp, nil
-}
-
-// name makes outputs of losses, metrics and values per token.
-func (b *Builder) name(r Routing) (losses []*wire.AuxLoss, metrics []*wire.Metric, tokens []*wire.TokenOutput) {
-	for _, l := range r.losses {
-		out := "loss_" + l.name
-		b.output(out, l.v)
-		losses = append(losses, &wire.AuxLoss{Name: l.name, Output: out, Weight: l.weight})
-	}
-	for _, m := range r.metrics {
-		out := "metric_" + m.name
-		b.output(out, m.v)
-		metrics = append(metrics, &wire.Metric{Name: m.name, Output: out})
-	}
-	for _, t := range r.tokens {
-		out := "token_" + t.name
-		b.output(out, t.v)
-		tokens = append(tokens, &wire.TokenOutput{Name: t.name, Output: out})
-	}
-	return losses, metrics, tokens
 }
 
 func (e Expert[C]) build(req *wire.BuildRequest) (*wire.BuildResponse, error) {

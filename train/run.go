@@ -248,7 +248,7 @@ func (r *Run) step() (Progress, error) {
 		if err := r.sampler.Fill((int64(step)*int64(r.cfg.Sizes.Accumulate)+int64(micro))*rows, ids, targets); err != nil {
 			return Progress{}, err
 		}
-		if err := r.engine.Accumulate(ctx, micro, [2]int64{int64(r.cfg.Seed), int64(step)}); err != nil {
+		if err := r.engine.Accumulate(ctx, micro, [2]int64{int64(r.cfg.Seed), int64(step*r.cfg.Sizes.Accumulate + micro)}); err != nil {
 			return Progress{}, err
 		}
 	}

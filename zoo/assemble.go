@@ -1,8 +1,6 @@
 package zoo
 
 import (
-	"fmt"
-
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/plugins"
@@ -50,8 +48,6 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 	switch {
 	case b.Mamba != nil:
 		return mamba(b.Mamba, d), nil
-	case b.Mamba2 != nil:
-		return mamba2(b.Mamba2, d), nil
 	case b.Attention != nil:
 		return attention(b.Attention, d), nil
 	case b.FF != nil:
@@ -62,20 +58,6 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 
 func mamba(x *recipe.Mamba, d int64) blocks.Block {
 	return blocks.Mamba{DModel: d, Inner: x.Expand * d, DState: x.DState, DConv: x.DConv, DtRank: x.DtRank, Bias: x.Bias, ConvBias: x.ConvBias}
-}
-
-func mamba2(x *recipe.Mamba2, d int64) blocks.Block {
-	gate := blocks.GatedNorm{NormFirst: x.NormFirst, Eps: x.NormEps}
-	switch x.GatedNorm {
-	case recipe.FullNorm:
-		gate.Groups = 1
-	case recipe.GroupedNorm:
-		gate.Groups = x.Groups
-	}
-	return blocks.Mamba2{
-		DModel: d, Heads: x.Heads, HeadDim: x.HeadDim, Groups: x.Groups, DState: x.DState, DConv: x.DConv, Gate: gate,
-		Bias: x.Bias, ConvBias: x.ConvBias, WideSkip: x.Skip == recipe.PerChannel, DtMin: x.DtLimit[0], DtMax: x.DtLimit[1],
-	}
 }
 
 func attention(x *recipe.Attention, d int64) blocks.Block {
@@ -100,20 +82,4 @@ func feedForward(x *recipe.FF, d int64, path string, f function) (blocks.Block, 
 	}
 	expert, err := f(plugins.ExpertKind, x.Expert, map[string]int64{"d_model": d, "width": x.Width}, extra, path+".expert")
 	return blocks.FeedForward{DModel: d, Expert: expert}, err
-}
-
-func (m *Model) moe(x *recipe.MoE, path string, f function) (blocks.Block, error) {
-	d := m.Recipe.DModel
-	router, err := f(plugins.RouterKind, x.Router, map[string]int64{"d_model": d, "experts": x.Experts, "top_k": x.TopK, "vocabulary": m.Recipe.Vocabulary.Size}, nil, path+".router")
-	if err != nil {
-		return nil, err
-	}
-	if !router.Capabilities.Causal {
-		return nil, m.Recipe.ErrorAt(path+".router", fmt.Sprintf("router %s looks at later tokens, which a causal model must not", x.Router.Name), "choose a router that zoo list shows as causal")
-	}
-	expert, err := f(plugins.ExpertKind, x.Expert, map[string]int64{"d_model": d, "width": x.Width}, nil, path+".expert")
-	return blocks.MoE{
-		DModel: d, Experts: x.Experts, Router: router, Expert: expert, CapacityFactor: x.CapacityFactor,
-		CapacityPerRow: x.CapacityScope == recipe.PerRow, PassThrough: x.Overflow == recipe.PassThrough,
-	}, err
 }

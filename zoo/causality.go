@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/moezoo/moezoo/backend"
@@ -13,28 +14,71 @@ import (
 	"github.com/moezoo/moezoo/plugins"
 )
 
-// checkCausal tests a router that says it is causal: it routes a few random tokens, then
-// the same ones with the later half changed, and every result of the earlier half must
-// keep its bits.
+// checkCausal tests a router that says it is causal, in both of its forms.
 func checkCausal(ctx context.Context, f *plugins.Function, dims map[string]int64) error {
+	for _, fn := range []*graph.Graph{f.Train, f.Infer} {
+		leaks, err := looksAhead(ctx, f, fn, dims)
+		if err != nil {
+			return err
+		}
+		if leaks {
+			return fmt.Errorf("it says that it is causal, but the routing of a token changes with later tokens")
+		}
+	}
+	return nil
+}
+
+// LooksAhead names a router whose inference form looks at later tokens: such a model has no
+// step by step form. It is "" for causal models, and for those that look ahead only while
+// they train.
+func (m *Model) LooksAhead(ctx context.Context) (string, error) {
+	for _, s := range m.Functions {
+		if s.Variant.Kind != plugins.RouterKind || s.Variant.Capabilities.Causal {
+			continue
+		}
+		f, err := s.Function()
+		if err != nil {
+			return "", err
+		}
+		if leaks, err := looksAhead(ctx, f, f.Infer, s.Dims); err != nil || leaks {
+			return s.Provider + "/" + s.Variant.Name, err
+		}
+	}
+	return "", nil
+}
+
+// looksAhead routes a few random tokens, then the same ones with the later half changed
+// several times, and tells whether the routing of the earlier half changes by a bit.
+func looksAhead(ctx context.Context, f *plugins.Function, fn *graph.Graph, dims map[string]int64) (bool, error) {
 	const tokens, kept = 12, 6
 	rng := rand.New(rand.NewPCG(3, 4))
 	d := cpu.New(1)
 	defer d.Close()
-	for _, fn := range []*graph.Graph{f.Train, f.Infer} {
-		in := map[string]*backend.Tensor{}
-		for _, v := range fn.Inputs {
-			shape, ok := v.Shape().Bind(map[string]int64{"T": tokens}).Ints()
-			if !ok {
-				return fmt.Errorf("input %v has an unknown size", v)
-			}
-			in[v.Name] = randomTensor(rng, v, shape, dims)
+	in := map[string]*backend.Tensor{}
+	for _, v := range fn.Inputs {
+		shape, ok := v.Shape().Bind(map[string]int64{"T": tokens}).Ints()
+		if !ok {
+			return false, fmt.Errorf("input %v has an unknown size", v)
 		}
-		e := eval.New(fn, d, eval.Limits{Elements: 1 << 24})
-		before, err := e.Run(ctx, in)
+		in[v.Name] = randomTensor(rng, v, shape, dims)
+	}
+	e := eval.New(fn, d, eval.Limits{Elements: 1 << 24})
+	outcome := func() ([]byte, error) {
+		out, err := e.Run(ctx, in)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		named := map[string]*backend.Tensor{}
+		for i, v := range fn.Outputs {
+			named[v.Name] = out[i]
+		}
+		return routing(f, named[f.Routing.First], named[f.Routing.Second], in["x"], int(dims["experts"]), kept), nil
+	}
+	before, err := outcome()
+	if err != nil {
+		return false, err
+	}
+	for range 8 { // one change alone may happen to leave all choices as they are
 		for _, name := range []string{"x", "token_ids"} {
 			if t := in[name]; t != nil {
 				row := len(t.Data) / tokens
@@ -45,21 +89,46 @@ func checkCausal(ctx context.Context, f *plugins.Function, dims map[string]int64
 				copy(t.Data[kept*row:], other.Data[kept*row:])
 			}
 		}
-		after, err := e.Run(ctx, in)
-		if err != nil {
-			return err
-		}
-		for i, v := range fn.Outputs {
-			if v.Name != f.Routing.First && v.Name != f.Routing.Second {
-				continue
-			}
-			row := len(before[i].Data) / tokens
-			if !bytes.Equal(before[i].Data[:kept*row], after[i].Data[:kept*row]) {
-				return fmt.Errorf("it says that it is causal, but %s of a token changes with later tokens", v.Name)
-			}
+		after, err := outcome()
+		if err != nil || !bytes.Equal(before, after) {
+			return true, err
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// routing is what the first tokens get: their experts and weights, those of the experts that
+// claimed them, or what comes back to them from slots that compute tanh.
+func routing(f *plugins.Function, first, second, x *backend.Tensor, experts, kept int) []byte {
+	tokens := x.Shape[0]
+	switch f.Routing.Kind {
+	case plugins.Claim:
+		weights := make([]float32, tokens*experts)
+		claimed := len(first.I64()) / experts
+		for i, t := range first.I64() {
+			if t >= 0 && int(t) < tokens {
+				weights[int(t)*experts+i/claimed] = second.F32()[i]
+			}
+		}
+		return fmt.Append(nil, weights[:kept*experts])
+	case plugins.Mix:
+		slots, width := first.Shape[0], x.Shape[1]
+		y := make([]float64, kept*width)
+		for s := range slots {
+			for j := range width {
+				in := 0.0
+				for t := range tokens {
+					in += float64(first.F32()[s*tokens+t]) * float64(x.F32()[t*width+j])
+				}
+				for t := range kept {
+					y[t*width+j] += float64(second.F32()[t*slots+s]) * math.Tanh(in)
+				}
+			}
+		}
+		return fmt.Append(nil, y)
+	}
+	row := len(first.Data) / tokens
+	return append(bytes.Clone(first.Data[:kept*row]), second.Data[:kept*len(second.Data)/tokens]...)
 }
 
 func randomTensor(rng *rand.Rand, v *graph.Value, shape []int, dims map[string]int64) *backend.Tensor {

@@ -29,7 +29,7 @@ var mixing = plugins.Expert[struct{}]{
 	},
 }
 
-func init() { plugins.Register(plugins.NewProvider("wrong", "1.0.0", leaky, mixing)) }
+func init() { plugins.Register(plugins.NewProvider("wrong", "1.0.0", leaky, liar, mixing)) }
 
 func TestARouterThatLeaksTheFutureIsCaught(t *testing.T) {
 	for setting, want := range map[string]string{
@@ -47,5 +47,42 @@ func TestARouterThatLeaksTheFutureIsCaught(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "wrong") {
 			t.Errorf("%s: %v, want %q", setting, err, want)
 		}
+	}
+}
+
+// liar says that it is causal and lets experts claim tokens.
+var liar = plugins.Router[struct{}]{
+	Name: "liar", Doc: "claims tokens", Capabilities: plugins.Capabilities{Causal: true},
+	Route: func(b *plugins.Builder, x plugins.Value, _ struct{}, d plugins.Dims) plugins.Routing {
+		scores := op.Transpose(b.Linear("router", x, d.DModel, d.Experts), 1, 0)
+		weight, token := op.TopK(scores, b.Int64s(1), -1, true, true)
+		return plugins.Routing{Token: token, Weight: weight}
+	},
+}
+
+// TestRoutersThatLookAheadMustBeAllowed: expert choice and soft MoE fail the test of causality
+// (26), and are refused unless the recipe allows them; Sinkhorn looks ahead only while it
+// trains.
+func TestRoutersThatLookAheadMustBeAllowed(t *testing.T) {
+	for router, ahead := range map[string]string{"expert-choice": "routers/expert-choice", "soft-moe": "routers/soft-moe", "sinkhorn": "", "switch": ""} {
+		r, err := recipe.Load("moe-mamba-debug", "layers.moe.router="+router)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = zoo.Build(context.Background(), r, newHost(t))
+		if causal := router == "switch"; causal != (err == nil) || !causal && !strings.Contains(err.Error(), "allow_future: true") {
+			t.Errorf("%s: %v", router, err)
+		}
+		m := build(t, "moe-mamba-debug", "layers.moe.router="+router, "layers.moe.allow_future=true")
+		if got, err := m.LooksAhead(context.Background()); err != nil || got != ahead {
+			t.Errorf("%s: in inference %q looks ahead, want %q (%v)", router, got, ahead, err)
+		}
+	}
+	r, err := recipe.Load("moe-mamba-debug", "layers.moe.router=wrong/liar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = zoo.Build(context.Background(), r, newHost(t)); err == nil || !strings.Contains(err.Error(), "changes with later tokens") {
+		t.Errorf("a router that claims tokens and says it is causal: %v", err)
 	}
 }

@@ -135,8 +135,14 @@ func (t *Trained) Evaluate(ctx context.Context, set *data.Set) (*train.Evaluatio
 	return e.Measure(ctx, set)
 }
 
-// Decoder prepares the model to run token by token.
+// Decoder prepares the model to run token by token. A model whose routers look at later
+// tokens has no such form: that is an error.
 func (t *Trained) Decoder(batch int) (*Decoder, error) {
+	if router, err := t.LooksAhead(context.Background()); err != nil {
+		return nil, err
+	} else if router != "" {
+		return nil, fmt.Errorf("%s does not run token by token: router %s looks at later tokens", t.Recipe.Name, router)
+	}
 	return NewDecoder(t.Net, batch, t.device, t.param)
 }
 

@@ -55,13 +55,6 @@ func Cases() []Case {
 			return []*graph.Value{y, state}
 		})
 	}
-	for _, s := range [][6]int64{{1, 1, 2, 3, 1, 4}, {2, 5, 4, 3, 2, 5}, {1, 64, 3, 4, 1, 8}, {2, 131, 4, 4, 4, 3}} { // B, L, H, P, G, N
-		add("SSD", func(g *graph.Graph) []*graph.Value {
-			bc := func(name string) *graph.Value { return input(g, name, s[0], s[1], s[4], s[5]) }
-			y, state := op.SSD(input(g, "x", s[0], s[1], s[2], s[3]), input(g, "neg_decay", s[0], s[1], s[2]), bc("b"), bc("c"), input(g, "past", s[0], s[2], s[3], s[5]), nil)
-			return []*graph.Value{y, state}
-		})
-	}
 	for _, s := range [][7]int64{{1, 1, 1, 1, 1, 4, 0}, {2, 5, 5, 4, 2, 8, 0}, {1, 3, 9, 2, 2, 6, 0}, {1, 20, 20, 3, 1, 16, 0}, {2, 9, 9, 2, 1, 4, 3}, {1, 3, 9, 2, 2, 6, 4}} { // B, L, S, Hq, Hkv, Dh, window
 		add("Attention", func(g *graph.Graph) []*graph.Value {
 			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, nil, op.AttentionSpec{Scale: 0.5, Window: s[6]}))
@@ -85,6 +78,17 @@ func Cases() []Case {
 			rows := op.TakeRows(input(g, "x", s[0], s[3]), d)
 			rows = op.Add(op.GroupedMatMul(rows, input(g, "w", s[2], s[3], 6), d), op.ExpertRows(input(g, "bias", s[2], 6), d))
 			return one(op.Combine(rows, input(g, "weight", s[0], s[1]), d))
+		})
+	}
+	for _, s := range [][4]int64{{1, 1, 1, 4}, {7, 3, 2, 5}, {40, 4, 9, 16}} { // T, E, C, D
+		add("ScatterRows", func(g *graph.Graph) []*graph.Value {
+			ids := make([]int64, s[1]*s[2])
+			for i := range ids {
+				ids[i] = int64(i) % s[2] * 3 % s[0] // no token twice for one expert, some for several
+			}
+			token := g.Const("token", graph.Ints([]int{int(s[1]), int(s[2])}, ids...))
+			like := g.Const("like", graph.Floats([]int{int(s[0])}, make([]float32, s[0])...))
+			return one(op.ScatterRows(input(g, "rows", s[1]*s[2], s[3]), token, like))
 		})
 	}
 	add("CrossEntropy", func(g *graph.Graph) []*graph.Value {

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"fmt"
+
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/backend/cpu/kernel"
 	"github.com/moezoo/moezoo/graph"
@@ -18,6 +20,7 @@ func init() {
 		"SumRows":       {Run: runSumRows},
 		"Combine":       {Run: runCombine},
 		"CombineGrad":   {Run: runCombineGrad},
+		"ScatterRows":   {Run: runScatterRows},
 	})
 }
 
@@ -55,6 +58,23 @@ func runDispatch(_ *Device, c *backend.Call) error {
 		offsets[i] = offsets[i-1]
 	}
 	offsets[0] = 0
+	return nil
+}
+
+// runScatterRows adds rows in their order: a token's sum does not depend on threads.
+func runScatterRows(_ *Device, c *backend.Call) error {
+	rows, token, y := f32(c.Input(0)), c.Input(1).I64(), f32(c.Output(0))
+	tokens, n := c.Output(0).Shape[0], c.Output(0).Shape[1]
+	clear(y)
+	for r, t := range token {
+		if t < 0 || int(t) >= tokens {
+			return fmt.Errorf("token %d of %d", t, tokens)
+		}
+		sum := y[int(t)*n : int(t+1)*n]
+		for i, v := range rows[r*n : (r+1)*n] {
+			sum[i] += v
+		}
+	}
 	return nil
 }
 

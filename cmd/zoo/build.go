@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/train"
 	"github.com/moezoo/moezoo/zoo"
+	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
 // built is what zoo build reports.
@@ -92,19 +94,7 @@ func printBuilt(c *cobra.Command, m *zoo.Model, b *built, full bool) error {
 	line := func(k, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", k, fmt.Sprintf(format, args...)) }
 	t := m.Recipe.Train
 	line("recipe", "%s  (%s)", m.Recipe.Name, m.Recipe.Doc)
-	for i, l := range m.Recipe.Layers {
-		for j, x := range l.Blocks {
-			key := ""
-			if i == 0 && j == 0 {
-				key = fmt.Sprintf("layers, %d times", m.Recipe.Repeat)
-			}
-			mark := ""
-			if l.Parallel() {
-				mark = " (parallel)"
-			}
-			line(key, "%s%s", x, mark)
-		}
-	}
+	printStack(line, m.Recipe)
 	line("parameters", "%s in all, %s active per token", human(b.Counts.Total), human(b.Counts.Active))
 	line("as the paper counts", "%s, %s active: without embedding, head, positions and final norm", human(b.Counts.PaperTotal), human(b.Counts.PaperActive))
 	line("operations per token", "%s in a forward pass at context %d, about three times that to train", human(b.Counts.FLOPs), t.Context)
@@ -119,6 +109,30 @@ func printBuilt(c *cobra.Command, m *zoo.Model, b *built, full bool) error {
 	line("graph", "sha256:%s", b.Counts.Hash)
 	line("recipe hash", "sha256:%s", b.RecipeHash)
 	return w.Flush()
+}
+
+// printStack lists the layers, or the pattern and what its names stand for.
+func printStack(line func(k, format string, args ...any), r *recipe.Recipe) {
+	list := func(key string, layers []recipe.Layer) {
+		for _, l := range layers {
+			mark := ""
+			if l.Parallel() {
+				mark = " (parallel)"
+			}
+			for _, x := range l.Blocks {
+				line(key, "%s%s", x, mark)
+				key = ""
+			}
+		}
+	}
+	if len(r.Pattern) == 0 {
+		list(fmt.Sprintf("layers, %d times", r.Repeat), r.Layers)
+		return
+	}
+	line(fmt.Sprintf("pattern, %d times", r.Repeat), "%s", strings.Join(r.Pattern, ""))
+	for _, b := range r.Blocks {
+		list("  "+b.Name, b.Layers)
+	}
 }
 
 // printPlan lists the steps of a micro-batch.

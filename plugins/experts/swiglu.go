@@ -11,6 +11,6 @@ var SwiGLU = plugins.Expert[Config]{
 	Apply: func(b *plugins.Builder, x plugins.Value, c Config, d plugins.Dims) plugins.Value {
 		gate := b.Bias("gate_bias", b.Linear("gate", x, d.DModel, d.Width), c.Bias, d.Width)
 		up := b.Bias("up_bias", b.Linear("up", x, d.DModel, d.Width), c.Bias, d.Width)
-		return b.Bias("down_bias", b.Project("down", op.Mul(op.SiLU(gate), up), d.Width, d.DModel), c.Bias, d.DModel)
+		return b.Bias("down_bias", b.Project("down", op.Mul(op.SiLU(gate), up), d.Width, d.DOut), c.Bias, d.DOut)
 	},
 }

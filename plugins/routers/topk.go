@@ -9,6 +9,7 @@ import (
 type TopKConfig struct {
 	Softmax     string  `json:"softmax" doc:"softmax over all experts before the choice, or over the chosen ones after it" enum:"before,after"`
 	Renormalize bool    `json:"renormalize" doc:"with softmax before: weights of a token sum to 1"`
+	Bias        bool    `json:"bias" doc:"add a bias to the logits"`
 	Balance     float64 `json:"balance" doc:"weight of the load-balancing loss" min:"0"`
 	ZLoss       float64 `json:"z_loss" doc:"weight of the router z-loss (arXiv:2202.08906)" min:"0"`
 }
@@ -21,7 +22,7 @@ var TopK = plugins.Router[TopKConfig]{
 	Capabilities: plugins.Capabilities{Causal: true},
 	Default:      TopKConfig{Softmax: "before", Renormalize: true, Balance: 0.01},
 	Route: func(b *plugins.Builder, x plugins.Value, c TopKConfig, d plugins.Dims) plugins.Routing {
-		logits := b.Linear("router", x, d.DModel, d.Experts) // [T, E]
+		logits := b.Bias("router_bias", b.Linear("router", x, d.DModel, d.Experts), c.Bias, d.Experts) // [T, E]
 		p := op.Softmax(logits, -1)
 		k := b.Int64s(d.TopK)
 		var weight, expert plugins.Value

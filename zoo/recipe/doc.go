@@ -14,21 +14,22 @@
 //	repeat: 4                           # the layers below, four times
 //	layers:                             # required
 //	  - mamba:     {d_state: 16, d_conv: 4, expand: 2, dt_rank: auto, conv_bias: true, bias: false}
-//	  - mamba2:    {d_state: 128, head_dim: 64, heads: 4, groups: 1, d_conv: 4, expand: 2, gated_norm: grouped,
-//	                norm_first: false, norm_eps: 1e-5, skip: head, dt_limit: none, conv_bias: true, bias: false}
 //	  - attention: {heads: 8, kv_heads: 8, head_dim: 16, rope: {base: 10000, fraction: 1, interleaved: false},
 //	                window: none, scale: auto, qk_norm: none, gate: false, bias: false}
 //	  - ff:        {expert: relu, width: 3x, bias: false}
 //	  - moe:       {router: switch, experts: 8, top_k: 1, expert: relu, width: 3x,
-//	                capacity_factor: 0, capacity_scope: batch, overflow: zero}
+//	                capacity_factor: 0, capacity_scope: batch, overflow: zero,
+//	                shared: none, routed_scale: 1, allow_future: false}
 //	  - parallel:  [{mamba: {}}, {moe: {router: switch, experts: 8, expert: relu, width: 3x}}]
+//	blocks: {M: mamba, "*": {attention: {}}, E: [{moe: {width: 3x}}]}   # instead of layers: what the
+//	pattern: MEMEM*E                    # letters of a pattern stand for, a layer or a list of them
 //	norm: layernorm                     # layernorm | rmsnorm | {kind, eps, bias, zero_centred}, of every block
 //	norm_placement: pre                 # pre: before the block | post: behind the sum | sandwich: before and behind the block
 //	final_norm: true                    # true (as norm) | false | a norm
 //	head: {tied: false, bias: false, soft_cap: none}
 //	multiplier: {embedding: 1, residual: 1, logits: 1}   # embedding: sqrt_d_model for its root
 //	init: mamba_ssm                     # mamba_ssm | paper
-//	balance: per_layer_sum              # per_layer_sum | all_layers_mean
+//	balance: per_layer_sum              # per_layer_sum | all_layers_mean | per_sequence
 //	train: {optimizer: adamw, lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1,
 //	        decay: groups, clip: 1, schedule: cosine, warmup: 1%, cooldown: 20%, final_fraction: 0.1,
 //	        steps: 1000, batch: 16, context: 256, accumulate: 1, seed: 0,
@@ -39,11 +40,18 @@
 // scores (auto: head_dim^−½), qk_norm a norm of each head of q and k; bias is true, false or
 // qkv.
 //
+// shared is none or {experts: 1, width: 3x, expert: relu, gate: false}: an expert that every
+// token passes besides; latent: WIDTH lets the routed experts work between two projections;
+// allow_future: true takes routers that look at later tokens.
+//
 // router and expert name a plugin's variant, short ("switch") or qualified
 // ("provider/switch"); {use: switch, balance: 0.02} adds options, which only the plugin's
 // schema can check: use Recipe.ErrorAt to point at what it refuses. width counts
 // in numbers or in multiples of d_model ("3x"); warm-up and cool-down count in steps or in
 // per cent of all steps.
+//
+// A pattern is a word of letters, each an entry of blocks, or a list of entries' names. The
+// patterns that hybrid models are published with fit in unchanged.
 //
 // With extends, mappings are merged key by key; lists and single values replace what was
 // there. name is never inherited.

@@ -192,6 +192,14 @@ func extended(name string, src []byte, find finder, above map[string]bool) (*nod
 	for _, own := range []string{"name", "extends"} {
 		drop(merged, own)
 	}
+	// Layers replace a pattern, and a pattern replaces layers.
+	if tree.get("layers") != nil {
+		drop(merged, "pattern")
+		drop(merged, "blocks")
+	}
+	if tree.get("pattern") != nil {
+		drop(merged, "layers")
+	}
 	merge(merged, tree)
 	merged.at = tree.at
 	return merged, nil

@@ -48,34 +48,27 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	expectLayer(t, "mamba", "mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 2, conv_bias: true, bias: false}")
 	expectLayer(t, "mamba: {dt_rank: auto}", "mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 2, conv_bias: true, bias: false}")
 	expectLayer(t, "mamba: {dt_rank: 7, bias: true}", "mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 7, conv_bias: true, bias: true}")
-	expectLayer(t, "mamba2: {head_dim: 16}", "mamba2: {d_state: 128, head_dim: 16, heads: 4, groups: 1, d_conv: 4, gated_norm: grouped, norm_first: false, norm_eps: 1e-05, skip: head, dt_limit: none, conv_bias: true, bias: false}")
-	expectLayer(t, "mamba2: {head_dim: 5, heads: 6, groups: 3, d_state: 8, gated_norm: full, skip: channel, dt_limit: [0.01, none]}", "mamba2: {d_state: 8, head_dim: 5, heads: 6, groups: 3, d_conv: 4, gated_norm: full, norm_first: false, norm_eps: 1e-05, skip: channel, dt_limit: [0.01, none], conv_bias: true, bias: false}")
 	expectLayer(t, "attention: {heads: 4}", "attention: {heads: 4, kv_heads: 4, head_dim: 8, rope: {base: 10000, fraction: 1, interleaved: false}, window: none, scale: auto, qk_norm: none, gate: false, bias: false}")
 	expectLayer(t, "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none}", "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none, window: none, scale: auto, qk_norm: none, gate: false, bias: false}")
 	expectLayer(t, "attention: {heads: 4, rope: none, window: 16, scale: 0.5, qk_norm: {kind: rmsnorm, zero_centred: true}, gate: true, bias: qkv}",
 		"attention: {heads: 4, kv_heads: 4, head_dim: 8, rope: none, window: 16, scale: 0.5, qk_norm: {kind: rmsnorm, eps: 1e-05, bias: false, zero_centred: true}, gate: true, bias: qkv}")
 	expectLayer(t, "ff: {expert: gelu, width: 1.5x}", "ff: {expert: gelu, width: 48, bias: false}")
 	expectLayer(t, "moe: {router: mine/topk, experts: 4, top_k: 2, expert: swiglu, width: 100}",
-		"moe: {router: mine/topk, experts: 4, top_k: 2, expert: swiglu, width: 100, capacity_factor: 0, capacity_scope: batch, overflow: zero}")
+		"moe: {router: mine/topk, experts: 4, top_k: 2, expert: swiglu, width: 100, capacity_factor: 0, capacity_scope: batch, overflow: zero, shared: none, routed_scale: 1, allow_future: false}")
+	expectLayer(t, "moe: {router: sigmoid, width: 8, shared: {experts: 2}, routed_scale: 2.5, latent: 0.5x, allow_future: true}",
+		"moe: {router: sigmoid, experts: 8, top_k: 1, expert: relu, width: 8, capacity_factor: 0, capacity_scope: batch, overflow: zero, shared: {experts: 2, width: 8, expert: relu, gate: false}, routed_scale: 2.5, latent: 16, allow_future: true}")
+	expectLayer(t, "moe: {width: 8, shared: {width: 24, expert: {use: swiglu, bias: true}, gate: true}}",
+		"moe: {router: switch, experts: 8, top_k: 1, expert: relu, width: 8, capacity_factor: 0, capacity_scope: batch, overflow: zero, shared: {experts: 1, width: 24, expert: {use: swiglu, bias: true}, gate: true}, routed_scale: 1, allow_future: false}")
 	expectLayer(t, "moe: {router: {use: switch, z: [1, two], balance: 1e-2, 'odd key': {n: null}}, width: 3x}",
-		`moe: {router: {use: switch, balance: 1e-2, "odd key": {"n": null}, z: [1, "two"]}, experts: 8, top_k: 1, expert: relu, width: 96, capacity_factor: 0, capacity_scope: batch, overflow: zero}`)
+		`moe: {router: {use: switch, balance: 1e-2, "odd key": {"n": null}, z: [1, "two"]}, experts: 8, top_k: 1, expert: relu, width: 96, capacity_factor: 0, capacity_scope: batch, overflow: zero, shared: none, routed_scale: 1, allow_future: false}`)
 }
 
 func TestMessagesSayWhereWhatAndTheNearestChoice(t *testing.T) {
-	expectRecipeError(t, "name: a\nd_model: 32\nlayers:\n  - mamba2: {head_dim: 24}\n",
-		`a.yaml:4:13: heads of 24 channels do not divide the inner width 64
-   4 |   - mamba2: {head_dim: 24}
-     |             ^
-hint: give another head_dim, or heads`)
-	expectRecipeError(t, "name: a\nd_model: 32\nlayers:\n  - mamba2: {head_dim: 16, dt_limit: [0.1, 0.01]}\n",
-		`a.yaml:4:44: dt_limit: got 0.01, want 0.1 to 1e+06
-   4 |   - mamba2: {head_dim: 16, dt_limit: [0.1, 0.01]}
-     |                                            ^~~~`)
 	expectRecipeError(t, "name: a\nd_model: 32\nlayers:\n  - moe: {router: switch, expert_count: 8}\n",
 		`a.yaml:4:27: moe has no key "expert_count"
    4 |   - moe: {router: switch, expert_count: 8}
      |                           ^~~~~~~~~~~~
-hint: known: router, experts, top_k, expert, width, capacity_factor, capacity_scope, overflow, shared`)
+hint: known: router, experts, top_k, expert, width, capacity_factor, capacity_scope, overflow, shared, routed_scale, latent, allow_future`)
 	expectRecipeError(t, "name: a\nd_model: 32\nlayers:\n  - moe: {router: switch, experst: 8, width: 3x}\n",
 		`a.yaml:4:27: moe has no key "experst"
    4 |   - moe: {router: switch, experst: 8, width: 3x}

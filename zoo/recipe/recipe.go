@@ -10,8 +10,10 @@ type Recipe struct {
 	DModel     int64
 	Positions  int64   // learned absolute positions up to this length; 0 for none
 	Repeat     int64   // how often Layers is stacked
-	Layers     []Layer // the written list
-	Norm       Norm    // of every block
+	Layers     []Layer // the written list, or what the pattern stands for
+	Blocks     []Named // what the names of the pattern stand for; nil for written layers
+	Pattern    []string
+	Norm       Norm // of every block
 	Placement  Placement
 	FinalNorm  *Norm // before the head; nil for none
 	Head       Head
@@ -104,10 +106,12 @@ const (
 // Balance says how the auxiliary losses of several layers become one.
 type Balance string
 
-// Balances: the sum of each layer's loss, or one loss over all layers' tokens together.
+// Balances: the sum of each layer's loss, one loss over all layers' tokens together, or the
+// sum of each layer's mean over sequences, each balanced by itself.
 const (
 	PerLayerSum   Balance = "per_layer_sum"
 	AllLayersMean Balance = "all_layers_mean"
+	PerSequence   Balance = "per_sequence"
 )
 
 // Train is the optimiser, its schedule, and how often to look and save.

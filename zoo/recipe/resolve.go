@@ -14,7 +14,7 @@ var recipeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // recipeKeys are the keys of a recipe; extends is merged before.
 var recipeKeys = []string{
-	"name", "doc", "paper", "extends", "vocabulary", "d_model", "positions", "repeat", "layers",
+	"name", "doc", "paper", "extends", "vocabulary", "d_model", "positions", "repeat", "layers", "blocks", "pattern",
 	"norm", "norm_placement", "final_norm", "head", "multiplier", "init", "balance", "train", "data",
 }
 
@@ -47,19 +47,11 @@ func resolve(tree *node) (*Recipe, error) {
 	out.Head = readHead(r, s.get("head"), tree.at)
 	out.Multiplier = readMultiplier(r, s.get("multiplier"), tree.at, out.DModel)
 	out.Init = choice(s, "init", InitMambaSSM, InitMambaSSM, InitPaper)
-	out.Balance = choice(s, "balance", PerLayerSum, PerLayerSum, AllLayersMean)
-	layers := s.get("layers")
-	switch {
-	case layers == nil:
-		r.fail(tree.at, "", "the recipe has no layers")
-	case layers.kind != listNode || len(layers.items) == 0:
-		r.fail(layers.at, "write them one per line: - mamba: {}", "layers: got %s, want a list", layers.what())
-	default:
-		for i, n := range layers.items {
-			out.Layers = append(out.Layers, readLayer(r, n, fmt.Sprintf("layers[%d]", i), out.DModel))
-			if out.Placement == PostNorm && out.Layers[i].Parallel() {
-				r.fail(n.at, "", "blocks in parallel need their norms before them: norm_placement post has one behind the sum")
-			}
+	out.Balance = choice(s, "balance", PerLayerSum, PerLayerSum, AllLayersMean, PerSequence)
+	readStack(r, s, out)
+	for _, l := range out.Layers {
+		if r.err == nil && out.Placement == PostNorm && l.Parallel() {
+			r.fail(s.at, "", "blocks in parallel need their norms before them: norm_placement post has one behind the sum")
 		}
 	}
 	out.Train = readTrain(r, s.get("train"), tree.at)
@@ -312,17 +304,7 @@ func (r *Recipe) YAML() []byte {
 	line("init: %s", r.Init)
 	line("balance: %s", r.Balance)
 	line("repeat: %d", r.Repeat)
-	line("layers:")
-	for _, l := range r.Layers {
-		if !l.Parallel() {
-			line("  - %s", l.Blocks[0])
-			continue
-		}
-		line("  - parallel:")
-		for _, x := range l.Blocks {
-			line("      - %s", x)
-		}
-	}
+	r.writeStack(&b)
 	t := r.Train
 	line("train:")
 	line("  {optimizer: %s, lr: %s, betas: [%s, %s], eps: %s, weight_decay: %s, decay: %s, clip: %s,", t.Optimizer, format(t.LR), format(t.Betas[0]), format(t.Betas[1]), format(t.Eps), format(t.WeightDecay), t.Decay, format(t.Clip))

@@ -141,12 +141,22 @@ func (s *setter) walk(n *node, path []step, name string) int {
 		return 1
 	}
 	below := n.get(first.key)
+	if table := n.get("blocks"); below == nil && first.key == "layers" && rest[0].index < 0 && table != nil {
+		count := 0
+		for _, e := range table.entries { // the layers of a pattern
+			count += s.blocks(e.value.layers(), rest)
+		}
+		return count
+	}
 	if below == nil {
 		if first.key == "layers" || rest[0].index >= 0 {
 			return 0
 		}
 		below = &node{kind: mapNode, at: s.at}
 		n.put(first.key, s.at, below)
+	}
+	if name == "blocks" {
+		below.spell()
 	}
 	return s.walk(below, rest, first.key)
 }
@@ -188,6 +198,14 @@ func (s *setter) blocks(list *node, path []step) int {
 		}
 	}
 	return count
+}
+
+// layers is what an entry of a pattern's table lists, be it a single layer.
+func (n *node) layers() *node {
+	if n.kind == listNode {
+		return n
+	}
+	return &node{kind: listNode, at: n.at, items: []*node{n}}
 }
 
 // spell turns a block written as a bare word into a mapping.
@@ -267,11 +285,17 @@ func (n *node) without(other *node) []string {
 
 // blockHint names the blocks that a path through layers could have meant.
 func (s *setter) blockHint(tree *node) string {
-	layers := tree.get("layers")
-	if !strings.HasPrefix(s.key, "layers.") || layers == nil {
+	if !strings.HasPrefix(s.key, "layers.") {
 		return ""
 	}
-	kinds := layers.kinds(nil)
+	var kinds []string
+	if layers := tree.get("layers"); layers != nil {
+		kinds = layers.kinds(nil)
+	} else if table := tree.get("blocks"); table != nil {
+		for _, e := range table.entries {
+			kinds = e.value.layers().kinds(kinds)
+		}
+	}
 	if len(kinds) == 0 {
 		return ""
 	}
