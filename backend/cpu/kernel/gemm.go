@@ -1,19 +1,13 @@
 package kernel
 
-// Block sizes of the matrix product. gemmKC is part of the result's definition:
-// sums are formed over runs of gemmKC terms, which are then added in order.
-// The others only decide what is kept in which cache.
-const (
-	gemmMR = 6   // rows of the micro-kernel
-	gemmNR = 16  // columns of the micro-kernel
-	gemmKC = 256 // terms summed in registers: a 16 KiB panel of B, in L1
-	gemmMC = 96  // rows of A used with one panel of B, in L2
-	gemmNC = 256 // columns of B packed at once, in L2
+// gemmKC is the number of terms summed in registers: a panel of B of that many rows stays in
+// L1. It is part of the result's definition: sums are formed over runs of gemmKC terms, which
+// are then added in order.
+const gemmKC = 256
 
-	// directRows is the largest number of rows for which B is read in place:
-	// packing pays once a panel is used more often than that.
-	directRows = 2 * gemmMR
-)
+// directRows is the largest number of rows for which B is read in place: packing
+// pays once a panel is used more often than that.
+func (s *gemmShape) directRows() int { return 2 * s.mr }
 
 // gemmBlock is a matrix product, and the unit the tile loop works on.
 type gemmBlock struct {
@@ -30,10 +24,11 @@ type gemmBlock struct {
 
 // workspace is the number of float32 values one thread needs for the product.
 func (g *gemmBlock) workspace() int {
-	kc, nc := min(g.k, gemmKC), min(roundUp(g.n, gemmNR), gemmNC)
-	size := gemmMR*gemmNR + kc*nc
+	s := &active.gemm
+	kc, nc := min(g.k, gemmKC), min(roundUp(g.n, s.nr), s.nc)
+	size := s.mr*s.nr + kc*nc
 	if g.ta {
-		size += kc * min(g.m, gemmMC)
+		size += kc * min(g.m, s.mc)
 	}
 	if g.m == 1 { // a gathered vector, and partial sums
 		blocks, _ := vectorBlocks(g.n, g.k)
@@ -43,28 +38,29 @@ func (g *gemmBlock) workspace() int {
 }
 
 // tile computes rows [i0, i1) and columns [j0, j1) on the calling thread; j0 is
-// a multiple of gemmNR. ws has workspace() values.
+// a multiple of nr. ws has workspace() values.
 func (g *gemmBlock) tile(i0, i1, j0, j1 int, ws []float32) {
 	if g.k == 0 {
 		g.zero(i0, i1, j0, j1)
 		return
 	}
-	tmp, ws := ws[:gemmMR*gemmNR], ws[gemmMR*gemmNR:]
+	s := &active.gemm
+	tmp, ws := ws[:s.mr*s.nr], ws[s.mr*s.nr:]
 	kc0 := min(g.k, gemmKC)
 	var pa []float32
 	if g.ta {
-		pa, ws = ws[:kc0*min(g.m, gemmMC)], ws[kc0*min(g.m, gemmMC):]
+		pa, ws = ws[:kc0*min(g.m, s.mc)], ws[kc0*min(g.m, s.mc):]
 	}
-	direct := !g.tb && i1-i0 <= directRows
+	direct := !g.tb && i1-i0 <= s.directRows()
 	for p0 := 0; p0 < g.k; p0 += gemmKC {
 		kc := min(gemmKC, g.k-p0)
-		for jc := j0; jc < j1; jc += gemmNC {
-			je := min(jc+gemmNC, j1)
+		for jc := j0; jc < j1; jc += s.nc {
+			je := min(jc+s.nc, j1)
 			if !direct {
 				g.packB(p0, kc, jc, je, ws)
 			}
-			for ic := i0; ic < i1; ic += gemmMC {
-				ie := min(ic+gemmMC, i1)
+			for ic := i0; ic < i1; ic += s.mc {
+				ie := min(ic+s.mc, i1)
 				if g.ta {
 					g.packA(p0, kc, ic, ie, pa)
 				}
@@ -84,12 +80,13 @@ func (g *gemmBlock) zero(i0, i1, j0, j1 int) {
 	}
 }
 
-// packB copies columns [j0, j1) of kc rows of op(B) into panels of gemmNR
+// packB copies columns [j0, j1) of kc rows of op(B) into panels of nr
 // columns, the last one filled up with zeros.
 func (g *gemmBlock) packB(p0, kc, j0, j1 int, dst []float32) {
-	for j := j0; j < j1; j += gemmNR {
-		d := dst[(j-j0)*kc : (j-j0+gemmNR)*kc]
-		w := min(gemmNR, j1-j)
+	nr := active.gemm.nr
+	for j := j0; j < j1; j += nr {
+		d := dst[(j-j0)*kc : (j-j0+nr)*kc]
+		w := min(nr, j1-j)
 		if g.tb {
 			packPanelT(kc, w, g.b[j*g.ldb+p0:], g.ldb, d)
 		} else {
@@ -100,26 +97,28 @@ func (g *gemmBlock) packB(p0, kc, j0, j1 int, dst []float32) {
 
 // packPanel copies kc rows of w columns into a panel.
 func packPanel(kc, w int, src []float32, ld int, dst []float32) {
-	if w == gemmNR {
-		active.pack(kc, gemmNR, src, ld, dst)
+	nr := active.gemm.nr
+	if w == nr {
+		active.pack(kc, nr, src, ld, dst)
 		return
 	}
 	for p := range kc {
-		row := dst[p*gemmNR : (p+1)*gemmNR]
+		row := dst[p*nr : (p+1)*nr]
 		clear(row[copy(row, src[p*ld:p*ld+w]):])
 	}
 }
 
 // packPanelT is packPanel for a transposed source: w rows of kc values.
 func packPanelT(kc, w int, src []float32, ld int, dst []float32) {
-	if w == gemmNR {
+	nr := active.gemm.nr
+	if w == nr {
 		active.packT(kc, src, ld, dst)
 		return
 	}
 	clear(dst)
 	for j := range w {
 		for p, v := range src[j*ld : j*ld+kc] {
-			dst[p*gemmNR+j] = v
+			dst[p*nr+j] = v
 		}
 	}
 }
@@ -133,13 +132,14 @@ func (g *gemmBlock) packA(p0, kc, i0, i1 int, dst []float32) {
 	}
 }
 
-// panelRows is the height of the next panel: 6, 6, …, with the last two
-// balanced (8 rows are 4+4, since a panel of 2 leaves the multipliers idle).
+// panelRows is the height of the next panel: mr, mr, …, with the last two
+// balanced (of 6, 8 rows are 4+4, since a panel of 2 leaves the multipliers idle).
 func panelRows(left int) int {
+	mr := active.gemm.mr
 	switch {
-	case left >= 2*gemmMR || left == gemmMR:
-		return gemmMR
-	case left > gemmMR:
+	case left >= 2*mr || left == mr:
+		return mr
+	case left > mr:
 		return (left + 1) / 2
 	default:
 		return left
@@ -149,14 +149,14 @@ func panelRows(left int) int {
 // panels runs the micro-kernel over one block of A and one of B.
 func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, direct bool) {
 	acc := g.acc || p0 > 0
-	micro := active.micro
-	for j := j0; j < j1; j += gemmNR {
-		w := min(gemmNR, j1-j)
-		b, bs := pb, gemmNR
+	micro, nr := active.micro, active.gemm.nr
+	for j := j0; j < j1; j += nr {
+		w := min(nr, j1-j)
+		b, bs := pb, nr
 		switch {
 		case !direct:
 			b = pb[(j-j0)*kc:]
-		case w == gemmNR:
+		case w == nr:
 			b, bs = g.b[p0*g.ldb+j:], g.ldb
 		default:
 			packPanel(kc, w, g.b[p0*g.ldb+j:], g.ldb, pb)
@@ -167,10 +167,10 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 			if g.ta {
 				a, ars, acs = pa[(i-i0)*kc:], 1, h
 			}
-			if w == gemmNR {
-				micro(h, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc)
+			if w == nr {
+				micro(h, nr, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc)
 			} else {
-				micro(h, kc, a, ars, acs, b, bs, tmp, gemmNR, false)
+				micro(h, w, kc, a, ars, acs, b, bs, tmp, nr, false)
 				g.storeEdge(tmp, i, h, j, w, acc)
 			}
 			i += h
@@ -180,8 +180,9 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 
 // storeEdge moves the w valid columns of a finished block into C.
 func (g *gemmBlock) storeEdge(tmp []float32, i, h, j, w int, acc bool) {
+	nr := active.gemm.nr
 	for r := range h {
-		src := tmp[r*gemmNR : r*gemmNR+w]
+		src := tmp[r*nr : r*nr+w]
 		dst := g.c[(i+r)*g.ldc+j : (i+r)*g.ldc+j+w]
 		if !acc {
 			copy(dst, src)

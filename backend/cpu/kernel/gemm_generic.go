@@ -1,17 +1,21 @@
 package kernel
 
-// microGeneric computes a rows × 16 block, rows in [1, 6]:
+// genericNR is the number of columns of the portable micro-kernel.
+const genericNR = 16
+
+// microGeneric computes a rows × cols block, rows in [1, 6], cols in [1, 16]
+// rounded up to a multiple of 4:
 //
-//	c[i,j] (+)= Σ_p a[i,p]·b[p,j]     p in [0, kc), j in [0, 16)
+//	c[i,j] (+)= Σ_p a[i,p]·b[p,j]     p in [0, kc), j in [0, cols)
 //
 // with a[i,p] at a[i*ars+p*acs], b[p,j] at b[p*bs+j] and c[i,j] at c[i*ldc+j].
 // The sum of one element runs over p in order and is added to c at the end, so
 // it does not depend on how the product was cut into blocks of rows and columns.
-func microGeneric(rows, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool) {
+func microGeneric(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool) {
 	for i := range rows {
 		ai := a[i*ars:]
-		ci := c[i*ldc : i*ldc+gemmNR]
-		for j := 0; j < gemmNR; j += 4 {
+		ci := c[i*ldc : i*ldc+roundUp(cols, 4)]
+		for j := 0; j < cols; j += 4 {
 			var s0, s1, s2, s3 float32
 			for p := range kc {
 				v := ai[p*acs]
@@ -31,10 +35,10 @@ func microGeneric(rows, kc int, a []float32, ars, acs int, b []float32, bs int, 
 
 // packTGeneric transposes 16 rows of kc values, ld apart, into dst[p*16+i] = src[i*ld+p].
 func packTGeneric(kc int, src []float32, ld int, dst []float32) {
-	for i := range gemmNR {
+	for i := range genericNR {
 		row := src[i*ld : i*ld+kc]
 		for p, v := range row {
-			dst[p*gemmNR+i] = v
+			dst[p*genericNR+i] = v
 		}
 	}
 }

@@ -47,7 +47,7 @@ func GroupedGemm(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, 
 	// Rows per group vary, so tiles are sized for the mean.
 	mean := max(1, int(offsets[groups]-offsets[0])/max(1, groups))
 	_, t.nb = tileSize(p.Threads(), mean, n, k)
-	t.mb, t.cols = tileRows, ceilDiv(n, t.nb)
+	t.mb, t.cols = active.gemm.tileRows(), ceilDiv(n, t.nb)
 	items := 0
 	for e := range groups {
 		items += t.tiles(e)
@@ -133,7 +133,7 @@ func GroupedOuter(p *Pool, groups, rows, n, k int, x, dy []float32, offsets []in
 	g := gemmBlock{ta: true, m: k, n: n, k: rows}
 	t.ws = g.workspace()
 	need(name, "scratch", len(scratch), p.Threads()*t.ws)
-	t.nb, t.mb = min(gemmNC, roundUp(n, gemmNR)), k
+	t.nb, t.mb = min(active.gemm.nc, roundUp(n, active.gemm.nr)), k
 	if p.Threads() > 1 && groups < 4*p.Threads() {
 		t.mb, t.nb = tileSize(ceilDiv(4*p.Threads(), groups), k, n, rows)
 	}

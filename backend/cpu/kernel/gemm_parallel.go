@@ -66,24 +66,25 @@ func (t *gemmTask) Do(item, worker int) {
 
 // tileRows is the largest number of rows of a tile, and what the packing of its part of B
 // is spread over.
-const tileRows = 16 * gemmMC
+func (s *gemmShape) tileRows() int { return 16 * s.mc }
 
 // tileSize picks tiles that are large enough to repay packing and give every
 // thread a few of them. It may look at the number of threads since no result
 // depends on the tiles.
 func tileSize(threads, m, n, k int) (mb, nb int) {
-	mb, nb = min(roundUp(m, gemmMR), tileRows), min(roundUp(n, gemmNR), gemmNC)
+	s := &active.gemm
+	mb, nb = min(roundUp(m, s.mr), s.tileRows()), min(roundUp(n, s.nr), s.nc)
 	if threads == 1 || m*n*k < 1<<15 {
 		return m, nb
 	}
 	for ceilDiv(m, mb)*ceilDiv(n, nb) < 3*threads {
 		switch {
-		case nb > 4*gemmNR:
-			nb = roundUp(nb/2, gemmNR)
-		case mb > gemmMC/2:
-			mb = roundUp(mb/2, gemmMR)
-		case nb > gemmNR:
-			nb = roundUp(nb/2, gemmNR)
+		case nb > 4*s.nr:
+			nb = roundUp(nb/2, s.nr)
+		case mb > s.mc/2:
+			mb = roundUp(mb/2, s.mr)
+		case nb > s.nr:
+			nb = roundUp(nb/2, s.nr)
 		default:
 			return mb, nb
 		}

@@ -17,7 +17,8 @@ type dispatch struct {
 	name string
 
 	// Matrix products.
-	micro func(rows, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool)
+	gemm  gemmShape
+	micro microKernel
 	packT func(kc int, src []float32, ld int, dst []float32)
 	pack  func(kc, width int, src []float32, ld int, dst []float32)
 	gemvN func(y, x, b []float32, ldb int)
@@ -42,9 +43,11 @@ type dispatch struct {
 	shift      func(dst, x []float32, a float32)
 	accumulate func(dst, x, y []float32, a float32)
 
-	// Sequences.
+	// Sequences. scanLanes is the number of channels a scan block holds side by side.
+	scanLanes    int
 	scanForward  func(n, steps int, s scanBlock)
 	scanBackward func(n, steps int, s scanBlock)
+	laneSums     func(dst, src []float32)
 
 	// The machine's peak: a loop in registers, and its operations an iteration.
 	peak    func(iterations int)
@@ -54,12 +57,26 @@ type dispatch struct {
 	adamW func(p, m, v, g []float32, c adamWConsts)
 }
 
-// active is the level in use. It is set once, before main, and by tests.
-var active = chooseLevel(os.Getenv(levelVariable))
+// gemmShape is how a level cuts matrix products. It decides what is kept in which cache, and
+// nothing about results.
+type gemmShape struct {
+	mr, nr int // rows and columns of the micro-kernel
+	mc     int // rows of A used with one panel of B, in L2: a multiple of mr
+	nc     int // columns of B packed at once, in L2: a multiple of nr
+}
 
-// Level names the form of the kernels in use: "generic" or "avx2". The choice
-// is made at start from the processor's features; the environment variable
-// MOEZOO_CPU forces one.
+// microKernel is the form of microGeneric: rows in [1, mr], cols in [1, nr]. It may compute
+// more columns than asked for, up to nr.
+type microKernel = func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool)
+
+// active is the level in use. It is set once, before main, and by tests.
+var active *dispatch
+
+func init() { active = chooseLevel(os.Getenv(levelVariable)) }
+
+// Level names the form of the kernels in use: "generic", "avx2" or "avx512". The
+// choice is made at start from the processor's features; the environment
+// variable MOEZOO_CPU forces one.
 func Level() string { return active.name }
 
 // Levels lists the levels this machine can run, slowest first.

@@ -5,6 +5,7 @@ func newGeneric() *dispatch {
 	return &dispatch{
 		name: "generic",
 
+		gemm:  gemmShape{mr: 6, nr: genericNR, mc: 96, nc: 256},
 		micro: microGeneric, packT: packTGeneric, pack: packGeneric, gemvN: gemvNGeneric, dot: dotGeneric,
 
 		exp: expGeneric, sigmoid: sigmoidGeneric, silu: siluGeneric, softplus: softplusGeneric,
@@ -15,7 +16,7 @@ func newGeneric() *dispatch {
 		sum: sumGeneric, sumSquares: sumSquaresGeneric, max: maxGeneric, dot3: dot3Generic, expSum: expSumGeneric,
 		scaled: scaledGeneric, combine: combineGeneric, shift: shiftGeneric, accumulate: accumulateGeneric,
 
-		scanForward: scanForwardGeneric, scanBackward: scanBackwardGeneric,
+		scanLanes: 8, scanForward: scanForwardGeneric, scanBackward: scanBackwardGeneric, laneSums: laneSumsGeneric,
 
 		adamW: adamWGeneric,
 

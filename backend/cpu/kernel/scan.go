@@ -64,11 +64,11 @@ func (s *ScanInput) layout() scanLayout {
 		panic(fmt.Sprintf("kernel: scan: %d channels do not divide into %d groups", s.Channels, s.Groups))
 	}
 	per := s.Channels / s.Groups
-	return scanLayout{per, ceilDiv(per, scanLanes), ceilDiv(per, scanSpan), ceilDiv(s.Length, ScanChunk)}
+	return scanLayout{per, ceilDiv(per, active.scanLanes), ceilDiv(per, scanSpan), ceilDiv(s.Length, ScanChunk)}
 }
 
 // blockSize is the number of state values of one block.
-func (s *ScanInput) blockSize() int { return s.State * scanLanes }
+func (s *ScanInput) blockSize() int { return s.State * active.scanLanes }
 
 func (s *ScanInput) check(name string) {
 	extents(name, "B, L, D, N, G", s.Batch, s.Length, s.Channels, s.State, s.Groups)
@@ -93,10 +93,11 @@ func ScanCheckpoints(s ScanInput) int {
 }
 
 // tail is the room for copies of rows of a part-empty block: delta, u, y, dy, dDelta, dU.
-const scanTail = 6 * ScanChunk * scanLanes
+func scanTail() int { return 6 * ScanChunk * active.scanLanes }
 
 func (s *ScanInput) forwardWorkspace() int {
-	return scanSpan/scanLanes*(2*s.blockSize()+scanLanes) + scanTail
+	lanes := active.scanLanes
+	return scanSpan/lanes*(2*s.blockSize()+lanes) + scanTail()
 }
 
 // ScanScratch is the scratch of [ScanForward].
@@ -142,23 +143,25 @@ type scanPlace struct {
 }
 
 func (l *scanLayout) place(item, groups int) scanPlace {
+	lanes := active.scanLanes
 	var q scanPlace
 	q.span = item % l.spans
 	q.group = item / l.spans % groups
 	q.batch = item / l.spans / groups
 	first := q.span * scanSpan
 	q.ch, q.width = q.group*l.perGroup+first, min(scanSpan, l.perGroup-first)
-	q.block, q.blocks = q.group*l.blocks+first/scanLanes, ceilDiv(q.width, scanLanes)
+	q.block, q.blocks = q.group*l.blocks+first/lanes, ceilDiv(q.width, lanes)
 	return q
 }
 
 func (t *scanForwardTask) Do(item, worker int) {
+	lanes := active.scanLanes
 	q := t.place(item, t.Groups)
 	ws := t.scratch[worker*t.ws : (worker+1)*t.ws]
 	bs := t.blockSize()
 	a2, ws := ws[:q.blocks*bs], ws[q.blocks*bs:]
 	h, ws := ws[:q.blocks*bs], ws[q.blocks*bs:]
-	skip, tail := ws[:q.blocks*scanLanes], ws[q.blocks*scanLanes:]
+	skip, tail := ws[:q.blocks*lanes], ws[q.blocks*lanes:]
 	t.loadConstants(q, a2, skip)
 	loadState(h, t.H0, q, t.Channels, t.State)
 	for k := range t.chunks {
@@ -181,14 +184,15 @@ func (t *scanForwardTask) Do(item, worker int) {
 
 // steps runs the blocks of one span over at most a chunk of steps.
 func (t *scanForwardTask) steps(q scanPlace, t0, steps int, a2, h, skip, tail []float32) {
+	lanes := active.scanLanes
 	row := (q.batch*t.Length + t0)
 	bc := (row*t.Groups + q.group) * t.State
 	blk := scanBlock{b: t.B[bc:], c: t.C[bc:], bs: t.Groups * t.State}
 	bs := t.blockSize()
 	for i := range q.blocks {
-		at := row*t.Channels + q.ch + i*scanLanes
-		blk.a2, blk.h, blk.skip = a2[i*bs:(i+1)*bs], h[i*bs:(i+1)*bs], skip[i*scanLanes:(i+1)*scanLanes]
-		if w := q.width - i*scanLanes; w < scanLanes {
+		at := row*t.Channels + q.ch + i*lanes
+		blk.a2, blk.h, blk.skip = a2[i*bs:(i+1)*bs], h[i*bs:(i+1)*bs], skip[i*lanes:(i+1)*lanes]
+		if w := q.width - i*lanes; w < lanes {
 			t.partial(&blk, at, w, steps, tail)
 			continue
 		}
@@ -199,33 +203,36 @@ func (t *scanForwardTask) steps(q scanPlace, t0, steps int, a2, h, skip, tail []
 
 // partial runs a block of fewer channels than lanes on copies of its rows.
 func (t *scanForwardTask) partial(blk *scanBlock, at, w, steps int, tail []float32) {
-	const size = ScanChunk * scanLanes
-	blk.delta, blk.u, blk.y, blk.ld = tail[:size], tail[size:2*size], tail[2*size:3*size], scanLanes
+	lanes := active.scanLanes
+	size := ScanChunk * lanes
+	blk.delta, blk.u, blk.y, blk.ld = tail[:size], tail[size:2*size], tail[2*size:3*size], lanes
 	copyLanes(blk.delta, t.Delta[at:], t.Channels, w, steps)
 	copyLanes(blk.u, t.U[at:], t.Channels, w, steps)
 	active.scanForward(t.State, steps, *blk)
 	for r := range steps {
-		copy(t.y[at+r*t.Channels:at+r*t.Channels+w], blk.y[r*scanLanes:])
+		copy(t.y[at+r*t.Channels:at+r*t.Channels+w], blk.y[r*lanes:])
 	}
 }
 
 // copyLanes copies rows of w values into rows of scanLanes, filled up with zeros.
 func copyLanes(dst, src []float32, ld, w, rows int) {
+	lanes := active.scanLanes
 	for r := range rows {
-		d := dst[r*scanLanes : (r+1)*scanLanes]
+		d := dst[r*lanes : (r+1)*lanes]
 		clear(d[copy(d, src[r*ld:r*ld+w]):])
 	}
 }
 
 // loadConstants fills a2 = A·log₂e and skip for the blocks of q, lanes last.
 func (s *ScanInput) loadConstants(q scanPlace, a2, skip []float32) {
+	lanes := active.scanLanes
 	clear(a2)
 	clear(skip)
 	n := s.State
 	for c := range q.width {
-		at := c/scanLanes*n*scanLanes + c%scanLanes
+		at := c/lanes*n*lanes + c%lanes
 		for k, v := range s.A[(q.ch+c)*n : (q.ch+c+1)*n] {
-			a2[at+k*scanLanes] = v * log2E
+			a2[at+k*lanes] = v * log2E
 		}
 		if s.Skip != nil {
 			skip[c] = s.Skip[q.ch+c]
@@ -235,29 +242,31 @@ func (s *ScanInput) loadConstants(q scanPlace, a2, skip []float32) {
 
 // loadState turns rows of src [B, D, N] into blocks, lanes last; nil is zero.
 func loadState(dst, src []float32, q scanPlace, channels, n int) {
+	lanes := active.scanLanes
 	clear(dst)
 	if src == nil {
 		return
 	}
 	for c := range q.width {
-		at := c/scanLanes*n*scanLanes + c%scanLanes
+		at := c/lanes*n*lanes + c%lanes
 		row := (q.batch*channels + q.ch + c) * n
 		for k, v := range src[row : row+n] {
-			dst[at+k*scanLanes] = v
+			dst[at+k*lanes] = v
 		}
 	}
 }
 
 // storeState is the inverse of loadState; a nil dst is not wanted.
 func storeState(dst, src []float32, q scanPlace, channels, n int) {
+	lanes := active.scanLanes
 	if dst == nil {
 		return
 	}
 	for c := range q.width {
-		at := c/scanLanes*n*scanLanes + c%scanLanes
+		at := c/lanes*n*lanes + c%lanes
 		row := dst[(q.batch*channels+q.ch+c)*n : (q.batch*channels+q.ch+c+1)*n]
 		for k := range row {
-			row[k] = src[at+k*scanLanes]
+			row[k] = src[at+k*lanes]
 		}
 	}
 }

@@ -1,8 +1,9 @@
 package kernel
 
 func (s *ScanInput) backwardWorkspace() int {
+	lanes := active.scanLanes
 	b := s.blockSize()
-	return scanSpan/scanLanes*(3*b+2*scanLanes) + scanTail + (2*ScanChunk+1)*b + 2*ScanChunk*b + b
+	return scanSpan/lanes*(3*b+2*lanes) + scanTail() + (2*ScanChunk+1)*b + 2*ScanChunk*b + b
 }
 
 // ScanBackwardScratch is the scratch of [ScanBackward].
@@ -78,6 +79,7 @@ type scanAdjoint struct {
 }
 
 func (t *scanBackwardTask) Do(item, worker int) {
+	lanes := active.scanLanes
 	w := scanAdjoint{scanPlace: t.place(item, t.Groups)}
 	ws := t.scratch[worker*t.ws : (worker+1)*t.ws]
 	take := func(n int) []float32 {
@@ -87,8 +89,8 @@ func (t *scanBackwardTask) Do(item, worker int) {
 	}
 	bs := t.blockSize()
 	w.a2, w.carry, w.dA = take(w.blocks*bs), take(w.blocks*bs), take(w.blocks*bs)
-	w.skip, w.dSkip = take(w.blocks*scanLanes), take(w.blocks*scanLanes)
-	w.hist, w.dBC, w.tail = take((2*ScanChunk+1)*bs), take(2*ScanChunk*bs), take(scanTail)
+	w.skip, w.dSkip = take(w.blocks*lanes), take(w.blocks*lanes)
+	w.hist, w.dBC, w.tail = take((2*ScanChunk+1)*bs), take(2*ScanChunk*bs), take(scanTail())
 	w.zero = take(bs)
 	clear(w.zero)
 	t.loadConstants(w.scanPlace, w.a2, w.skip)
@@ -121,15 +123,14 @@ func (t *scanBackwardTask) chunk(w *scanAdjoint, item, k int) {
 		end = from
 	}
 	part := t.partBC[(item*t.Length+t0)*2*t.State:]
-	for i := range steps * 2 * t.State {
-		v := (*[scanLanes]float32)(w.dBC[i*scanLanes:])
-		part[i] = ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]))
-	}
+	sums := steps * 2 * t.State
+	active.laneSums(part[:sums], w.dBC)
 }
 
 // steps runs the blocks backwards over steps of one document, the first of which is step
 // from of chunk k.
 func (t *scanBackwardTask) steps(w *scanAdjoint, k, from, steps int) {
+	lanes := active.scanLanes
 	t0 := k*ScanChunk + from
 	row, bs := w.batch*t.Length+t0, t.blockSize()
 	bc := (row*t.Groups + w.group) * t.State
@@ -138,11 +139,11 @@ func (t *scanBackwardTask) steps(w *scanAdjoint, k, from, steps int) {
 	fresh := t.begins(w.batch, t0)
 	for i := range w.blocks {
 		blk.a2, blk.carry, blk.dA = w.a2[i*bs:(i+1)*bs], w.carry[i*bs:(i+1)*bs], w.dA[i*bs:(i+1)*bs]
-		blk.skip, blk.dSkip = w.skip[i*scanLanes:(i+1)*scanLanes], w.dSkip[i*scanLanes:(i+1)*scanLanes]
+		blk.skip, blk.dSkip = w.skip[i*lanes:(i+1)*lanes], w.dSkip[i*lanes:(i+1)*lanes]
 		if blk.h = t.checkpoints[ck+i*bs : ck+(i+1)*bs]; fresh {
 			blk.h = w.zero
 		}
-		at, width := row*t.Channels+w.ch+i*scanLanes, min(scanLanes, w.width-i*scanLanes)
+		at, width := row*t.Channels+w.ch+i*lanes, min(lanes, w.width-i*lanes)
 		t.block(&blk, at, width, steps, w.tail)
 	}
 }
@@ -150,14 +151,15 @@ func (t *scanBackwardTask) steps(w *scanAdjoint, k, from, steps int) {
 // block runs one block, on copies of its rows where it is not full, and where
 // a gradient is not wanted into a copy that is dropped.
 func (t *scanBackwardTask) block(blk *scanBlock, at, width, steps int, tail []float32) {
-	if width == scanLanes && t.grads.U != nil && t.grads.Delta != nil {
+	lanes := active.scanLanes
+	if width == lanes && t.grads.U != nil && t.grads.Delta != nil {
 		blk.delta, blk.u, blk.dy, blk.ld = t.Delta[at:], t.U[at:], t.dy[at:], t.Channels
 		blk.dDelta, blk.dU = t.grads.Delta[at:], t.grads.U[at:]
 		active.scanBackward(t.State, steps, *blk)
 		return
 	}
-	const size = ScanChunk * scanLanes
-	blk.delta, blk.u, blk.dy, blk.ld = tail[:size], tail[size:2*size], tail[2*size:3*size], scanLanes
+	size := ScanChunk * lanes
+	blk.delta, blk.u, blk.dy, blk.ld = tail[:size], tail[size:2*size], tail[2*size:3*size], lanes
 	blk.dDelta, blk.dU = tail[3*size:4*size], tail[4*size:5*size]
 	copyLanes(blk.delta, t.Delta[at:], t.Channels, width, steps)
 	copyLanes(blk.u, t.U[at:], t.Channels, width, steps)
@@ -165,10 +167,10 @@ func (t *scanBackwardTask) block(blk *scanBlock, at, width, steps int, tail []fl
 	active.scanBackward(t.State, steps, *blk)
 	for r := range steps {
 		if to := at + r*t.Channels; t.grads.Delta != nil {
-			copy(t.grads.Delta[to:to+width], blk.dDelta[r*scanLanes:])
+			copy(t.grads.Delta[to:to+width], blk.dDelta[r*lanes:])
 		}
 		if to := at + r*t.Channels; t.grads.U != nil {
-			copy(t.grads.U[to:to+width], blk.dU[r*scanLanes:])
+			copy(t.grads.U[to:to+width], blk.dU[r*lanes:])
 		}
 	}
 }

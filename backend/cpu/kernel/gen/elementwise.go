@@ -42,29 +42,29 @@ func vectors(name, doc string, sources []string, scalars []string, unroll int, b
 		for u := range count {
 			var x []VecVirtual
 			for _, p := range ptr {
-				y := YMM()
-				VMOVUPS(Mem{Base: p, Disp: 32 * u}, y)
+				y := vector()
+				VMOVUPS(Mem{Base: p, Disp: bytes * u}, y)
 				x = append(x, y)
 			}
-			VMOVUPS(body(x, sv), Mem{Base: dst, Disp: 32 * u})
+			VMOVUPS(body(x, sv), Mem{Base: dst, Disp: bytes * u})
 		}
 		for _, p := range ptr {
 			if p != dst {
-				ADDQ(U32(32*count), p)
+				ADDQ(U32(bytes*count), p)
 			}
 		}
-		ADDQ(U32(32*count), dst)
-		SUBQ(U32(8*count), n)
+		ADDQ(U32(bytes*count), dst)
+		SUBQ(U32(lanes*count), n)
 	}
 	if unroll > 1 {
 		Label("many")
-		CMPQ(n, U32(8*unroll))
+		CMPQ(n, U32(lanes*unroll))
 		JLT(LabelRef("one"))
 		pass(unroll)
 		JMP(LabelRef("many"))
 	}
 	Label("one")
-	CMPQ(n, U32(8))
+	CMPQ(n, U32(lanes))
 	JLT(LabelRef("tail"))
 	pass(1)
 	JMP(LabelRef("one"))
@@ -74,11 +74,9 @@ func vectors(name, doc string, sources []string, scalars []string, unroll int, b
 	mask := tailMask(n)
 	var x []VecVirtual
 	for _, p := range ptr {
-		y := YMM()
-		VMASKMOVPS(Mem{Base: p}, mask, y)
-		x = append(x, y)
+		x = append(x, loadTail(Mem{Base: p}, mask))
 	}
-	VMASKMOVPS(body(x, sv), mask, Mem{Base: dst})
+	storeTail(body(x, sv), mask, Mem{Base: dst})
 	Label("done")
 	end()
 }
@@ -100,7 +98,7 @@ func pinExp() *expRegs {
 
 // exp returns e^x in a new register, as exp32 with fused multiply-adds.
 func (c *expRegs) exp(x VecVirtual) VecVirtual {
-	z, t, n, p := YMM(), YMM(), YMM(), YMM()
+	z, t, n, p := vector(), vector(), vector(), vector()
 	VMINPS(x, c.high, z)
 	VMAXPS(z, c.low, z)
 	VMOVAPS(c.log2e, t)
@@ -114,12 +112,16 @@ func (c *expRegs) exp(x VecVirtual) VecVirtual {
 	VFMADD213PS(constant("e3", 4.1665795894e-2), z, p)
 	VFMADD213PS(constant("e4", 1.6666665459e-1), z, p)
 	VFMADD213PS(constant("e5", 5.0000001201e-1), z, p)
-	sq := YMM()
+	sq := vector()
 	VMULPS(z, z, sq)
 	VFMADD213PS(z, sq, p)
 	VADDPS(constant("one", 1), p, p)
+	if wide {
+		VSCALEFPS(n, p, p)
+		return p
+	}
 	// 2^n in two factors, so that n may leave the range of normal exponents.
-	half := YMM()
+	half := vector()
 	VPSUBD(c.magic, t, t)
 	VPSRAD(U8(1), t, half)
 	VPSUBD(half, t, t)
@@ -134,14 +136,14 @@ func (c *expRegs) exp(x VecVirtual) VecVirtual {
 
 // negated returns -x.
 func negated(x VecVirtual) VecVirtual {
-	y := YMM()
+	y := vector()
 	VXORPS(bits("sign", 1<<31), x, y)
 	return y
 }
 
 // reciprocalOnePlus returns 1/(1+e), overwriting e.
 func reciprocalOnePlus(e VecVirtual) VecVirtual {
-	s := YMM()
+	s := vector()
 	VADDPS(constant("one", 1), e, e)
 	VMOVUPS(constant("one", 1), s)
 	VDIVPS(e, s, s)
@@ -152,7 +154,7 @@ func (c *expRegs) sigmoid(x VecVirtual) VecVirtual { return reciprocalOnePlus(c.
 
 // polynomial evaluates Horner's rule at z, highest power first.
 func polynomial(z VecVirtual, name string, coefficients ...float64) VecVirtual {
-	p := YMM()
+	p := vector()
 	VMOVUPS(constant(name+"0", coefficients[0]), p)
 	for i, c := range coefficients[1:] {
 		VFMADD213PS(constant(name+string(rune('1'+i)), c), z, p)
@@ -162,16 +164,16 @@ func polynomial(z VecVirtual, name string, coefficients ...float64) VecVirtual {
 
 func elementwise() {
 	with := vectorsPinned
-	with("avxExp", "is expGeneric.", dstX, func(c *expRegs, x []VecVirtual) VecVirtual { return c.exp(x[0]) })
-	with("avxSigmoid", "is sigmoidGeneric.", dstX, func(c *expRegs, x []VecVirtual) VecVirtual { return c.sigmoid(x[0]) })
-	with("avxSiLU", "is siluGeneric.", dstX, func(c *expRegs, x []VecVirtual) VecVirtual {
+	with("Exp", "is expGeneric.", dstX, func(c *expRegs, x []VecVirtual) VecVirtual { return c.exp(x[0]) })
+	with("Sigmoid", "is sigmoidGeneric.", dstX, func(c *expRegs, x []VecVirtual) VecVirtual { return c.sigmoid(x[0]) })
+	with("SiLU", "is siluGeneric.", dstX, func(c *expRegs, x []VecVirtual) VecVirtual {
 		s := c.sigmoid(x[0])
 		VMULPS(x[0], s, s)
 		return s
 	})
-	with("avxSiLUGrad", "is siluGradGeneric.", dstXY, func(c *expRegs, x []VecVirtual) VecVirtual {
+	with("SiLUGrad", "is siluGradGeneric.", dstXY, func(c *expRegs, x []VecVirtual) VecVirtual {
 		s := c.sigmoid(x[0])
-		r := YMM()
+		r := vector()
 		VMOVUPS(constant("one", 1), r)
 		VSUBPS(s, r, r)
 		VFMADD213PS(constant("one", 1), x[0], r)
@@ -179,21 +181,21 @@ func elementwise() {
 		VMULPS(r, s, s)
 		return s
 	})
-	with("avxSoftplusGrad", "is softplusGradGeneric; σ rounds to 1 above 20.", dstXY, func(c *expRegs, x []VecVirtual) VecVirtual {
+	with("SoftplusGrad", "is softplusGradGeneric; σ rounds to 1 above 20.", dstXY, func(c *expRegs, x []VecVirtual) VecVirtual {
 		s := c.sigmoid(x[0])
 		VMULPS(x[1], s, s)
 		return s
 	})
-	with("avxSoftplus", "is softplusGeneric.", dstX, softplusBody)
-	with("avxTanh", "is tanhGeneric.", dstX, tanhBody)
-	with("avxGELU", "is geluGeneric.", dstX, func(c *expRegs, x []VecVirtual) VecVirtual {
+	with("Softplus", "is softplusGeneric.", dstX, softplusBody)
+	with("Tanh", "is tanhGeneric.", dstX, tanhBody)
+	with("GELU", "is geluGeneric.", dstX, func(c *expRegs, x []VecVirtual) VecVirtual {
 		p := c.normalCDF(x[0])
 		VMULPS(x[0], p, p)
 		return p
 	})
-	with("avxGELUGrad", "is geluGradGeneric.", dstXY, func(c *expRegs, x []VecVirtual) VecVirtual {
+	with("GELUGrad", "is geluGradGeneric.", dstXY, func(c *expRegs, x []VecVirtual) VecVirtual {
 		p := c.normalCDF(x[0])
-		q := YMM()
+		q := vector()
 		VMULPS(x[0], x[0], q)
 		VMULPS(constant("minusHalf", -0.5), q, q)
 		e := c.exp(q)
@@ -202,19 +204,16 @@ func elementwise() {
 		VMULPS(x[1], p, p)
 		return p
 	})
-	vectors("avxLog", "is logGeneric.", dstX, nil, 1, func(x, _ []VecVirtual) VecVirtual { return log(x[0]) })
-	vectors("avxLog1p", "is log1pGeneric.", dstX, nil, 1, log1pBody)
-	vectors("avxReLU", "is reluGeneric.", dstX, nil, 4, func(x, _ []VecVirtual) VecVirtual {
-		z := YMM()
-		VXORPS(z, z, z)
+	vectors("Log", "is logGeneric.", dstX, nil, 1, func(x, _ []VecVirtual) VecVirtual { return log(x[0]) })
+	vectors("Log1p", "is log1pGeneric.", dstX, nil, 1, log1pBody)
+	vectors("ReLU", "is reluGeneric.", dstX, nil, 4, func(x, _ []VecVirtual) VecVirtual {
+		z := zeroed()
 		VMAXPS(x[0], z, z) // x last: NaN stays
 		return z
 	})
-	vectors("avxReLUGrad", "is reluGradGeneric.", dstXY, nil, 4, func(x, _ []VecVirtual) VecVirtual {
-		z := YMM()
-		VXORPS(z, z, z)
-		VCMPPS(U8(0x1e), z, x[0], z) // x > 0
-		VANDPS(x[1], z, z)
+	vectors("ReLUGrad", "is reluGradGeneric.", dstXY, nil, 4, func(x, _ []VecVirtual) VecVirtual {
+		z := zeroed()
+		keep(compare(greaterThan, x[0], z), x[1], z)
 		return z
 	})
 }
@@ -237,21 +236,19 @@ func vectorsPinned(name, doc string, sources []string, body func(c *expRegs, x [
 // 2·atanh(s), s = u/(2+u) ≤ 1/3.
 func softplusBody(c *expRegs, in []VecVirtual) VecVirtual {
 	x := in[0]
-	a := YMM()
+	a := vector()
 	VORPS(bits("sign", 1<<31), x, a)
 	u := c.exp(a)
-	s, z := YMM(), YMM()
+	s, z := vector(), vector()
 	VADDPS(constant("two", 2), u, s)
 	VDIVPS(s, u, s)
 	VMULPS(s, s, z)
 	p := polynomial(z, "atanhWide", 0.140891991160395, 0.13980295210969765, 0.20012455508855143, 0.33333157334160135, 1.0000000039607126)
 	VADDPS(s, s, s)
-	r := YMM()
-	VXORPS(r, r, r)
+	r := zeroed()
 	VMAXPS(x, r, r)
 	VFMADD231PS(p, s, r)
-	VCMPPS(U8(0x1e), constant("twenty", 20), x, p) // x > 20
-	VBLENDVPS(p, x, r, r)
+	choose(compare(greaterThan, x, constant("twenty", 20)), x, r, r)
 	return r
 }
 
@@ -259,7 +256,7 @@ func softplusBody(c *expRegs, in []VecVirtual) VecVirtual {
 // cancels, x + x³·P(x²) (coefficients of the Cephes library's tanhf).
 func tanhBody(c *expRegs, in []VecVirtual) VecVirtual {
 	x := in[0]
-	a, r := YMM(), YMM()
+	a, r := vector(), vector()
 	VORPS(bits("sign", 1<<31), x, a)
 	VADDPS(a, a, a)
 	e := c.exp(a)
@@ -269,14 +266,13 @@ func tanhBody(c *expRegs, in []VecVirtual) VecVirtual {
 	VDIVPS(e, r, r)
 	VANDPS(bits("sign", 1<<31), x, e)
 	VORPS(e, r, r)
-	z := YMM()
+	z := vector()
 	VMULPS(x, x, z)
 	p := polynomial(z, "tanh", -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
 	VMULPS(z, p, p)
 	VFMADD213PS(x, x, p)
 	VANDPS(bits("magnitude", 1<<31-1), x, z)
-	VCMPPS(U8(0x11), constant("tanhSmall", 0.625), z, z) // |x| < 0.625
-	VBLENDVPS(z, p, r, r)
+	choose(compare(less, z, constant("tanhSmall", 0.625)), p, r, r)
 	return r
 }
 
@@ -284,7 +280,7 @@ func tanhBody(c *expRegs, in []VecVirtual) VecVirtual {
 // Chebyshev fit t·exp(-z²+P(t)), t = 1/(1+z/2), with a relative error of 1.2e-7
 // everywhere (Numerical Recipes, section 6.2).
 func (c *expRegs) normalCDF(x VecVirtual) VecVirtual {
-	z, t := YMM(), YMM()
+	z, t := vector(), vector()
 	VANDPS(bits("magnitude", 1<<31-1), x, z)
 	VMULPS(constant("halfInvSqrt2", 0.353553390593273762), z, z)
 	VMOVUPS(constant("one", 1), t)
@@ -298,26 +294,26 @@ func (c *expRegs) normalCDF(x VecVirtual) VecVirtual {
 	VMULPS(constant("half", 0.5), e, e)
 	VMOVUPS(constant("one", 1), t)
 	VSUBPS(e, t, t)
-	VBLENDVPS(x, e, t, t) // by x's sign bit
+	choose(negative(x), e, t, t)
 	return t
 }
 
 // log splits x = 2^k·m with m in [√½, √2): k·ln 2 + 2·atanh((m-1)/(m+1)).
 func log(x VecVirtual) VecVirtual {
-	v, k, small := YMM(), YMM(), YMM()
+	v, k, shift := vector(), vector(), vector()
 	// Denormals are scaled by 2^23 first.
-	VCMPPS(U8(0x11), constant("minNormal", 0x1p-126), x, small)
+	small := compare(less, x, constant("minNormal", 0x1p-126))
 	VMULPS(constant("two23", 0x1p23), x, v)
-	VBLENDVPS(small, v, x, v)
-	VANDPS(constant("twentyThree", 23), small, small)
+	choose(small, v, x, v)
+	keep(small, constant("twentyThree", 23), shift)
 	VPSUBD(bits("sqrtHalf", 0x3f3504f3), v, k)
 	VPSRAD(U8(23), k, k)
-	m := YMM()
+	m := vector()
 	VPSLLD(U8(23), k, m)
 	VPSUBD(m, v, m)
 	VCVTDQ2PS(k, k)
-	VSUBPS(small, k, k)
-	s, z := YMM(), YMM()
+	VSUBPS(shift, k, k)
+	s, z := vector(), vector()
 	VADDPS(constant("one", 1), m, s)
 	VSUBPS(constant("one", 1), m, m)
 	VDIVPS(s, m, s)
@@ -332,28 +328,23 @@ func log(x VecVirtual) VecVirtual {
 	VADDPS(m, p, p)
 	VFMADD231PS(constant("ln2High", 0.693359375), k, p)
 	// 0 → -Inf, negative → NaN, +Inf and NaN → themselves.
-	VXORPS(z, z, z)
-	VCMPPS(U8(0x00), z, x, s)
-	VBLENDVPS(s, constant("minusInf", minusInf), p, p)
-	VCMPPS(U8(0x11), z, x, s)
-	VBLENDVPS(s, bits("nan", 0x7fc00000), p, p)
-	VCMPPS(U8(0x05), constant("inf", plusInf), x, s) // not less than Inf: Inf or NaN
-	VBLENDVPS(s, x, p, p)
+	zero := zeroed()
+	choose(compare(equal, x, zero), constant("minusInf", minusInf), p, p)
+	choose(compare(less, x, zero), bits("nan", 0x7fc00000), p, p)
+	choose(compare(notLess, x, constant("inf", plusInf)), x, p, p) // Inf or NaN
 	return p
 }
 
 // log1pBody: log(u) + (x-(u-1))/u with u = 1+x, which restores what rounding u lost.
 func log1pBody(in, _ []VecVirtual) VecVirtual {
 	x := in[0]
-	u, c := YMM(), YMM()
+	u, c := vector(), vector()
 	VADDPS(constant("one", 1), x, u)
 	l := log(u)
 	VSUBPS(constant("one", 1), u, c)
 	VSUBPS(c, x, c)
 	VDIVPS(u, c, c)
-	ok := YMM()
-	VCMPPS(U8(0x07), c, c, ok) // not NaN, as it is for u = 0 and u = Inf
-	VANDPS(ok, c, c)
+	keep(compare(ordered, c, c), c, c) // it is NaN for u = 0 and u = Inf
 	VADDPS(c, l, l)
 	return l
 }

@@ -8,173 +8,193 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
+// gemmKernels emits products of up to mr rows with one or two vectors of columns, and what
+// packs their operands. mr is what fits the registers: two vectors of sums a row, two of B,
+// two of A.
 func gemmKernels() {
-	for r := 1; r <= 6; r++ {
-		micro(r)
+	mr := 6
+	if wide {
+		mr = 14
+	}
+	for vectors := 1; vectors <= 2; vectors++ {
+		for r := 1; r <= mr; r++ {
+			micro(r, vectors)
+		}
+	}
+	packTranspose(2 * lanes)
+	packRows(2 * lanes)
+	packRows(mr)
+}
+
+// matrixRows addresses up to 15 rows that lie a stride apart: each base serves five.
+type matrixRows struct {
+	base            []Register
+	stride, stride3 Register
+}
+
+// rowsOf loads a matrix's address and stride, named by its arguments.
+func rowsOf(name, stride string, rows int) matrixRows {
+	m := matrixRows{base: []Register{arg(name)}, stride: arg(stride), stride3: GP64()}
+	if rows > 3 {
+		LEAQ(Mem{Base: m.stride, Index: m.stride, Scale: 2}, m.stride3)
+	}
+	for r := 5; r < rows; r += 5 {
+		next := GP64()
+		LEAQ(Mem{Base: m.base[r/5-1], Index: m.stride, Scale: 4}, next)
+		ADDQ(m.stride, next)
+		m.base = append(m.base, next)
+	}
+	return m
+}
+
+func (m matrixRows) at(row, disp int) Mem {
+	at := Mem{Base: m.base[row/5], Disp: disp}
+	switch row % 5 {
+	case 1, 2, 4:
+		at.Index, at.Scale = m.stride, uint8(row%5)
+	case 3:
+		at.Index, at.Scale = m.stride3, 1
+	}
+	return at
+}
+
+// advance moves all rows by step bytes.
+func (m matrixRows) advance(step Op) {
+	for _, b := range m.base {
+		ADDQ(step, b)
 	}
 }
 
-// micro is the rows × 16 block of a product. All sums stay in registers: for 6
-// rows 12 accumulators, 2 for B, 2 for A. Strides in bytes.
-func micro(rows int) {
-	name := fmt.Sprintf("avxMicro%d", rows)
-	begin(name, "func(kc int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)",
-		fmt.Sprintf("is microGeneric for %d rows; strides in bytes.", rows))
-	kc, a0, ars, acs := arg("kc"), arg("a"), arg("ars"), arg("acs")
-	b, bs, c0, ldc := arg("b"), arg("bs"), arg("c"), arg("ldc")
-	a3, c3 := GP64(), GP64()
-	if rows > 3 {
-		LEAQ(Mem{Base: a0, Index: ars, Scale: 2}, a3)
-		ADDQ(ars, a3)
-		LEAQ(Mem{Base: c0, Index: ldc, Scale: 2}, c3)
-		ADDQ(ldc, c3)
-	}
-	row := func(first, fourth, stride Register, i int) Mem {
-		m := Mem{Base: first}
-		if i >= 3 {
-			m.Base = fourth
-		}
-		if i%3 > 0 {
-			m.Index, m.Scale = stride, uint8(i%3)
-		}
-		return m
-	}
-	var sum [6][2]VecVirtual
+// micro is a block of rows and vectors of columns of a product. All sums stay in registers.
+func micro(rows, vectors int) {
+	begin(fmt.Sprintf("Micro%dx%d", rows, vectors), "func(kc int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)",
+		fmt.Sprintf("is microGeneric for %d rows and %d columns; strides in bytes.", rows, vectors*lanes))
+	c := rowsOf("c", "ldc", rows)
 	for i := range rows {
-		for j := range sum[i] {
-			sum[i][j] = YMM()
-			VXORPS(sum[i][j], sum[i][j], sum[i][j])
+		for line := 0; line < vectors*bytes; line += 64 {
+			PREFETCHT0(c.at(i, line))
 		}
-		PREFETCHT0(row(c0, c3, ldc, i))
 	}
-	b0, b1 := YMM(), YMM()
-	t := [2]VecVirtual{YMM(), YMM()}
+	a, acs := rowsOf("a", "ars", rows), arg("acs")
+	b, bs := arg("b"), arg("bs")
+	sum := make([][]VecVirtual, rows)
+	for i := range sum {
+		for range vectors {
+			sum[i] = append(sum[i], zeroed())
+		}
+	}
+	bv, t := registers(vectors), registers(2)
 	step := func() {
-		VMOVUPS(Mem{Base: b}, b0)
-		VMOVUPS(Mem{Base: b, Disp: 32}, b1)
+		for j, v := range bv {
+			VMOVUPS(Mem{Base: b, Disp: bytes * j}, v)
+		}
 		ADDQ(bs, b)
-		for i := range rows {
-			VBROADCASTSS(row(a0, a3, ars, i), t[i&1])
-			VFMADD231PS(b0, t[i&1], sum[i][0])
-			VFMADD231PS(b1, t[i&1], sum[i][1])
+		for i := range sum {
+			VBROADCASTSS(a.at(i, 0), t[i&1])
+			for j, v := range bv {
+				VFMADD231PS(v, t[i&1], sum[i][j])
+			}
 		}
-		ADDQ(acs, a0)
-		if rows > 3 {
-			ADDQ(acs, a3)
-		}
+		a.advance(acs)
 	}
-	k4 := GP64()
-	MOVQ(kc, k4)
-	SHRQ(U8(2), k4)
+	k := arg("kc")
+	SHRQ(U8(2), k)
 	JZ(LabelRef("rest"))
 	Label("four")
 	for range 4 {
 		step()
 	}
-	DECQ(k4)
+	DECQ(k)
 	JNZ(LabelRef("four"))
 	Label("rest")
-	ANDQ(U8(3), kc)
+	k = arg("kc")
+	ANDQ(U8(3), k)
 	JZ(LabelRef("store"))
 	Label("one")
 	step()
-	DECQ(kc)
+	DECQ(k)
 	JNZ(LabelRef("one"))
 	Label("store")
+	c = rowsOf("c", "ldc", rows)
 	acc := arg("acc")
 	TESTQ(acc, acc)
 	JZ(LabelRef("put"))
-	for i := range rows {
-		m := row(c0, c3, ldc, i)
-		VADDPS(m, sum[i][0], sum[i][0])
-		m.Disp = 32
-		VADDPS(m, sum[i][1], sum[i][1])
+	for i, row := range sum {
+		for j, s := range row {
+			VADDPS(c.at(i, bytes*j), s, s)
+		}
 	}
 	Label("put")
-	for i := range rows {
-		m := row(c0, c3, ldc, i)
-		VMOVUPS(sum[i][0], m)
-		m.Disp = 32
-		VMOVUPS(sum[i][1], m)
+	for i, row := range sum {
+		for j, s := range row {
+			VMOVUPS(s, c.at(i, bytes*j))
+		}
 	}
 	end()
 }
 
-// packTranspose turns 16 rows into columns, 8 × 8 values at a time.
-func packTranspose() {
-	begin("avxPackT", "func(kc int, src *float32, ld int, dst *float32)", "is packTGeneric for kc a multiple of 8, above 0; ld in bytes.")
-	k, src, ld, dst := arg("kc"), arg("src"), arg("ld"), arg("dst")
+// packTranspose turns rows into columns, 8 × 8 values at a time.
+func packTranspose(rows int) {
+	begin("PackT", "func(kc int, src *float32, ld int, dst *float32)",
+		fmt.Sprintf("is packTGeneric for %d rows and kc a multiple of 8, above 0; ld in bytes.", rows))
+	k, dst := arg("kc"), arg("dst")
 	SHRQ(U8(3), k)
-	lower := GP64() // row 8
-	MOVQ(ld, lower)
-	SHLQ(U8(3), lower)
-	ADDQ(src, lower)
-	ld3 := GP64()
-	LEAQ(Mem{Base: ld, Index: ld, Scale: 2}, ld3)
+	src := rowsOf("src", "ld", 8)
 	Label("block")
-	for half, base := range []Register{src, lower} {
-		fifth := GP64()
-		LEAQ(Mem{Base: base, Index: ld, Scale: 4}, fifth)
-		var r, t, q [8]VecVirtual
-		for i := range r {
-			m := Mem{Base: base}
-			if i >= 4 {
-				m.Base = fifth
+	group := matrixRows{base: append([]Register(nil), src.base...), stride: src.stride, stride3: src.stride3}
+	for at := 0; at < rows; at += 8 {
+		if at > 0 {
+			for i, b := range group.base {
+				next := GP64()
+				LEAQ(Mem{Base: b, Index: src.stride, Scale: 8}, next)
+				group.base[i] = next
 			}
-			switch i % 4 {
-			case 1, 2:
-				m.Index, m.Scale = ld, uint8(i%4)
-			case 3:
-				m.Index, m.Scale = ld3, 1
-			}
-			r[i] = YMM()
-			VMOVUPS(m, r[i])
 		}
-		for i := 0; i < 8; i += 2 {
-			t[i], t[i+1] = YMM(), YMM()
-			VUNPCKLPS(r[i+1], r[i], t[i])
-			VUNPCKHPS(r[i+1], r[i], t[i+1])
-		}
-		for i := range q {
-			q[i] = YMM()
-			lo := i / 4 * 4
-			VSHUFPS(U8([2]uint8{0x44, 0xEE}[i%2]), t[lo+2+i%4/2], t[lo+i%4/2], q[i])
-		}
-		for i := range 4 {
-			for side, sel := range []uint8{0x20, 0x31} {
-				o := YMM()
-				VPERM2F128(U8(sel), q[i+4], q[i], o)
-				VMOVUPS(o, Mem{Base: dst, Disp: (i+4*side)*64 + half*32})
-			}
+		for column, v := range transposed(group) {
+			VMOVUPS(v, Mem{Base: dst, Disp: 4 * (column*rows + at)})
 		}
 	}
-	ADDQ(U8(32), src)
-	ADDQ(U8(32), lower)
-	ADDQ(U32(512), dst)
+	src.advance(U8(32))
+	ADDQ(U32(32*rows), dst)
 	DECQ(k)
 	JNZ(LabelRef("block"))
 	end()
 }
 
-// packRows copies rows of 16 or 6 values that lie ld apart, four rows at a time.
+// transposed loads 8 rows of 8 values and returns their columns.
+func transposed(rows matrixRows) []VecVirtual {
+	var r, t, q, columns [8]VecVirtual
+	for i := range r {
+		r[i] = YMM()
+		VMOVUPS(rows.at(i, 0), r[i])
+	}
+	for i := 0; i < 8; i += 2 {
+		t[i], t[i+1] = YMM(), YMM()
+		VUNPCKLPS(r[i+1], r[i], t[i])
+		VUNPCKHPS(r[i+1], r[i], t[i+1])
+	}
+	for i := range q {
+		q[i] = YMM()
+		lo := i / 4 * 4
+		VSHUFPS(U8([2]uint8{0x44, 0xEE}[i%2]), t[lo+2+i%4/2], t[lo+i%4/2], q[i])
+	}
+	for i := range 4 {
+		for side, sel := range []uint8{0x20, 0x31} {
+			columns[i+4*side] = YMM()
+			VPERM2F128(U8(sel), q[i+4], q[i], columns[i+4*side])
+		}
+	}
+	return columns[:]
+}
+
+// packRows copies rows of some values that lie ld apart, four rows at a time.
 func packRows(width int) {
-	begin(fmt.Sprintf("avxPack%d", width), "func(kc int, src *float32, ld int, dst *float32)",
+	begin(fmt.Sprintf("Pack%d", width), "func(kc int, src *float32, ld int, dst *float32)",
 		fmt.Sprintf("is packGeneric for %d columns; ld in bytes.", width))
 	k, src, ld, dst := arg("kc"), arg("src"), arg("ld"), arg("dst")
 	row := func(i int) {
-		to := Mem{Base: dst, Disp: 4 * width * i}
-		if width == 16 {
-			a, b := YMM(), YMM()
-			VMOVUPS(Mem{Base: src}, a)
-			VMOVUPS(Mem{Base: src, Disp: 32}, b)
-			VMOVUPS(a, to)
-			VMOVUPS(b, to.Offset(32))
-		} else {
-			a, b := XMM(), XMM()
-			VMOVUPS(Mem{Base: src}, a)
-			VMOVSD(Mem{Base: src, Disp: 16}, b)
-			VMOVUPS(a, to)
-			VMOVSD(b, to.Offset(16))
+		for at := 0; at < width; {
+			at += copyPart(Mem{Base: src, Disp: 4 * at}, Mem{Base: dst, Disp: 4 * (width*i + at)}, width-at)
 		}
 		ADDQ(ld, src)
 	}
@@ -198,56 +218,60 @@ func packRows(width int) {
 	end()
 }
 
+// copyPart copies as many of the values as one register holds, and tells their number.
+func copyPart(from, to Mem, values int) int {
+	var v VecVirtual
+	switch {
+	case values >= lanes:
+		v = vector()
+	case values >= 8:
+		v = YMM()
+	case values >= 4:
+		v = XMM()
+	default:
+		v = XMM()
+		VMOVSD(from, v)
+		VMOVSD(v, to)
+		return 2
+	}
+	VMOVUPS(from, v)
+	VMOVUPS(v, to)
+	return int(v.Size()) / 4
+}
+
 // gemv8 adds 8 rows at once, so that y is read and written once for 8 rows and
 // memory sees 8 streams.
 func gemv8() {
-	begin("avxGemv8", "func(n int, y, x, b *float32, ldb int)", "adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of 8, above 0; ldb in bytes.")
-	n, y, x, b, ld := arg("n"), arg("y"), arg("x"), arg("b"), arg("ldb")
-	b4, ld3 := GP64(), GP64()
-	LEAQ(Mem{Base: b, Index: ld, Scale: 4}, b4)
-	LEAQ(Mem{Base: ld, Index: ld, Scale: 2}, ld3)
+	begin("Gemv8", "func(n int, y, x, b *float32, ldb int)", "adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.")
+	n, y, x, b := arg("n"), arg("y"), arg("x"), rowsOf("b", "ldb", 8)
 	var v [8]VecVirtual
 	for i := range v {
-		v[i] = YMM()
+		v[i] = vector()
 		VBROADCASTSS(Mem{Base: x, Disp: 4 * i}, v[i])
 	}
-	SHRQ(U8(3), n)
 	Label("loop")
-	s := YMM()
+	s := vector()
 	VMOVUPS(Mem{Base: y}, s)
 	for i := range v {
-		m := Mem{Base: b}
-		if i >= 4 {
-			m.Base = b4
-		}
-		switch i % 4 {
-		case 1, 2:
-			m.Index, m.Scale = ld, uint8(i%4)
-		case 3:
-			m.Index, m.Scale = ld3, 1
-		}
-		VFMADD231PS(m, v[i], s)
+		VFMADD231PS(b.at(i, 0), v[i], s)
 	}
 	VMOVUPS(s, Mem{Base: y})
-	ADDQ(U8(32), y)
-	ADDQ(U8(32), b)
-	ADDQ(U8(32), b4)
-	DECQ(n)
+	ADDQ(U8(bytes), y)
+	b.advance(U8(bytes))
+	SUBQ(U8(lanes), n)
 	JNZ(LabelRef("loop"))
 	end()
 }
 
 // peak is the fastest loop there is: 24 independent multiply-adds, no memory.
 func peak() {
-	begin("avxPeak", "func(iterations int)", "does 384 floating-point operations an iteration, to measure the machine.")
+	begin("Peak", "func(iterations int)", fmt.Sprintf("does %d floating-point operations an iteration, to measure the machine.", 48*lanes))
 	n := arg("iterations")
 	var acc [12]VecVirtual
 	for i := range acc {
-		acc[i] = YMM()
-		VXORPS(acc[i], acc[i], acc[i])
+		acc[i] = zeroed()
 	}
-	a := YMM()
-	VXORPS(a, a, a)
+	a := zeroed()
 	Label("loop")
 	for range 2 {
 		for i := range acc {

@@ -1,4 +1,4 @@
-// Command gen writes the AVX2 assembly of package kernel:
+// Command gen writes the assembly of package kernel, one level at a time:
 //
 //	go generate ./backend/cpu/kernel
 //
@@ -8,6 +8,7 @@
 package main
 
 import (
+	"flag"
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -16,11 +17,11 @@ import (
 )
 
 func main() {
+	level := flag.String("level", "avx2", "avx2 or avx512")
+	flag.Parse()
+	setLevel(*level)
 	ConstraintExpr("amd64,!noasm")
 	gemmKernels()
-	packTranspose()
-	packRows(16)
-	packRows(6)
 	gemv8()
 	peak()
 	elementwise()
@@ -31,11 +32,14 @@ func main() {
 		scanForward(n)
 		scanBackward(n)
 	}
+	laneSums()
 	Generate()
 }
 
-// begin opens a function that takes no stack and keeps no pointer.
+// begin opens a function that takes no stack and keeps no pointer. Its name gets the level
+// in front.
 func begin(name, signature, doc string) {
+	name = prefix + name
 	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
 	Doc(name + " " + doc)
@@ -50,7 +54,7 @@ func arg(name string) Register { return Load(Param(name), GP64()) }
 
 // scalarArg is a float32 argument in all lanes.
 func scalarArg(name string) VecVirtual {
-	y := YMM()
+	y := vector()
 	VBROADCASTSS(Load(Param(name), XMM()).(VecVirtual), y)
 	return y
 }
@@ -65,7 +69,7 @@ func bits(name string, v uint32) Mem {
 		return m
 	}
 	m := GLOBL("c_"+name, RODATA|NOPTR)
-	for i := range 8 {
+	for i := range lanes {
 		DATA(4*i, U32(v))
 	}
 	constants[name] = m
@@ -74,37 +78,7 @@ func bits(name string, v uint32) Mem {
 
 // pin loads a constant into a register, where it costs no load port.
 func pin(m Mem) VecVirtual {
-	y := YMM()
+	y := vector()
 	VMOVUPS(m, y)
-	return y
-}
-
-// laneMask is 8 times all ones, then 8 times zero: 32 bytes read at 4·(8-r)
-// select the first r lanes.
-func laneMask() Mem {
-	const name = "lanes"
-	if m, ok := constants[name]; ok {
-		return m
-	}
-	m := GLOBL("c_lanes", RODATA|NOPTR)
-	for i := range 16 {
-		v := uint32(0)
-		if i < 8 {
-			v = ^uint32(0)
-		}
-		DATA(4*i, U32(v))
-	}
-	constants[name] = m
-	return m
-}
-
-// tailMask loads the mask of the first n lanes, 0 < n < 8.
-func tailMask(n Register) VecVirtual {
-	at, base := GP64(), GP64()
-	MOVQ(U32(8), at)
-	SUBQ(n, at)
-	LEAQ(laneMask(), base)
-	y := YMM()
-	VMOVUPS(Mem{Base: base, Index: at, Scale: 4}, y)
 	return y
 }

@@ -9,41 +9,41 @@ import (
 // arithmetic emits the short elementwise functions, four vectors at a time.
 func arithmetic() {
 	type vs = []VecVirtual
-	vectors("avxAdd", "is addGeneric.", []string{"x", "y"}, nil, 4, func(x, _ vs) VecVirtual {
+	vectors("Add", "is addGeneric.", []string{"x", "y"}, nil, 4, func(x, _ vs) VecVirtual {
 		VADDPS(x[1], x[0], x[0])
 		return x[0]
 	})
-	vectors("avxMul", "is mulGeneric.", []string{"x", "y"}, nil, 4, func(x, _ vs) VecVirtual {
+	vectors("Mul", "is mulGeneric.", []string{"x", "y"}, nil, 4, func(x, _ vs) VecVirtual {
 		VMULPS(x[1], x[0], x[0])
 		return x[0]
 	})
-	vectors("avxMulAdd", "is mulAddGeneric.", []string{"dst", "x", "y"}, nil, 4, func(x, _ vs) VecVirtual {
+	vectors("MulAdd", "is mulAddGeneric.", []string{"dst", "x", "y"}, nil, 4, func(x, _ vs) VecVirtual {
 		VFMADD231PS(x[1], x[2], x[0])
 		return x[0]
 	})
-	vectors("avxAxpy", "is axpyGeneric.", []string{"dst", "x"}, []string{"a"}, 4, func(x, s vs) VecVirtual {
+	vectors("Axpy", "is axpyGeneric.", []string{"dst", "x"}, []string{"a"}, 4, func(x, s vs) VecVirtual {
 		VFMADD231PS(x[1], s[0], x[0])
 		return x[0]
 	})
-	vectors("avxScale", "is scaleGeneric.", []string{"x"}, []string{"a"}, 4, func(x, s vs) VecVirtual {
+	vectors("Scale", "is scaleGeneric.", []string{"x"}, []string{"a"}, 4, func(x, s vs) VecVirtual {
 		VMULPS(s[0], x[0], x[0])
 		return x[0]
 	})
-	vectors("avxShift", "is shiftGeneric.", []string{"x"}, []string{"a"}, 4, func(x, s vs) VecVirtual {
+	vectors("Shift", "is shiftGeneric.", []string{"x"}, []string{"a"}, 4, func(x, s vs) VecVirtual {
 		VADDPS(s[0], x[0], x[0])
 		return x[0]
 	})
-	vectors("avxScaled", "is scaledGeneric.", []string{"x", "gain"}, []string{"r"}, 4, func(x, s vs) VecVirtual {
+	vectors("Scaled", "is scaledGeneric.", []string{"x", "gain"}, []string{"r"}, 4, func(x, s vs) VecVirtual {
 		VMULPS(s[0], x[0], x[0])
 		VMULPS(x[1], x[0], x[0])
 		return x[0]
 	})
-	vectors("avxAccumulate", "is accumulateGeneric.", []string{"dst", "x", "y"}, []string{"a"}, 2, func(x, s vs) VecVirtual {
+	vectors("Accumulate", "is accumulateGeneric.", []string{"dst", "x", "y"}, []string{"a"}, 2, func(x, s vs) VecVirtual {
 		VMULPS(s[0], x[1], x[1])
 		VFMADD231PS(x[1], x[2], x[0])
 		return x[0]
 	})
-	vectors("avxCombine", "is combineGeneric.", []string{"dy", "gain", "x"}, []string{"a", "b", "c"}, 2, func(x, s vs) VecVirtual {
+	vectors("Combine", "is combineGeneric.", []string{"dy", "gain", "x"}, []string{"a", "b", "c"}, 2, func(x, s vs) VecVirtual {
 		VMULPS(s[0], x[0], x[0])
 		VFMADD213PS(s[2], s[1], x[2])
 		VFMADD213PS(x[2], x[1], x[0])
@@ -52,8 +52,8 @@ func arithmetic() {
 }
 
 // fold emits a sum (or maximum) over slices: four running vectors over runs of
-// 32 values, the first also over single vectors, the second over the tail.
-func fold(name, doc string, sources []string, start Mem, merge func(acc VecVirtual, x []VecVirtual), join func(a, b Op, c VecVirtual)) {
+// four, the first also over single vectors, the second over the tail.
+func fold(name, doc string, sources []string, start Mem, merge func(acc VecVirtual, x []VecVirtual), join joiner) {
 	signature := "func(n int"
 	for _, s := range sources {
 		signature += ", " + s + " *float32"
@@ -72,24 +72,24 @@ func fold(name, doc string, sources []string, start Mem, merge func(acc VecVirtu
 		for u := range count {
 			var x []VecVirtual
 			for _, p := range ptr {
-				y := YMM()
-				VMOVUPS(Mem{Base: p, Disp: 32 * u}, y)
+				y := vector()
+				VMOVUPS(Mem{Base: p, Disp: bytes * u}, y)
 				x = append(x, y)
 			}
 			merge(acc[u], x)
 		}
 		for _, p := range ptr {
-			ADDQ(U32(32*count), p)
+			ADDQ(U32(bytes*count), p)
 		}
-		SUBQ(U32(8*count), n)
+		SUBQ(U32(lanes*count), n)
 	}
 	Label("many")
-	CMPQ(n, U32(32))
+	CMPQ(n, U32(4*lanes))
 	JLT(LabelRef("one"))
 	pass(4)
 	JMP(LabelRef("many"))
 	Label("one")
-	CMPQ(n, U32(8))
+	CMPQ(n, U32(lanes))
 	JLT(LabelRef("tail"))
 	pass(1)
 	JMP(LabelRef("one"))
@@ -99,10 +99,9 @@ func fold(name, doc string, sources []string, start Mem, merge func(acc VecVirtu
 	mask := tailMask(n)
 	var x []VecVirtual
 	for _, p := range ptr {
-		y := YMM()
-		VMASKMOVPS(Mem{Base: p}, mask, y)
+		y := loadTail(Mem{Base: p}, mask)
 		if start != constant("zero", 0) {
-			VBLENDVPS(mask, y, pin(start), y)
+			choose(mask, y, pin(start), y)
 		}
 		x = append(x, y)
 	}
@@ -111,20 +110,8 @@ func fold(name, doc string, sources []string, start Mem, merge func(acc VecVirtu
 	join(acc[1], acc[0], acc[0])
 	join(acc[3], acc[2], acc[2])
 	join(acc[2], acc[0], acc[0])
-	lanes(acc[0], join)
+	foldLanes(acc[0], join)
 	end()
-}
-
-// lanes joins the eight lanes of v and stores the result as the return value.
-func lanes(v VecVirtual, join func(a, b Op, c VecVirtual)) {
-	high := YMM()
-	VPERM2F128(U8(0x11), v, v, high)
-	join(high, v, v)
-	VPERMILPS(U8(0x4e), v, high)
-	join(high, v, v)
-	VPERMILPS(U8(0xb1), v, high)
-	join(high, v, v)
-	Store(v.AsX(), ReturnIndex(0))
 }
 
 func sumJoin(a, b Op, c VecVirtual) { VADDPS(a, b, c) }
@@ -133,13 +120,13 @@ func maxJoin(a, b Op, c VecVirtual) { VMAXPS(a, b, c) }
 func reductions() {
 	type vs = []VecVirtual
 	zero := constant("zero", 0)
-	fold("avxSum", "is sumGeneric.", []string{"x"}, zero, func(acc VecVirtual, x vs) { VADDPS(x[0], acc, acc) }, sumJoin)
-	fold("avxDot", "is dotGeneric.", []string{"x", "y"}, zero, func(acc VecVirtual, x vs) { VFMADD231PS(x[0], x[1], acc) }, sumJoin)
-	fold("avxDot3", "is dot3Generic.", []string{"x", "y", "z"}, zero, func(acc VecVirtual, x vs) {
+	fold("Sum", "is sumGeneric.", []string{"x"}, zero, func(acc VecVirtual, x vs) { VADDPS(x[0], acc, acc) }, sumJoin)
+	fold("Dot", "is dotGeneric.", []string{"x", "y"}, zero, func(acc VecVirtual, x vs) { VFMADD231PS(x[0], x[1], acc) }, sumJoin)
+	fold("Dot3", "is dot3Generic.", []string{"x", "y", "z"}, zero, func(acc VecVirtual, x vs) {
 		VMULPS(x[0], x[1], x[0])
 		VFMADD231PS(x[0], x[2], acc)
 	}, sumJoin)
-	fold("avxMax", "is maxGeneric, but may pass over NaN.", []string{"x"}, constant("minusInf", minusInf),
+	fold("Max", "is maxGeneric, but may pass over NaN.", []string{"x"}, constant("minusInf", minusInf),
 		func(acc VecVirtual, x vs) { VMAXPS(x[0], acc, acc) }, maxJoin)
 	expSum()
 	sumSquares()
@@ -147,58 +134,59 @@ func reductions() {
 
 // expSum is exp over shifted values with a running sum.
 func expSum() {
-	begin("avxExpSum", "func(n int, dst, x *float32, shift float32) float32", "is expSumGeneric.")
+	begin("ExpSum", "func(n int, dst, x *float32, shift float32) float32", "is expSumGeneric.")
 	n, dst, x := arg("n"), arg("dst"), arg("x")
 	shift := scalarArg("shift")
 	c := pinExp()
 	acc := pin(constant("zero", 0))
 	Label("loop")
-	CMPQ(n, U32(8))
+	CMPQ(n, U32(lanes))
 	JLT(LabelRef("tail"))
-	v := YMM()
+	v := vector()
 	VMOVUPS(Mem{Base: x}, v)
 	VSUBPS(shift, v, v)
 	e := c.exp(v)
 	VADDPS(e, acc, acc)
 	VMOVUPS(e, Mem{Base: dst})
-	ADDQ(U32(32), x)
-	ADDQ(U32(32), dst)
-	SUBQ(U32(8), n)
+	ADDQ(U32(bytes), x)
+	ADDQ(U32(bytes), dst)
+	SUBQ(U32(lanes), n)
 	JMP(LabelRef("loop"))
 	Label("tail")
 	TESTQ(n, n)
 	JZ(LabelRef("done"))
 	mask := tailMask(n)
-	v = YMM()
-	VMASKMOVPS(Mem{Base: x}, mask, v)
+	v = loadTail(Mem{Base: x}, mask)
 	VSUBPS(shift, v, v)
 	e = c.exp(v)
-	VMASKMOVPS(e, mask, Mem{Base: dst})
-	VANDPS(mask, e, e)
+	storeTail(e, mask, Mem{Base: dst})
+	keep(mask, e, e)
 	VADDPS(e, acc, acc)
 	Label("done")
-	lanes(acc, sumJoin)
+	foldLanes(acc, sumJoin)
 	end()
 }
 
 // sumSquares widens to float64 before multiplying.
 func sumSquares() {
-	begin("avxSumSquares", "func(n int, x *float32) float64", "is sumSquaresGeneric.")
+	begin("SumSquares", "func(n int, x *float32) float64", "is sumSquaresGeneric.")
 	n, x := arg("n"), arg("x")
 	var acc [4]VecVirtual
 	for i := range acc {
 		acc[i] = pin(constant("zero", 0))
 	}
+	rest := YMM()
+	VXORPS(rest, rest, rest)
 	Label("loop")
-	CMPQ(n, U32(16))
+	CMPQ(n, U32(2*lanes))
 	JLT(LabelRef("tail"))
 	for i := range acc {
-		y := YMM()
-		VCVTPS2PD(Mem{Base: x, Disp: 16 * i}, y)
+		y := vector()
+		VCVTPS2PD(Mem{Base: x, Disp: bytes / 2 * i}, y)
 		VFMADD231PD(y, y, acc[i])
 	}
-	ADDQ(U32(64), x)
-	SUBQ(U32(16), n)
+	ADDQ(U32(2*bytes), x)
+	SUBQ(U32(2*lanes), n)
 	JMP(LabelRef("loop"))
 	Label("tail")
 	TESTQ(n, n)
@@ -207,7 +195,7 @@ func sumSquares() {
 	VMOVSS(Mem{Base: x}, v)
 	y := YMM()
 	VCVTPS2PD(v, y)
-	VFMADD231PD(y, y, acc[0])
+	VFMADD231PD(y, y, rest)
 	ADDQ(U32(4), x)
 	DECQ(n)
 	JMP(LabelRef("tail"))
@@ -215,30 +203,31 @@ func sumSquares() {
 	VADDPD(acc[1], acc[0], acc[0])
 	VADDPD(acc[3], acc[2], acc[2])
 	VADDPD(acc[2], acc[0], acc[0])
-	high := YMM()
-	VPERM2F128(U8(0x11), acc[0], acc[0], high)
-	VADDPD(high, acc[0], acc[0])
-	VPERMILPD(U8(0x5), acc[0], high)
-	VADDPD(high, acc[0], acc[0])
-	Store(acc[0].AsX(), ReturnIndex(0))
+	high, low := YMM(), folded(acc[0], func(a, b Op, c VecVirtual) { VADDPD(a, b, c) })
+	VADDPD(rest, low, low)
+	VPERM2F128(U8(0x11), low, low, high)
+	VADDPD(high, low, low)
+	VPERMILPD(U8(0x5), low, high)
+	VADDPD(high, low, low)
+	Store(low.AsX(), ReturnIndex(0))
 	end()
 }
 
 // adamW reads its constants through c, nine float32 values in the order of
 // adamWConsts.
 func adamW() {
-	begin("avxAdamW", "func(n int, p, m, v, grad, c *float32)", "is adamWGeneric for n a multiple of 8.")
+	begin("AdamW", "func(n int, p, m, v, grad, c *float32)", "is adamWGeneric for n a multiple of the lanes.")
 	n, p, m, v, g, c := arg("n"), arg("p"), arg("m"), arg("v"), arg("grad"), arg("c")
 	var k [9]VecVirtual
 	for i := range k {
-		k[i] = YMM()
+		k[i] = vector()
 		VBROADCASTSS(Mem{Base: c, Disp: 4 * i}, k[i])
 	}
 	gradScale, decay, beta1, oneBeta1, beta2, oneBeta2, stepSize, root, eps := k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8]
 	Label("loop")
 	TESTQ(n, n)
 	JZ(LabelRef("done"))
-	vg, vm, vv, vp := YMM(), YMM(), YMM(), YMM()
+	vg, vm, vv, vp := vector(), vector(), vector(), vector()
 	VMULPS(Mem{Base: g}, gradScale, vg)
 	VMULPS(Mem{Base: m}, beta1, vm)
 	VFMADD231PS(vg, oneBeta1, vm)
@@ -255,9 +244,9 @@ func adamW() {
 	VSUBPS(vm, vp, vp)
 	VMOVUPS(vp, Mem{Base: p})
 	for _, r := range []Register{p, m, v, g} {
-		ADDQ(U32(32), r)
+		ADDQ(U32(bytes), r)
 	}
-	SUBQ(U32(8), n)
+	SUBQ(U32(lanes), n)
 	JMP(LabelRef("loop"))
 	Label("done")
 	end()

@@ -1,0 +1,211 @@
+//go:build amd64 && !noasm
+
+package kernel
+
+// The functions of this file turn assembly, which takes addresses, into the fields of
+// dispatch, which take slices. Assembly handles lengths that are no multiple of a vector,
+// except where said otherwise.
+
+// ptr is the address of the first value; of an empty slice it may be nil.
+func ptr(s []float32) *float32 {
+	if len(s) == 0 {
+		return nil
+	}
+	return &s[0]
+}
+
+func unaryOf(f func(n int, dst, x *float32)) func(dst, x []float32) {
+	return func(dst, x []float32) { f(len(x), ptr(dst), ptr(x)) }
+}
+
+func binaryOf(f func(n int, dst, x, y *float32)) func(dst, x, y []float32) {
+	return func(dst, x, y []float32) { f(len(x), ptr(dst), ptr(x), ptr(y)) }
+}
+
+func axpyOf(f func(n int, dst, x *float32, a float32)) func(dst []float32, a float32, x []float32) {
+	return func(dst []float32, a float32, x []float32) { f(len(x), ptr(dst), ptr(x), a) }
+}
+
+func shiftOf(f func(n int, dst, x *float32, a float32)) func(dst, x []float32, a float32) {
+	return func(dst, x []float32, a float32) { f(len(x), ptr(dst), ptr(x), a) }
+}
+
+func scaledOf(f func(n int, dst, x, g *float32, r float32)) func(dst, x, g []float32, r float32) {
+	return func(dst, x, g []float32, r float32) { f(len(x), ptr(dst), ptr(x), ptr(g), r) }
+}
+
+func accumulateOf(f func(n int, dst, x, y *float32, a float32)) func(dst, x, y []float32, a float32) {
+	return func(dst, x, y []float32, a float32) { f(len(x), ptr(dst), ptr(x), ptr(y), a) }
+}
+
+func combineOf(f func(n int, dst, dy, g, x *float32, a, b, c float32)) func(dst, dy, g, x []float32, a, b, c float32) {
+	return func(dst, dy, g, x []float32, a, b, c float32) { f(len(x), ptr(dst), ptr(dy), ptr(g), ptr(x), a, b, c) }
+}
+
+func sumOf(f func(n int, x *float32) float32) func(x []float32) float32 {
+	return func(x []float32) float32 { return f(len(x), ptr(x)) }
+}
+
+func sumSquaresOf(f func(n int, x *float32) float64) func(x []float32) float64 {
+	return func(x []float32) float64 { return f(len(x), ptr(x)) }
+}
+
+func dotOf(f func(n int, x, y *float32) float32) func(x, y []float32) float32 {
+	return func(x, y []float32) float32 { return f(len(x), ptr(x), ptr(y)) }
+}
+
+func dot3Of(f func(n int, x, y, z *float32) float32) func(x, y, z []float32) float32 {
+	return func(x, y, z []float32) float32 { return f(len(x), ptr(x), ptr(y), ptr(z)) }
+}
+
+func expSumOf(f func(n int, dst, x *float32, shift float32) float32) func(dst, x []float32, shift float32) float32 {
+	return func(dst, x []float32, shift float32) float32 { return f(len(x), ptr(dst), ptr(x), shift) }
+}
+
+// microFunc is one micro-kernel; strides are in bytes.
+type microFunc = func(kc int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+
+// microOf takes the kernels of 1, 2, … rows for one vector of columns, and for two.
+func microOf(lanes int, one, two []microFunc) microKernel {
+	return func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool) {
+		table, add := two, 0
+		if cols <= lanes {
+			table = one
+		}
+		if acc {
+			add = 1
+		}
+		table[rows-1](kc, &a[0], 4*ars, 4*acs, &b[0], 4*bs, &c[0], 4*ldc, add)
+	}
+}
+
+// packFunc packs kc rows of values; ld is in bytes.
+type packFunc = func(kc int, src *float32, ld int, dst *float32)
+
+// packTOf is for assembly that wants kc to be a multiple of 8.
+func packTOf(rows int, f packFunc) func(kc int, src []float32, ld int, dst []float32) {
+	return func(kc int, src []float32, ld int, dst []float32) {
+		whole := kc &^ 7
+		if whole > 0 {
+			f(whole, &src[0], 4*ld, &dst[0])
+		}
+		for p := whole; p < kc; p++ {
+			for i := range rows {
+				dst[p*rows+i] = src[i*ld+p]
+			}
+		}
+	}
+}
+
+func packOf(nr int, columns packFunc, mr int, rows packFunc) func(kc, width int, src []float32, ld int, dst []float32) {
+	return func(kc, width int, src []float32, ld int, dst []float32) {
+		switch {
+		case kc == 0:
+		case width == nr:
+			columns(kc, &src[0], 4*ld, &dst[0])
+		case width == mr:
+			rows(kc, &src[0], 4*ld, &dst[0])
+		default:
+			packGeneric(kc, width, src, ld, dst)
+		}
+	}
+}
+
+// gemvOf is for assembly that adds 8 rows of a multiple of the lanes.
+func gemvOf(lanes int, eight func(n int, y, x, b *float32, ldb int), axpy func(n int, y, x *float32, a float32)) func(y, x, b []float32, ldb int) {
+	return func(y, x, b []float32, ldb int) {
+		n := len(y) &^ (lanes - 1)
+		p := 0
+		for ; n > 0 && p+8 <= len(x); p += 8 {
+			eight(n, &y[0], &x[p], &b[p*ldb], 4*ldb)
+			for q := p; q < p+8 && n < len(y); q++ {
+				axpy(len(y)-n, &y[n], &b[q*ldb+n], x[q])
+			}
+		}
+		for ; p < len(x); p++ {
+			axpy(len(y), ptr(y), &b[p*ldb], x[p])
+		}
+	}
+}
+
+type scanForwardFunc = func(steps int, delta, u, y *float32, ld int, b, c *float32, bs int, a2, h, skip *float32)
+
+// scanForwardOf is for 8, 16 and 32 states; others are run by the portable form.
+func scanForwardOf(n8, n16, n32 scanForwardFunc) func(n, steps int, s scanBlock) {
+	return func(n, steps int, s scanBlock) {
+		var run scanForwardFunc
+		switch n {
+		case 8:
+			run = n8
+		case 16:
+			run = n16
+		case 32:
+			run = n32
+		default:
+			scanForwardGeneric(n, steps, s)
+			return
+		}
+		if steps > 0 {
+			run(steps, &s.delta[0], &s.u[0], &s.y[0], 4*s.ld, &s.b[0], &s.c[0], 4*s.bs, &s.a2[0], &s.h[0], &s.skip[0])
+		}
+	}
+}
+
+type scanBackwardFunc = func(steps int, delta, u, dy, dDelta, dU *float32, ld int, b, c *float32, bs int, a2, carry, dA, skip, dSkip, h, hist, decay, dBC *float32)
+
+func scanBackwardOf(n8, n16, n32 scanBackwardFunc) func(n, steps int, s scanBlock) {
+	return func(n, steps int, s scanBlock) {
+		var run scanBackwardFunc
+		switch n {
+		case 8:
+			run = n8
+		case 16:
+			run = n16
+		case 32:
+			run = n32
+		default:
+			scanBackwardGeneric(n, steps, s)
+			return
+		}
+		if steps > 0 {
+			decay := s.hist[(steps+1)*n*active.scanLanes:]
+			run(steps, &s.delta[0], &s.u[0], &s.dy[0], &s.dDelta[0], &s.dU[0], 4*s.ld, &s.b[0], &s.c[0], 4*s.bs,
+				&s.a2[0], &s.carry[0], &s.dA[0], &s.skip[0], &s.dSkip[0], &s.h[0], &s.hist[0], &decay[0], &s.dBC[0])
+		}
+	}
+}
+
+// laneSumsOf is for assembly that sums 8 vectors at a time.
+func laneSumsOf(f func(n int, dst, src *float32)) func(dst, src []float32) {
+	return func(dst, src []float32) {
+		n := len(dst) &^ 7
+		if n > 0 {
+			f(n, &dst[0], &src[0])
+		}
+		laneSumsGeneric(dst[n:], src[n*active.scanLanes:])
+	}
+}
+
+// adamWOf is for assembly that wants a multiple of the lanes. The last values go through a
+// full vector, for the same rounding.
+func adamWOf(lanes int, f func(n int, p, m, v, g, c *float32)) func(p, m, v, g []float32, c adamWConsts) {
+	return func(p, m, v, g []float32, c adamWConsts) {
+		k := [9]float32{c.gradScale, c.decay, c.beta1, c.oneBeta1, c.beta2, c.oneBeta2, c.stepSize, c.rootCorrection, c.eps}
+		n := len(g) &^ (lanes - 1)
+		if n > 0 {
+			f(n, &p[0], &m[0], &v[0], &g[0], &k[0])
+		}
+		if n == len(g) {
+			return
+		}
+		var tail [4][16]float32
+		parts := [4][]float32{p[n:], m[n:], v[n:], g[n:]}
+		for i, s := range parts {
+			copy(tail[i][:], s[:len(g)-n])
+		}
+		f(lanes, &tail[0][0], &tail[1][0], &tail[2][0], &tail[3][0], &k[0])
+		for i, s := range parts[:3] {
+			copy(s, tail[i][:len(g)-n])
+		}
+	}
+}
