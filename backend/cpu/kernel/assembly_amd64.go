@@ -175,14 +175,14 @@ func scanBackwardOf(n8, n16, n32 scanBackwardFunc) func(n, steps int, s scanBloc
 	}
 }
 
-// laneSumsOf is for assembly that sums 8 vectors at a time.
+// laneSumsOf is for assembly that takes 8 sums at a time.
 func laneSumsOf(f func(n int, dst, src *float32)) func(dst, src []float32) {
 	return func(dst, src []float32) {
 		n := len(dst) &^ 7
 		if n > 0 {
 			f(n, &dst[0], &src[0])
 		}
-		laneSumsGeneric(dst[n:], src[n*active.scanLanes:])
+		laneSumsGeneric(dst[n:], src[8*n:])
 	}
 }
 

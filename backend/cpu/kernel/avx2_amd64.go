@@ -64,7 +64,7 @@ func avx2Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *f
 //go:noescape
 func avx2Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
 
-// avx2PackT is packTGeneric for 16 rows and kc a multiple of 8, above 0; ld in bytes.
+// avx2PackT is packTGeneric for 16 rows and kc a multiple of 8; ld in bytes.
 //
 //go:noescape
 func avx2PackT(kc int, src *float32, ld int, dst *float32)

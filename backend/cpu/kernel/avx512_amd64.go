@@ -144,7 +144,7 @@ func avx512Micro13x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c
 //go:noescape
 func avx512Micro14x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
 
-// avx512PackT is packTGeneric for 32 rows and kc a multiple of 8, above 0; ld in bytes.
+// avx512PackT is packTGeneric for 32 rows and kc a multiple of 8; ld in bytes.
 //
 //go:noescape
 func avx512PackT(kc int, src *float32, ld int, dst *float32)

@@ -2,7 +2,10 @@ package kernel
 
 import (
 	"fmt"
+	"math"
+	"strings"
 	"testing"
+	"time"
 )
 
 // eachLevelBench runs a benchmark on every level and with 1 and 2 threads.
@@ -22,6 +25,23 @@ func eachLevelBench(b *testing.B, f func(b *testing.B, p *Pool)) {
 	}
 }
 
+// best runs f and reports work per nanosecond of the fastest call, or the reverse: the
+// machines these numbers come from have other work to do.
+func best(b *testing.B, work float64, unit string, f func()) {
+	least := time.Duration(math.MaxInt64)
+	for b.Loop() {
+		start := time.Now()
+		f()
+		least = min(least, time.Since(start))
+	}
+	rate := work / float64(least.Nanoseconds())
+	if strings.HasPrefix(unit, "ns/") {
+		rate = 1 / rate
+	}
+	b.ReportMetric(rate, unit)
+	b.ReportMetric(0, "ns/op")
+}
+
 func BenchmarkGemm(b *testing.B) {
 	for _, s := range [][3]int{{512, 512, 512}, {1024, 1024, 1024}, {2048, 1024, 256}, {8, 1536, 512}, {64, 1536, 512}, {256, 512, 1536}, {1, 1536, 512}} {
 		for mode, name := range []string{"NN", "NT", "TN"} {
@@ -32,10 +52,7 @@ func BenchmarkGemm(b *testing.B) {
 					x, y := dense(r.slice(m*k, -1, 1), m, k, mode == 2), dense(r.slice(k*n, -1, 1), k, n, mode == 1)
 					c := dense(make([]float32, m*n), m, n, false)
 					scratch := make([]float32, GemmScratch(p, x.Trans, m, n, k))
-					for b.Loop() {
-						Gemm(p, m, n, k, x, y, c, false, scratch)
-					}
-					b.ReportMetric(2*float64(m*n*k)/float64(b.Elapsed().Nanoseconds())*float64(b.N), "GFLOP/s")
+					best(b, 2*float64(m*n*k), "GFLOP/s", func() { Gemm(p, m, n, k, x, y, c, false, scratch) })
 				})
 			})
 		}
@@ -52,10 +69,7 @@ func BenchmarkGroupedGemm(b *testing.B) {
 			offsets[i] = int64(i * rows / e)
 		}
 		scratch := make([]float32, GroupedGemmScratch(p, rows, n, k))
-		for b.Loop() {
-			GroupedGemm(p, e, rows, n, k, x, offsets, w, false, y, scratch)
-		}
-		b.ReportMetric(2*float64(rows*n*k)/float64(b.Elapsed().Nanoseconds())*float64(b.N), "GFLOP/s")
+		best(b, 2*float64(rows*n*k), "GFLOP/s", func() { GroupedGemm(p, e, rows, n, k, x, offsets, w, false, y, scratch) })
 	})
 }
 
@@ -70,20 +84,11 @@ func BenchmarkScan(b *testing.B) {
 			y, h, ck := make([]float32, len(s.U)), make([]float32, len(s.H0)), make([]float32, ScanCheckpoints(s))
 			scratch := make([]float32, max(ScanScratch(p, s), ScanBackwardScratch(p, s)))
 			g := ScanGrads{U: make([]float32, len(y)), Delta: make([]float32, len(y)), A: make([]float32, len(s.A)), B: make([]float32, len(s.B)), C: make([]float32, len(s.C)), Skip: make([]float32, d)}
-			per := func(b *testing.B) {
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(batch*l*d), "ns/token·channel")
-			}
 			b.Run(fmt.Sprintf("D=%d/forward", d), func(b *testing.B) {
-				for b.Loop() {
-					ScanForward(p, s, y, h, ck, scratch)
-				}
-				per(b)
+				best(b, batch*l*float64(d), "ns/token·channel", func() { ScanForward(p, s, y, h, ck, scratch) })
 			})
 			b.Run(fmt.Sprintf("D=%d/backward", d), func(b *testing.B) {
-				for b.Loop() {
-					ScanBackward(p, s, ck, y, nil, g, scratch)
-				}
-				per(b)
+				best(b, batch*l*float64(d), "ns/token·channel", func() { ScanBackward(p, s, ck, y, nil, g, scratch) })
 			})
 		})
 	}
@@ -98,10 +103,7 @@ func BenchmarkElementwise(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			eachLevelBench(b, func(b *testing.B, p *Pool) {
 				x, y := newSource(1).slice(n, -8, 8), make([]float32, n)
-				for b.Loop() {
-					c.f(p, y, x)
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/value")
+				best(b, float64(n), "ns/value", func() { c.f(p, y, x) })
 			})
 		})
 	}
@@ -115,16 +117,10 @@ func BenchmarkConv(b *testing.B) {
 		y, dx, dw := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(w))
 		scratch := make([]float32, ConvBackwardScratch(p, s))
 		b.Run("forward", func(b *testing.B) {
-			for b.Loop() {
-				ConvForward(p, s, x, w, nil, nil, y, nil, scratch)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(x)), "ns/value")
+			best(b, float64(len(x)), "ns/value", func() { ConvForward(p, s, x, w, nil, nil, y, nil, scratch) })
 		})
 		b.Run("backward", func(b *testing.B) {
-			for b.Loop() {
-				ConvBackward(p, s, x, w, nil, y, nil, ConvGrads{X: dx, W: dw}, scratch)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(x)), "ns/value")
+			best(b, float64(len(x)), "ns/value", func() { ConvBackward(p, s, x, w, nil, y, nil, ConvGrads{X: dx, W: dw}, scratch) })
 		})
 	})
 }
@@ -144,16 +140,10 @@ func BenchmarkAttention(b *testing.B) {
 		scratch := make([]float32, max(AttentionScratch(p, a), AttentionBackwardScratch(p, a)))
 		flops := 2 * float64(batch*h*l*l*dh) // causal half of two products
 		b.Run("forward", func(b *testing.B) {
-			for b.Loop() {
-				AttentionForward(p, a, y, lse, scratch)
-			}
-			b.ReportMetric(flops/float64(b.Elapsed().Nanoseconds())*float64(b.N), "GFLOP/s")
+			best(b, flops, "GFLOP/s", func() { AttentionForward(p, a, y, lse, scratch) })
 		})
 		b.Run("backward", func(b *testing.B) {
-			for b.Loop() {
-				AttentionBackward(p, a, y, lse, y, dq, dk, dv, scratch)
-			}
-			b.ReportMetric(2.5*flops/float64(b.Elapsed().Nanoseconds())*float64(b.N), "GFLOP/s")
+			best(b, 2.5*flops, "GFLOP/s", func() { AttentionBackward(p, a, y, lse, y, dq, dk, dv, scratch) })
 		})
 	})
 }

@@ -27,14 +27,26 @@ func (g *gemmBlock) workspace() int {
 	s := &active.gemm
 	kc, nc := min(g.k, gemmKC), min(roundUp(g.n, s.nr), s.nc)
 	size := s.mr*s.nr + kc*nc
-	if g.ta {
-		size += kc * min(g.m, s.mc)
+	if g.ta || s.mr > rowsApart {
+		size += (kc + rowPad) * min(g.m, s.mc)
 	}
 	if g.m == 1 { // a gathered vector, and partial sums
 		blocks, _ := vectorBlocks(g.n, g.k)
 		size = max(size, g.k+blocks*g.n)
 	}
 	return size
+}
+
+// L1 keeps rowsApart lines of addresses that lie a multiple of 1024 values apart; rows of A
+// are moved apart by rowPad values where that is fewer than the micro-kernel reads.
+const (
+	rowsApart = 8
+	rowPad    = 16
+)
+
+// packsA tells whether A is copied before it is used.
+func (g *gemmBlock) packsA() bool {
+	return g.ta || g.lda%1024 == 0 && active.gemm.mr > rowsApart
 }
 
 // tile computes rows [i0, i1) and columns [j0, j1) on the calling thread; j0 is
@@ -48,8 +60,9 @@ func (g *gemmBlock) tile(i0, i1, j0, j1 int, ws []float32) {
 	tmp, ws := ws[:s.mr*s.nr], ws[s.mr*s.nr:]
 	kc0 := min(g.k, gemmKC)
 	var pa []float32
-	if g.ta {
-		pa, ws = ws[:kc0*min(g.m, s.mc)], ws[kc0*min(g.m, s.mc):]
+	if g.packsA() {
+		size := (kc0 + rowPad) * min(g.m, s.mc)
+		pa, ws = ws[:size], ws[size:]
 	}
 	direct := !g.tb && i1-i0 <= s.directRows()
 	for p0 := 0; p0 < g.k; p0 += gemmKC {
@@ -61,7 +74,7 @@ func (g *gemmBlock) tile(i0, i1, j0, j1 int, ws []float32) {
 			}
 			for ic := i0; ic < i1; ic += s.mc {
 				ie := min(ic+s.mc, i1)
-				if g.ta {
+				if pa != nil {
 					g.packA(p0, kc, ic, ie, pa)
 				}
 				g.panels(p0, kc, ic, ie, jc, je, pa, ws, tmp, direct)
@@ -123,8 +136,15 @@ func packPanelT(kc, w int, src []float32, ld int, dst []float32) {
 	}
 }
 
-// packA copies rows [i0, i1) of op(A) = Aᵀ into panels as high as panelRows says.
+// packA copies rows [i0, i1) of op(A): of Aᵀ into panels as high as panelRows says, of A into
+// rows that lie apart.
 func (g *gemmBlock) packA(p0, kc, i0, i1 int, dst []float32) {
+	if !g.ta {
+		for i := range i1 - i0 {
+			copy(dst[i*(kc+rowPad):], g.a[(i0+i)*g.lda+p0:][:kc])
+		}
+		return
+	}
 	for i := i0; i < i1; {
 		h := panelRows(i1 - i)
 		active.pack(kc, h, g.a[p0*g.lda+i:], g.lda, dst[(i-i0)*kc:(i-i0+h)*kc])
@@ -163,9 +183,14 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 		}
 		for i := i0; i < i1; {
 			h := panelRows(i1 - i)
-			a, ars, acs := g.a[min(i*g.lda+p0, len(g.a)):], g.lda, 1
-			if g.ta {
-				a, ars, acs = pa[(i-i0)*kc:], 1, h
+			a, ars, acs := pa, 1, h
+			switch {
+			case g.ta:
+				a = pa[(i-i0)*kc:]
+			case pa != nil:
+				a, ars, acs = pa[(i-i0)*(kc+rowPad):], kc+rowPad, 1
+			default:
+				a, ars, acs = g.a[min(i*g.lda+p0, len(g.a)):], g.lda, 1
 			}
 			if w == nr {
 				micro(h, nr, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc)

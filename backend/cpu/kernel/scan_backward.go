@@ -1,9 +1,12 @@
 package kernel
 
+// scanPart is the number of partial sums of dB and dC a step and state: 8 lanes each.
+const scanPart = 2 * 8
+
 func (s *ScanInput) backwardWorkspace() int {
 	lanes := active.scanLanes
 	b := s.blockSize()
-	return scanSpan/lanes*(3*b+2*lanes) + scanTail() + (2*ScanChunk+1)*b + 2*ScanChunk*b + b
+	return scanSpan/lanes*(3*b+2*lanes) + scanTail() + (2*ScanChunk+1)*b + scanPart*ScanChunk*s.State + b
 }
 
 // ScanBackwardScratch is the scratch of [ScanBackward].
@@ -90,7 +93,7 @@ func (t *scanBackwardTask) Do(item, worker int) {
 	bs := t.blockSize()
 	w.a2, w.carry, w.dA = take(w.blocks*bs), take(w.blocks*bs), take(w.blocks*bs)
 	w.skip, w.dSkip = take(w.blocks*lanes), take(w.blocks*lanes)
-	w.hist, w.dBC, w.tail = take((2*ScanChunk+1)*bs), take(2*ScanChunk*bs), take(scanTail())
+	w.hist, w.dBC, w.tail = take((2*ScanChunk+1)*bs), take(scanPart*ScanChunk*t.State), take(scanTail())
 	w.zero = take(bs)
 	clear(w.zero)
 	t.loadConstants(w.scanPlace, w.a2, w.skip)
@@ -134,7 +137,7 @@ func (t *scanBackwardTask) steps(w *scanAdjoint, k, from, steps int) {
 	t0 := k*ScanChunk + from
 	row, bs := w.batch*t.Length+t0, t.blockSize()
 	bc := (row*t.Groups + w.group) * t.State
-	blk := scanBlock{b: t.B[bc:], c: t.C[bc:], bs: t.Groups * t.State, hist: w.hist, dBC: w.dBC[from*2*bs:]}
+	blk := scanBlock{b: t.B[bc:], c: t.C[bc:], bs: t.Groups * t.State, hist: w.hist, dBC: w.dBC[from*scanPart*t.State:]}
 	ck := ((w.batch*t.chunks+k)*t.Groups*t.blocks + w.block) * bs
 	fresh := t.begins(w.batch, t0)
 	for i := range w.blocks {

@@ -19,7 +19,7 @@ type scanBlock struct {
 	carry          []float32 // [N][lanes]: a[t+1]·S[t+1], updated
 	dA             []float32 // [N][lanes], added to
 	dSkip          []float32 // [lanes], added to
-	dBC            []float32 // [steps][2][N][lanes]: dB then dC, added to lane by lane
+	dBC            []float32 // [steps][2][N][8]: dB then dC, added to by lane modulo 8
 	hist           []float32 // [steps+1][N][lanes] states, then [steps][N][lanes] decays
 }
 
@@ -78,7 +78,7 @@ func scanBackwardGeneric(n, steps int, s scanBlock) {
 func (s *scanBlock) adjointStep(n, t int, h, decay []float32) {
 	lanes := active.scanLanes
 	w := n * lanes
-	dB, dC := s.dBC[2*t*w:(2*t+1)*w], s.dBC[(2*t+1)*w:(2*t+2)*w]
+	dB, dC := s.dBC[16*t*n:16*t*n+8*n], s.dBC[16*t*n+8*n:16*(t+1)*n]
 	row := t * s.ld
 	for l := range lanes {
 		dt, u, dy := s.delta[row+l], s.u[row+l], s.dy[row+l]
@@ -87,8 +87,8 @@ func (s *scanBlock) adjointStep(n, t int, h, decay []float32) {
 		for k := range n {
 			i := k*lanes + l
 			g := dy*s.c[t*s.bs+k] + s.carry[i]
-			dC[i] += dy * h[w+i]
-			dB[i] += dt * u * g
+			dC[k*8+l%8] += dy * h[w+i]
+			dB[k*8+l%8] += dt * u * g
 			sumBS += s.b[t*s.bs+k] * g
 			g *= decay[i]
 			s.carry[i] = g
@@ -101,16 +101,10 @@ func (s *scanBlock) adjointStep(n, t int, h, decay []float32) {
 	}
 }
 
-// laneSumsGeneric: dst[i] = Σ_l src[i*lanes+l], halves and pairs first.
+// laneSumsGeneric: dst[i] = Σ_l src[i*8+l], pairs first.
 func laneSumsGeneric(dst, src []float32) {
-	lanes := active.scanLanes
 	for i := range dst {
-		v := src[i*lanes : (i+1)*lanes]
-		var w [8]float32
-		copy(w[:], v)
-		for l := 8; l < lanes; l++ {
-			w[l-8] += v[l]
-		}
-		dst[i] = ((w[0] + w[1]) + (w[2] + w[3])) + ((w[4] + w[5]) + (w[6] + w[7]))
+		v := (*[8]float32)(src[8*i:])
+		dst[i] = ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]))
 	}
 }

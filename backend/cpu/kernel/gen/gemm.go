@@ -133,40 +133,53 @@ func micro(rows, vectors int) {
 	end()
 }
 
-// packTranspose turns rows into columns, 8 × 8 values at a time.
+// packTranspose turns rows into columns, 8 × 8 values at a time. It takes 16 columns of 8 rows
+// together, so that it is done with a cache line before rows that lie a power of two apart
+// drive it out.
 func packTranspose(rows int) {
 	begin("PackT", "func(kc int, src *float32, ld int, dst *float32)",
-		fmt.Sprintf("is packTGeneric for %d rows and kc a multiple of 8, above 0; ld in bytes.", rows))
+		fmt.Sprintf("is packTGeneric for %d rows and kc a multiple of 8; ld in bytes.", rows))
 	k, dst := arg("kc"), arg("dst")
-	SHRQ(U8(3), k)
 	src := rowsOf("src", "ld", 8)
-	Label("block")
-	group := matrixRows{base: append([]Register(nil), src.base...), stride: src.stride, stride3: src.stride3}
-	for at := 0; at < rows; at += 8 {
-		if at > 0 {
-			for i, b := range group.base {
-				next := GP64()
-				LEAQ(Mem{Base: b, Index: src.stride, Scale: 8}, next)
-				group.base[i] = next
+	block := func(columns int) {
+		group := matrixRows{base: append([]Register(nil), src.base...), stride: src.stride, stride3: src.stride3}
+		for at := 0; at < rows; at += 8 {
+			if at > 0 {
+				for i, b := range group.base {
+					next := GP64()
+					LEAQ(Mem{Base: b, Index: src.stride, Scale: 8}, next)
+					group.base[i] = next
+				}
+			}
+			for first := 0; first < columns; first += 8 {
+				for i, v := range transposed(group, 4*first) {
+					VMOVUPS(v, Mem{Base: dst, Disp: 4 * ((first+i)*rows + at)})
+				}
 			}
 		}
-		for column, v := range transposed(group) {
-			VMOVUPS(v, Mem{Base: dst, Disp: 4 * (column*rows + at)})
-		}
+		src.advance(U8(4 * columns))
+		ADDQ(U32(4*columns*rows), dst)
+		SUBQ(U8(columns), k)
 	}
-	src.advance(U8(32))
-	ADDQ(U32(32*rows), dst)
-	DECQ(k)
-	JNZ(LabelRef("block"))
+	Label("sixteen")
+	CMPQ(k, U8(16))
+	JLT(LabelRef("eight"))
+	block(16)
+	JMP(LabelRef("sixteen"))
+	Label("eight")
+	CMPQ(k, U8(8))
+	JLT(LabelRef("done"))
+	block(8)
+	Label("done")
 	end()
 }
 
-// transposed loads 8 rows of 8 values and returns their columns.
-func transposed(rows matrixRows) []VecVirtual {
+// transposed loads 8 rows of 8 values from disp on and returns their columns.
+func transposed(rows matrixRows, disp int) []VecVirtual {
 	var r, t, q, columns [8]VecVirtual
 	for i := range r {
 		r[i] = YMM()
-		VMOVUPS(rows.at(i, 0), r[i])
+		VMOVUPS(rows.at(i, disp), r[i])
 	}
 	for i := 0; i < 8; i += 2 {
 		t[i], t[i+1] = YMM(), YMM()

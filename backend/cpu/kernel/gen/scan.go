@@ -160,7 +160,6 @@ func scanBackward(n int) {
 		fmt.Sprintf("is scanBackwardGeneric for N = %d; ld and bs in bytes.", n))
 	recompute(n)
 	adjoint(n)
-	end()
 }
 
 func recompute(n int) {
@@ -200,82 +199,171 @@ func recompute(n int) {
 	JNZ(LabelRef("forward"))
 }
 
-func adjoint(n int) {
-	row := bytes * n // of one [N][lanes] record
-	steps, b, c := arg("steps"), arg("b"), arg("c")
-	a2, carry, dA := arg("a2"), arg("carry"), arg("dA")
-	hist, decay, dBC := arg("hist"), arg("decay"), arg("dBC")
-	at := GP64() // offset of the row in delta, u, dy, dDelta, dU
-	MOVQ(steps, at)
-	DECQ(at)
-	{
-		off := GP64()
-		IMUL3Q(U32(row), at, off)
-		ADDQ(off, hist)
-		ADDQ(off, decay)
-		ADDQ(off, dBC)
-		ADDQ(off, dBC)
-		off = arg("bs").(GPVirtual)
-		IMULQ(at, off)
-		ADDQ(off, b)
-		ADDQ(off, c)
-		IMULQ(arg("ld"), at)
+// adjointSteps is the number of steps that adjoint takes together: as many as the registers
+// hold. What belongs to a state is then read and written once for all of them.
+func adjointSteps() int {
+	if wide {
+		return 4
 	}
-	skip, dSkip := vector(), vector()
-	VMOVUPS(Mem{Base: arg("skip")}, skip)
-	VMOVUPS(Mem{Base: arg("dSkip")}, dSkip)
-	rows := func(name string) Mem { return Mem{Base: arg(name), Index: at, Scale: 1} }
-	Label("backward")
-	dt, u, du, dy, sumBS, sumAq := vector(), vector(), vector(), vector(), vector(), vector()
-	VMOVUPS(rows("delta"), dt)
-	VMOVUPS(rows("u"), u)
-	VMULPS(u, dt, du)
-	VMOVUPS(rows("dy"), dy)
-	VFMADD231PS(u, dy, dSkip)
-	VXORPS(sumBS, sumBS, sumBS)
-	VXORPS(sumAq, sumAq, sumAq)
-	for k := range n {
-		s, q := vector(), vector()
-		VBROADCASTSS(Mem{Base: c, Disp: 4 * k}, s)
-		VFMADD213PS(Mem{Base: carry, Disp: bytes * k}, dy, s) // S = dy·c + carry
-		VMOVUPS(Mem{Base: dBC, Disp: row + bytes*k}, q)
-		VFMADD231PS(Mem{Base: hist, Disp: row + bytes*k}, dy, q)
-		VMOVUPS(q, Mem{Base: dBC, Disp: row + bytes*k})
-		q = vector()
-		VMOVUPS(Mem{Base: dBC, Disp: bytes * k}, q)
-		VFMADD231PS(du, s, q)
-		VMOVUPS(q, Mem{Base: dBC, Disp: bytes * k})
-		q = vector()
-		VBROADCASTSS(Mem{Base: b, Disp: 4 * k}, q)
-		VFMADD231PS(q, s, sumBS)
-		VMULPS(Mem{Base: decay, Disp: bytes * k}, s, s)
-		VMOVUPS(s, Mem{Base: carry, Disp: bytes * k})
-		VMULPS(Mem{Base: hist, Disp: bytes * k}, s, s) // q = S·a·h[t-1]
-		VFMADD231PS(Mem{Base: a2, Disp: bytes * k}, s, sumAq)
-		VFMADD213PS(Mem{Base: dA, Disp: bytes * k}, dt, s)
-		VMOVUPS(s, Mem{Base: dA, Disp: bytes * k})
-	}
-	VMULPS(constant("ln2", 0.693147180559945309), sumAq, sumAq)
-	VFMADD231PS(u, sumBS, sumAq)
-	VMOVUPS(sumAq, rows("dDelta"))
-	VMULPS(skip, dy, dy)
-	VFMADD231PS(dt, sumBS, dy)
-	VMOVUPS(dy, rows("dU"))
-	SUBQ(arg("ld"), at)
-	{
-		bs := arg("bs")
-		SUBQ(bs, b)
-		SUBQ(bs, c)
-	}
-	SUBQ(U32(row), hist)
-	SUBQ(U32(row), decay)
-	SUBQ(U32(2*row), dBC)
-	DECQ(steps)
-	JNZ(LabelRef("backward"))
-	VMOVUPS(dSkip, Mem{Base: arg("dSkip")})
+	return 2
 }
 
-// laneSums joins the lanes of 8 vectors at a time.
+// adjoint runs the adjoint recurrence down.
+func adjoint(n int) {
+	a := newAdjointRegs(n)
+	tile := adjointSteps()
+	Label("tile")
+	CMPQ(a.steps, U8(tile))
+	JLT(LabelRef("single"))
+	a.run(tile)
+	JMP(LabelRef("tile"))
+	Label("single")
+	TESTQ(a.steps, a.steps)
+	JZ(LabelRef("done"))
+	a.run(1)
+	JMP(LabelRef("single"))
+	Label("done")
+	end()
+}
+
+// adjointRegs are addresses. at is the offset of the last step that is left in delta, u, dy,
+// dDelta and dU; all others point to what belongs to that step.
+type adjointRegs struct {
+	n, row                          int // bytes of one [N][lanes] record
+	steps, at, b, c                 Register
+	a2, carry, dA, hist, decay, dBC Register
+	back, back3                     Register // minus the stride of b and c, once and three times
+}
+
+func newAdjointRegs(n int) *adjointRegs {
+	a := &adjointRegs{n: n, row: bytes * n, steps: arg("steps"), at: GP64(), b: arg("b"), c: arg("c")}
+	a.a2, a.carry, a.dA = arg("a2"), arg("carry"), arg("dA")
+	a.hist, a.decay, a.dBC = arg("hist"), arg("decay"), arg("dBC")
+	MOVQ(a.steps, a.at)
+	DECQ(a.at)
+	off := GP64()
+	IMUL3Q(U32(a.row), a.at, off)
+	ADDQ(off, a.hist)
+	ADDQ(off, a.decay)
+	IMUL3Q(U32(partRow(n)), a.at, off)
+	ADDQ(off, a.dBC)
+	off = arg("bs").(GPVirtual)
+	IMULQ(a.at, off)
+	ADDQ(off, a.b)
+	ADDQ(off, a.c)
+	IMULQ(arg("ld"), a.at)
+	a.back, a.back3 = arg("bs"), GP64()
+	NEGQ(a.back)
+	if adjointSteps() > 3 {
+		LEAQ(Mem{Base: a.back, Index: a.back, Scale: 2}, a.back3)
+	}
+	return a
+}
+
+// partRow is the number of bytes of dB and dC of one step, in 8 lanes each.
+func partRow(n int) int { return 2 * 32 * n }
+
+// adjointStep is one step of a tile, in registers.
+type adjointStep struct{ dt, du, dy, sumBS, sumAq VecVirtual }
+
+// run takes the last steps that are left.
+func (a *adjointRegs) run(steps int) {
+	tile := make([]adjointStep, steps) // the last step first
+	at := GP64()
+	MOVQ(a.at, at)
+	row := func(name string) Mem { return Mem{Base: arg(name), Index: at, Scale: 1} }
+	for i := range tile {
+		s := adjointStep{vector(), vector(), vector(), zeroed(), zeroed()}
+		VMOVUPS(row("delta"), s.dt)
+		VMULPS(row("u"), s.dt, s.du)
+		VMOVUPS(row("dy"), s.dy)
+		SUBQ(arg("ld"), at)
+		tile[i] = s
+	}
+	for k := range a.n {
+		a.state(k, tile)
+	}
+	skip, dSkip, u := vector(), vector(), vector()
+	VMOVUPS(Mem{Base: arg("skip")}, skip)
+	VMOVUPS(Mem{Base: arg("dSkip")}, dSkip)
+	MOVQ(a.at, at)
+	for _, s := range tile {
+		VMOVUPS(row("u"), u)
+		VFMADD231PS(u, s.dy, dSkip)
+		VMULPS(constant("ln2", 0.693147180559945309), s.sumAq, s.sumAq)
+		VFMADD231PS(u, s.sumBS, s.sumAq)
+		VMOVUPS(s.sumAq, row("dDelta"))
+		VMULPS(skip, s.dy, s.dy)
+		VFMADD231PS(s.dt, s.sumBS, s.dy)
+		VMOVUPS(s.dy, row("dU"))
+		SUBQ(arg("ld"), at)
+	}
+	VMOVUPS(dSkip, Mem{Base: arg("dSkip")})
+	MOVQ(at, a.at)
+	for range tile {
+		ADDQ(a.back, a.b)
+		ADDQ(a.back, a.c)
+	}
+	SUBQ(U32(steps*a.row), a.hist)
+	SUBQ(U32(steps*a.row), a.decay)
+	SUBQ(U32(steps*partRow(a.n)), a.dBC)
+	SUBQ(U8(steps), a.steps)
+}
+
+// value is where state k of b or c lies, i steps before the last.
+func (a *adjointRegs) value(base Register, i, k int) Mem {
+	m := Mem{Base: base, Disp: 4 * k}
+	switch i {
+	case 1, 2:
+		m.Index, m.Scale = a.back, uint8(i)
+	case 3:
+		m.Index, m.Scale = a.back3, 1
+	}
+	return m
+}
+
+// state runs one state over the steps of a tile.
+func (a *adjointRegs) state(k int, tile []adjointStep) {
+	mem := func(base Register, step int) Mem { return Mem{Base: base, Disp: bytes*k - step*a.row} }
+	carry, dA, after := vector(), vector(), vector()
+	VMOVUPS(mem(a.carry, 0), carry)
+	VMOVUPS(mem(a.dA, 0), dA)
+	VMOVUPS(mem(a.hist, -1), after)
+	for i, s := range tile {
+		part := Mem{Base: a.dBC, Disp: 32*k - i*partRow(a.n)}
+		addTimes(a.value(a.c, i, k), s.dy, carry) // S = dy·c + carry
+		addPart(s.dy, after, part.Offset(partRow(a.n)/2))
+		addPart(s.du, carry, part)
+		addTimes(a.value(a.b, i, k), carry, s.sumBS)
+		VMULPS(mem(a.decay, i), carry, carry)
+		VMOVUPS(mem(a.hist, i), after)
+		q := vector() // S·a·h[t-1]
+		VMULPS(after, carry, q)
+		VFMADD231PS(mem(a.a2, 0), q, s.sumAq)
+		VFMADD231PS(s.dt, q, dA)
+	}
+	VMOVUPS(carry, mem(a.carry, 0))
+	VMOVUPS(dA, mem(a.dA, 0))
+}
+
+// addPart adds x·y to 8 lanes in memory.
+func addPart(x, y VecVirtual, part Mem) {
+	p := vector()
+	if !wide {
+		VMOVUPS(part, p)
+		VFMADD231PS(x, y, p)
+		VMOVUPS(p, part)
+		return
+	}
+	high := YMM()
+	VMULPS(x, y, p)
+	VEXTRACTF64X4(U8(1), p, high)
+	VADDPS(p.AsY(), high, high)
+	VADDPS(part, high, high)
+	VMOVUPS(high, part)
+}
+
+// laneSums joins the lanes of 8 records of 8 at a time.
 func laneSums() {
 	begin("LaneSums", "func(n int, dst, src *float32)", "is laneSumsGeneric for n a multiple of 8, above 0.")
 	n, dst, src := arg("n"), arg("dst"), arg("src")
@@ -283,10 +371,7 @@ func laneSums() {
 	var level []VecVirtual
 	for i := range 8 {
 		y := YMM()
-		VMOVUPS(Mem{Base: src, Disp: bytes * i}, y)
-		if wide {
-			VADDPS(Mem{Base: src, Disp: bytes*i + 32}, y, y)
-		}
+		VMOVUPS(Mem{Base: src, Disp: 32 * i}, y)
 		level = append(level, y)
 	}
 	for len(level) > 2 {
@@ -302,7 +387,7 @@ func laneSums() {
 	VPERM2F128(U8(0x31), level[1], level[0], high)
 	VADDPS(high, low, low)
 	VMOVUPS(low, Mem{Base: dst})
-	ADDQ(U32(8*bytes), src)
+	ADDQ(U32(256), src)
 	ADDQ(U8(32), dst)
 	SUBQ(U8(8), n)
 	JNZ(LabelRef("loop"))
