@@ -26,6 +26,13 @@ for module in $(git ls-files '*go.mod' | xargs -n1 dirname); do
   grep -E '^\s*--- SKIP' "$log" | sort | sed 's/^/skipped: /' || true
 done
 
+levels=$(go run ./cmd/zoo doctor | sed -n 's/^kernels .*\[\(.*\)\].*/\1/p')
+[ -n "$levels" ] || { echo "zoo doctor does not tell the levels of kernels"; status=1; }
+for level in $levels; do
+  echo "== kernels, operators and goldens at level $level"
+  MOEZOO_CPU=$level go test ./backend/... ./importer/... || status=1
+done
+
 echo "== tests of the kernels without assembly"
 go test -tags noasm ./backend/... || status=1
 exit $status

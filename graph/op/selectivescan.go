@@ -8,7 +8,7 @@ import (
 
 // ScanLanes is the multiple up to which the channels of a group are padded in those states, for vector
 // kernels.
-const ScanLanes = 8
+const ScanLanes = 16
 
 // ScanChunk is the number of steps between the states that SelectiveScan keeps for
 // its gradient.
@@ -51,7 +51,7 @@ func init() {
 		Outputs: []graph.Arg{
 			{Name: "y", Doc: "[B, L, D]"},
 			{Name: "state", Doc: "after the last step [B, D, N]"},
-			{Name: "checkpoints", Doc: "states before every 16th step, in the backend's layout, as large as [B, ⌈L/16⌉, G·8·⌈D/G/8⌉, N]", Optional: true},
+			{Name: "checkpoints", Doc: "states before every 16th step, in the backend's layout, as large as [B, ⌈L/16⌉, G·16·⌈D/G/16⌉, N]", Optional: true},
 		},
 		Infer: func(c *graph.Infer) error {
 			if err := wantScan(c); err != nil {

@@ -20,6 +20,7 @@
 //   - Results do not depend on the number of threads of the pool: work is
 //     split by data, and every reduction adds fixed blocks in a fixed order.
 //   - Every kernel has a portable Go form, which is also the reference that
-//     faster forms are tested against. [Level] tells which form is in use.
-//     Bits may differ between levels and between architectures.
+//     faster forms are tested against. [Level] tells which form is in use:
+//     generic, avx2 or avx512. Bits may differ between levels and between
+//     architectures.
 package kernel

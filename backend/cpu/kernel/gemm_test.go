@@ -58,6 +58,13 @@ func TestGemmEqualsTheDefinition(t *testing.T) {
 		{97, 50, 16},
 		{100, 300, 12},
 		{67, 33, 520},
+		{14, 32, 8},
+		{15, 31, 24},
+		{28, 33, 16},
+		{29, 64, 40},
+		{113, 257, 9},
+		{127, 48, 30},
+		{30, 40, 1024},
 	}
 	eachLevel(t, func(t *testing.T) {
 		r := newSource(1)
@@ -104,7 +111,7 @@ func TestGemmKeepsOutOfOtherColumns(t *testing.T) {
 func TestGemmRowsDoNotDependOnTheirNumber(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		r := newSource(3)
-		const n, k = 70, 300
+		const n, k = 70, 1024 // the stride has rows moved apart where there are many
 		a, b := r.slice(200*k, -1, 1), r.slice(k*n, -1, 1)
 		run := func(m int) []float32 {
 			c := make([]float32, m*n)
@@ -112,7 +119,7 @@ func TestGemmRowsDoNotDependOnTheirNumber(t *testing.T) {
 			return c
 		}
 		all := run(200)
-		for _, m := range []int{2, 7, 12, 13, 50} {
+		for _, m := range []int{2, 7, 12, 13, 28, 29, 50} {
 			for i, v := range run(m) {
 				if v != all[i] {
 					t.Fatalf("m=%d: value %d is %v, with 200 rows %v", m, i, v, all[i])

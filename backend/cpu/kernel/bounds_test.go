@@ -1,0 +1,121 @@
+//go:build linux || darwin
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// guarded is memory for n values that ends where a page begins that must not be touched:
+// assembly that reads or writes one value too far stops the test.
+func guarded(t *testing.T, n int) []float32 {
+	t.Helper()
+	page := os.Getpagesize()
+	size := roundUp(4*n, page)
+	m, err := syscall.Mmap(-1, 0, size+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Skipf("no memory map: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Munmap(m) })
+	if err := syscall.Mprotect(m[size:], syscall.PROT_NONE); err != nil {
+		t.Skipf("no protected page: %v", err)
+	}
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&m[size-4*n])), n)
+}
+
+// guardedRandom is guarded with values.
+func guardedRandom(t *testing.T, r source, n int, lo, hi float32) []float32 {
+	s := guarded(t, n)
+	copy(s, r.slice(n, lo, hi))
+	return s
+}
+
+// edges are lengths around whole vectors and unrolled runs of them.
+var edges = []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 100}
+
+func TestVectorsStayInTheirExtents(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := newSource(50)
+		for _, n := range edges {
+			x, y, z, dst := guardedRandom(t, r, n, 0, 1), guardedRandom(t, r, n, 0, 1), guardedRandom(t, r, n, 0, 1), guardedRandom(t, r, n, 0, 1)
+			d := active
+			for _, f := range []func(dst, x []float32){d.exp, d.sigmoid, d.silu, d.softplus, d.tanh, d.gelu, d.relu, d.log, d.log1p} {
+				f(dst, x)
+			}
+			for _, f := range []func(dst, x, y []float32){d.siluGrad, d.softplusGrad, d.geluGrad, d.reluGrad, d.add, d.mul, d.mulAdd} {
+				f(dst, x, y)
+			}
+			d.axpy(dst, 2, x)
+			d.scale(dst, 2, x)
+			d.shift(dst, x, 2)
+			d.scaled(dst, x, y, 2)
+			d.accumulate(dst, x, y, 2)
+			d.combine(dst, x, y, z, 1, 2, 3)
+			d.expSum(dst, x, 1)
+			d.sum(x)
+			d.sumSquares(x)
+			d.max(x)
+			d.dot(x, y)
+			d.dot3(x, y, z)
+			d.adamW(dst, x, y, z, AdamWStep{Step: 1, Beta1: 0.9, Beta2: 0.9}.consts())
+		}
+	})
+}
+
+func TestProductsStayInTheirExtents(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := newSource(51)
+		for _, s := range [][3]int{{1, 33, 17}, {1, 7, 40}, {5, 15, 7}, {8, 32, 9}, {14, 48, 16}, {29, 33, 23}, {61, 17, 31}, {100, 95, 8}} {
+			m, n, k := s[0], s[1], s[2]
+			for mode := range 4 {
+				ta, tb := mode&1 != 0, mode&2 != 0
+				a, b, c := guardedRandom(t, r, m*k, -1, 1), guardedRandom(t, r, k*n, -1, 1), guarded(t, m*n)
+				Gemm(nil, m, n, k, dense(a, m, k, ta), dense(b, k, n, tb), dense(c, m, n, false), false, guarded(t, GemmScratch(nil, ta, m, n, k)))
+				near(t, fmt.Sprint(s, ta, tb), c, product(ta, tb, m, n, k, a, b, c, false), 1e-5)
+			}
+		}
+	})
+}
+
+func TestScansStayInTheirExtents(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, c := range [][3]int{{8, 9, 8}, {16, 16, 16}, {17, 35, 16}, {32, 5, 32}, {40, 33, 3}} {
+			s := scanCase(newSource(52), 1, c[1], c[0], c[2], 1, true)
+			for _, p := range []*[]float32{&s.U, &s.Delta, &s.A, &s.B, &s.C, &s.Skip, &s.H0} {
+				g := guarded(t, len(*p))
+				copy(g, *p)
+				*p = g
+			}
+			y, h, ck := guarded(t, len(s.U)), guarded(t, len(s.H0)), guarded(t, ScanCheckpoints(s))
+			ScanForward(nil, s, y, h, ck, guarded(t, ScanScratch(nil, s)))
+			g := ScanGrads{
+				U: guarded(t, len(y)), Delta: guarded(t, len(y)), A: guarded(t, len(s.A)), B: guarded(t, len(s.B)),
+				C: guarded(t, len(s.C)), Skip: guarded(t, len(s.Skip)), H0: guarded(t, len(s.H0)),
+			}
+			ScanBackward(nil, s, ck, y, nil, g, guarded(t, ScanBackwardScratch(nil, s)))
+		}
+	})
+}
+
+// AVX2 has 16 registers; the generator's allocator knows 32.
+func TestAVX2UsesItsSixteenRegisters(t *testing.T) {
+	text, err := os.ReadFile("avx2_amd64.s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 16; i < 32; i++ {
+		for _, kind := range "XYZ" {
+			if name := fmt.Sprintf("%c%d", kind, i); strings.Contains(string(text), name) {
+				t.Fatalf("avx2_amd64.s uses %s", name)
+			}
+		}
+	}
+}
