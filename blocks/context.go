@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
@@ -58,9 +59,10 @@ type StateUpdate struct {
 }
 
 // State is the carried state of the present layer under a name such as "ssm", of shape
-// [B, dims...]; nil in Whole mode, where sequences begin with zeros.
+// [B, dims...]; nil in Whole mode, where sequences begin with zeros, and for an extent of
+// 0, the past of a convolution of one tap.
 func (c *Context) State(kind string, dims ...any) Value {
-	if c.Mode == Whole {
+	if c.Mode == Whole || slices.Contains(dims, any(int64(0))) {
 		return nil
 	}
 	shape := append(graph.Shape{c.TokenIDs.Dim(0)}, graph.ShapeOf(dims...)...)

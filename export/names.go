@@ -25,7 +25,7 @@ func (p Profile) stateNames(name string) (in, out string, err error) {
 		return "", "", fmt.Errorf("state %q is not called KIND.LAYER", name)
 	}
 	switch {
-	case kind == "key" || kind == "value":
+	case isCache(kind):
 		return fmt.Sprintf("past_key_values.%s.%s", layer, kind), fmt.Sprintf("present.%s.%s", layer, kind), nil
 	case p == HF && (kind == "conv" || kind == "ssm"):
 		return fmt.Sprintf("past_%s.%s", kind, layer), fmt.Sprintf("present_%s.%s", kind, layer), nil

@@ -61,6 +61,15 @@ func (r *Report) MaxAbs() float64 {
 	return most
 }
 
+// Argmax is the smallest share of positions whose most likely token agrees.
+func (r *Report) Argmax() float64 {
+	least := 1.0
+	for _, c := range r.Checks {
+		least = min(least, c.Argmax)
+	}
+	return least
+}
+
 // Verifier compares one file, run by some runtime, with a reference.
 type Verifier struct {
 	Runner     Runner
@@ -68,7 +77,20 @@ type Verifier struct {
 	Vocabulary int
 	Seed       uint64
 	Whole      bool // compare whole sequences only: the model looks at later tokens
+	Longest    int  // tokens that the model has positions for; 0 for any number
 }
+
+// atMost is n, or as many tokens as the model has positions for.
+func (v *Verifier) atMost(n int) int {
+	if v.Longest > 0 {
+		return min(n, v.Longest)
+	}
+	return n
+}
+
+// onlyWhole says that sequences are not to be taken apart: the model looks at later tokens,
+// or has positions for so few that there are no parts.
+func (v *Verifier) onlyWhole() bool { return v.Whole || v.atMost(12) < 12 }
 
 // Run makes every check: prefill at many shapes, token by token, split at a random place,
 // all tokens equal, which sends them to few experts, and left padding.
@@ -76,21 +98,26 @@ func (v *Verifier) Run(ctx context.Context, progress func(done, total int)) ([]C
 	rng := rand.New(rand.NewPCG(v.Seed, 77))
 	var jobs []job
 	for _, s := range [][2]int{{1, 1}, {1, 7}, {1, 64}, {1, 65}, {3, 130}} {
+		batch, length := s[0], v.atMost(s[1])
 		jobs = append(jobs, func() (Check, error) {
-			return v.prefill(ctx, "prefill", s[0], s[1], random(rng, s[0]*s[1], v.Vocabulary))
+			return v.prefill(ctx, "prefill", batch, length, random(rng, batch*length, v.Vocabulary))
 		})
 	}
 	for _, token := range []int64{0, int64(v.Vocabulary) - 1} {
-		jobs = append(jobs, func() (Check, error) { return v.prefill(ctx, "equal tokens", 1, 40, repeated(token, 40)) })
+		length := v.atMost(40)
+		jobs = append(jobs, func() (Check, error) {
+			return v.prefill(ctx, "equal tokens", 1, length, repeated(token, length))
+		})
 	}
-	if v.Whole {
+	if v.onlyWhole() {
 		return v.judge(jobs, progress)
 	}
 	jobs = append(jobs,
-		func() (Check, error) { return v.pieces(ctx, "token by token", 2, 20, ones(20), rng) },
+		func() (Check, error) { return v.pieces(ctx, "token by token", 2, ones(v.atMost(20)), rng) },
 		func() (Check, error) {
-			at := 1 + rng.IntN(49)
-			return v.pieces(ctx, fmt.Sprintf("split at %d", at), 2, 50, []int{at, 50 - at}, rng)
+			length := v.atMost(50)
+			at := 1 + rng.IntN(length-1)
+			return v.pieces(ctx, fmt.Sprintf("split at %d", at), 2, []int{at, length - at}, rng)
 		},
 		func() (Check, error) { return v.padded(ctx, rng) },
 	)
@@ -101,13 +128,18 @@ func (v *Verifier) Run(ctx context.Context, progress func(done, total int)) ([]C
 // of it, and padding.
 func (v *Verifier) Quick(ctx context.Context, name string) ([]Check, error) {
 	rng := rand.New(rand.NewPCG(v.Seed, 78))
-	whole := func() (Check, error) { return v.prefill(ctx, name, 2, 33, random(rng, 66, v.Vocabulary)) }
-	if v.Whole {
+	whole := func() (Check, error) {
+		length := v.atMost(33)
+		return v.prefill(ctx, name, 2, length, random(rng, 2*length, v.Vocabulary))
+	}
+	if v.onlyWhole() {
 		return v.judge([]job{whole}, nil)
 	}
 	return v.judge([]job{
 		whole,
-		func() (Check, error) { return v.pieces(ctx, name+", in pieces", 2, 12, []int{5, 1, 1, 5}, rng) },
+		func() (Check, error) {
+			return v.pieces(ctx, name+", in pieces", 2, []int{5, 1, 1, 5}, rng)
+		},
 		func() (Check, error) {
 			c, err := v.padded(ctx, rng)
 			c.Name = name + ", left padding"
@@ -180,7 +212,11 @@ func (v *Verifier) prefill(ctx context.Context, name string, batch, length int, 
 }
 
 // pieces feeds sequences in several calls with carried states.
-func (v *Verifier) pieces(ctx context.Context, name string, batch, length int, lengths []int, rng *rand.Rand) (Check, error) {
+func (v *Verifier) pieces(ctx context.Context, name string, batch int, lengths []int, rng *rand.Rand) (Check, error) {
+	length := 0
+	for _, n := range lengths {
+		length += n
+	}
 	c := Check{Name: name, Batch: batch, Length: length}
 	ids := random(rng, batch*length, v.Vocabulary)
 	want, err := v.Reference(ctx, ids, batch, length)

@@ -41,6 +41,7 @@ const (
 // Prepared is a source in standard operators, ready to be written.
 type Prepared struct {
 	Graph     *graph.Graph
+	Caches    Caches
 	weight    func(name string) *backend.Tensor
 	opt       Options
 	functions *functionSet // nil when everything is inlined
@@ -60,8 +61,13 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 	if o.Opset < onnx.Opset || o.Opset > 22 {
 		return nil, fmt.Errorf("opset %d: want 18 to 22", o.Opset)
 	}
-	if !hasCache(s.Graph) && o.Names == HF {
-		addPositionCarrier(s.Graph, s.Layers, s.Graph.Inputs[0], graph.Symbol(batchSize), graph.Symbol(pastSize))
+	caches, err := number(s.Graph, s.Layers)
+	if err != nil {
+		return nil, err
+	}
+	if !caches.attention() && o.Names == HF {
+		addPositionCarrier(s.Graph, len(caches.Kinds), s.Graph.Inputs[0], graph.Symbol(batchSize), graph.Symbol(pastSize))
+		caches.Kinds = append(caches.Kinds, "attention")
 	}
 	if err := rename(s.Graph, o.Names); err != nil {
 		return nil, err
@@ -70,7 +76,6 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 	if o.Functions {
 		lowered.Prune()
 	} else {
-		var err error
 		if lowered, err = lower.Experts(s.Graph, o.Compact); err != nil {
 			return nil, err
 		}
@@ -82,21 +87,11 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{Graph: folded, weight: s.Weight, opt: o}
+	p := &Prepared{Graph: folded, Caches: caches, weight: s.Weight, opt: o}
 	if o.Functions {
 		p.functions, err = functions(folded)
 	}
 	return p, err
-}
-
-// hasCache reports whether the graph has attention caches.
-func hasCache(g *graph.Graph) bool {
-	for _, s := range g.States {
-		if len(s.Name) > 4 && s.Name[:4] == "key." {
-			return true
-		}
-	}
-	return false
 }
 
 // Write writes the file whole or not at all, with the weights beside it above 1.5 GB.

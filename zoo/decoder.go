@@ -20,6 +20,7 @@ type Decoder struct {
 	each     *graph.Graph              // a call, fused
 	hoisted  map[string]backend.Buffer // what depends on the parameters alone
 	vocab    int
+	longest  int // tokens that there are positions for; 0 for any number
 	batch    int
 	length   int // tokens so far
 	caches   caches
@@ -59,7 +60,7 @@ func NewDecoder(m blocks.Model, batch int, d backend.Device, params func(name st
 	if err != nil {
 		return nil, err
 	}
-	dec := &Decoder{device: d, params: params, each: each, vocab: int(m.Vocabulary), batch: batch, caches: newCaches(each),
+	dec := &Decoder{device: d, params: params, each: each, vocab: int(m.Vocabulary), longest: int(m.MaxLearned), batch: batch, caches: newCaches(each),
 		states: map[string]backend.Buffer{}, programs: map[int]*decodeProgram{}}
 	if err := dec.prepare(once); err != nil {
 		return nil, err
@@ -158,6 +159,9 @@ func (d *Decoder) Feed(ctx context.Context, tokens []int64) ([]float32, error) {
 	n := len(tokens) / d.batch
 	if n == 0 || len(tokens)%d.batch != 0 {
 		return nil, fmt.Errorf("%d tokens do not make rows for a batch of %d", len(tokens), d.batch)
+	}
+	if d.longest > 0 && d.length+n > d.longest {
+		return nil, fmt.Errorf("a text of %d tokens: the model has learned positions for %d", d.length+n, d.longest)
 	}
 	if err := d.grow(d.length + n); err != nil {
 		return nil, err

@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
-	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/export"
 	"github.com/moezoo/moezoo/export/ort"
-	"github.com/moezoo/moezoo/graph/onnx"
 	"github.com/moezoo/moezoo/graph/onnx/file"
 )
 
@@ -22,6 +20,7 @@ import (
 type ExportOptions struct {
 	export.Options
 	NoVerify bool
+	License  string // of the weights, for the file's metadata; "" says nothing
 	Progress func(done, total int)
 }
 
@@ -63,28 +62,51 @@ func (t *Trained) Export(ctx context.Context, path string, o ExportOptions) (*ex
 	if err := os.MkdirAll(filepath.Dir(model), 0o777); err != nil {
 		return nil, err
 	}
-	metadata := map[string]string{"zoo.recipe_sha256": t.Recipe.Hash(), "zoo.step": fmt.Sprint(t.Step), "zoo.vocab": string(t.Recipe.Vocabulary.Kind), "zoo.lowering": lowering(o.Options)}
+	metadata := t.metadata(o)
 	if err := p.Write(model, metadata); err != nil {
 		return nil, err
 	}
 	report := &export.Report{File: path, Passed: true}
 	if !o.NoVerify {
-		if report, err = t.Verify(ctx, model, o.Progress); err != nil {
+		if report, err = t.verify(ctx, model, o.Options, o.Progress); err != nil {
 			return report, err
 		}
 		report.File = path
 		if !report.Passed {
 			return report, ErrNotEqual
 		}
-		metadata["zoo.max_err"] = fmt.Sprintf("%.3g", report.MaxAbs())
+		metadata["zoo.max_err"], metadata["zoo.same_token"] = fmt.Sprintf("%.3g", report.MaxAbs()), fmt.Sprintf("%.4g", report.Argmax())
+		metadata["zoo.verified_in"] = report.Runtime
 		if err := p.Write(model, metadata); err != nil {
 			return report, err
 		}
 	}
 	if folder {
-		return report, t.keepFolder(work, path, o.Options)
+		return report, t.keepFolder(work, path, p.Caches)
 	}
-	return report, t.keepFile(model, path, o.Options)
+	return report, t.keepFile(model, path, p.Caches)
+}
+
+// metadata is what a file says of itself.
+func (t *Trained) metadata(o ExportOptions) map[string]string {
+	m := map[string]string{
+		"zoo.version": version(), "zoo.recipe_sha256": t.Recipe.Hash(), "zoo.step": fmt.Sprint(t.Step), "zoo.vocab": string(t.Recipe.Vocabulary.Kind),
+		"zoo.lowering": lowering(o.Options),
+		// Prepacking copies every expert's weights at load and gains nothing.
+		"onnx_run_hints": "session.disable_prepacking=1 intra_op_num_threads=number_of_cores",
+	}
+	if o.License != "" {
+		m["license"] = o.License
+	}
+	return m
+}
+
+// version is that of the program, as its module was built.
+func version() string {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+		return b.Main.Version
+	}
+	return "(devel)"
 }
 
 // lowering names how the file was written, for its metadata.
@@ -171,8 +193,8 @@ func configPath(model string) string {
 
 // keepFile moves the model, its data and its configuration to their places, the model last:
 // an older model must not meet the data of the new one.
-func (t *Trained) keepFile(model, path string, o export.Options) error {
-	if err := t.writeConfig(filepath.Dir(model), o); err != nil {
+func (t *Trained) keepFile(model, path string, c export.Caches) error {
+	if err := t.writeConfig(filepath.Dir(model), c); err != nil {
 		return err
 	}
 	if err := checkTargets(path, false); err != nil {
@@ -196,8 +218,8 @@ func (t *Trained) keepFile(model, path string, o export.Options) error {
 	return nil
 }
 
-func (t *Trained) keepFolder(work, path string, o export.Options) error {
-	if err := t.writeConfig(work, o); err != nil {
+func (t *Trained) keepFolder(work, path string, c export.Caches) error {
+	if err := t.writeConfig(work, c); err != nil {
 		return err
 	}
 	if err := t.writeTokenizer(work); err != nil {
@@ -225,99 +247,6 @@ func (t *Trained) prepare(o export.Options) (*export.Prepared, error) {
 	b.G.Rename(b.Logits, "logits")
 	b.G.Outputs = append(b.G.Outputs[:0:0], append([]blocks.Value{b.Logits}, b.G.Outputs...)...)
 	return export.Prepare(export.Source{Graph: b.G, Layers: len(t.Net.Layers), Weight: t.Weight}, o)
-}
-
-// Verify compares a file with the model: read back and run by the project's own evaluator,
-// and, where ONNX Runtime is found, in it, also with step sizes made forty times larger on
-// some channels, which unstable forms of the scan do not survive.
-func (t *Trained) Verify(ctx context.Context, path string, progress func(done, total int)) (*export.Report, error) {
-	r := &export.Report{File: path, Runtime: "the zoo's own evaluator", Passed: true}
-	ahead, err := t.LooksAhead(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v := &export.Verifier{Reference: t.Forward, Vocabulary: int(t.Net.Vocabulary), Seed: 1, Whole: ahead != ""}
-	own, err := export.Evaluate(path)
-	var unread *onnx.Unsupported // a file with functions, which only runtimes read
-	if err != nil && !errors.As(err, &unread) {
-		return nil, err
-	}
-	if err == nil {
-		defer own.Close()
-		v.Runner = own
-		if err := r.Add(v.Quick(ctx, "evaluator")); err != nil {
-			return r, err
-		}
-	}
-	rt, err := ort.Load()
-	if err != nil && unread != nil {
-		return nil, err
-	}
-	if err != nil {
-		r.Missing = err.Error()
-		return r, nil
-	}
-	r.Runtime = "ONNX Runtime " + rt.Version
-	s, err := ort.Open(path, ort.Options{})
-	if err != nil {
-		return r, err
-	}
-	defer s.Close()
-	v.Runner = s
-	if err := r.Add(v.Run(ctx, progress)); err != nil {
-		return r, err
-	}
-	return r, t.verifyLargeSteps(ctx, r, v.Whole)
-}
-
-// verifyLargeSteps exports a copy of the model whose every third channel takes steps forty
-// times as large, and compares that.
-func (t *Trained) verifyLargeSteps(ctx context.Context, r *export.Report, whole bool) error {
-	other := *t
-	other.params = map[string]backend.Buffer{}
-	changed := false
-	for name, b := range t.params {
-		other.params[name] = b
-		if !strings.HasSuffix(name, "dt_proj.bias") {
-			continue
-		}
-		w := t.Weight(name)
-		for i := 0; i < w.Elements(); i += 3 {
-			w.F32()[i] += float32(math.Log(40)) // softplus of small numbers is exp
-		}
-		copied, err := t.device.Alloc(w.DType, w.Shape...)
-		if err != nil {
-			return err
-		}
-		defer copied.Free()
-		if err := copied.Upload(nil, w); err != nil {
-			return err
-		}
-		other.params[name], changed = copied, true
-	}
-	if !changed {
-		return nil
-	}
-	dir, err := os.MkdirTemp("", "zoo-verify-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	p, err := other.prepare(export.Options{})
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(dir, "model.onnx")
-	if err := p.Write(file, nil); err != nil {
-		return err
-	}
-	s, err := ort.Open(file, ort.Options{})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	v := &export.Verifier{Runner: s, Reference: other.Forward, Vocabulary: int(t.Net.Vocabulary), Seed: 2, Whole: whole}
-	return r.Add(v.Quick(ctx, "large steps"))
 }
 
 // ORTStepper runs an exported file token by token in ONNX Runtime.

@@ -34,9 +34,13 @@ func TestTransformersJSGeneratesTheSameTokens(t *testing.T) {
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm: %v\n%s", err, out)
 	}
-	for _, recipe := range []string{"moe-mamba-debug", "transformer-debug"} {
-		run, folder := filepath.Join(dir, recipe), filepath.Join(dir, recipe+"-export")+"/"
-		for _, args := range [][]string{{"train", recipe, "--steps", "60", "--out", run}, {"export", run, "-o", folder}} {
+	for name, model := range map[string][]string{
+		"moe":         {"moe-mamba-debug"},
+		"transformer": {"transformer-debug"},
+		"both in one": {"mamba-debug", "--set", "layers=[{parallel: [{mamba: {}}, {attention: {heads: 4, kv_heads: 2}}]}]"},
+	} {
+		run, folder := filepath.Join(dir, name), filepath.Join(dir, name+"-export")+"/"
+		for _, args := range [][]string{append([]string{"train", "--steps", "60", "--out", run}, model...), {"export", run, "-o", folder}} {
 			if out, err := zooProcess(t, args...).CombinedOutput(); err != nil {
 				t.Fatalf("zoo %v: %v\n%s", args, err, out)
 			}
@@ -48,7 +52,7 @@ func TestTransformersJSGeneratesTheSameTokens(t *testing.T) {
 		node.Dir = dir
 		decode(t, node, &got)
 		if len(got.IDs) == 0 || !slices.Equal(got.IDs, want[0].Tokens) {
-			t.Errorf("%s: transformers.js continues with %v, the zoo with %v", recipe, got.IDs, want[0].Tokens)
+			t.Errorf("%s: transformers.js continues with %v, the zoo with %v", name, got.IDs, want[0].Tokens)
 		}
 	}
 }

@@ -105,6 +105,10 @@ type decoder struct {
 	outer  *decoder // around the body of a control-flow operator
 	opset  int64
 	ext    *file.External
+
+	functions map[callee]*pb.FunctionProto // of the file
+	calls     *int                         // of functions so far
+	inside    *inside                      // of one of them; nil outside
 }
 
 func (d *decoder) look(name string) *graph.Value {
@@ -204,6 +208,10 @@ func (d *decoder) tensor(t *pb.TensorProto) (*graph.Tensor, error) {
 func (d *decoder) attributes(n *pb.NodeProto) (graph.Attrs, error) {
 	attrs := graph.Attrs{}
 	for _, a := range n.Attribute {
+		a, ok := d.resolve(a)
+		if !ok {
+			continue
+		}
 		if a.RefAttrName != "" {
 			return nil, &Unsupported{"a reference to a function's attribute"}
 		}

@@ -16,8 +16,8 @@ type File struct {
 	Metadata map[string]string
 }
 
-// Read reads a model for the evaluator: initializers become constants. Types that files
-// leave open stay unknown. Operators that are not in the table, and versions of the
+// Read reads a model for the evaluator: initializers become constants, functions are
+// written out, nodes of older opsets upgraded. Types that files leave open stay unknown. Operators that are not in the table, and versions of the
 // standard operators that mean something else, are an Unsupported error.
 func Read(path string) (*File, error) {
 	m, ext, err := file.Read(path)
@@ -59,19 +59,23 @@ func FromProto(m *pb.ModelProto, ext *file.External) (*File, error) {
 			out.Opset = o.Version
 		}
 	}
-	if out.Opset < oldestOpset || out.Opset > newestOpset {
-		return nil, &Unsupported{fmt.Sprintf("opset %d of the standard operators (%d to %d are)", out.Opset, oldestOpset, newestOpset)}
-	}
-	if len(m.Functions) > 0 {
-		return nil, &Unsupported{"a file with model-local functions"}
+	if err := checkOpset(out.Opset); err != nil {
+		return nil, err
 	}
 	g := graph.New(m.Graph.Name)
-	d := &decoder{g: g, values: map[string]*graph.Value{}, opset: out.Opset, ext: ext}
+	d := &decoder{g: g, values: map[string]*graph.Value{}, opset: out.Opset, ext: ext, functions: functionsOf(m), calls: new(int)}
 	if err := d.graph(m.Graph); err != nil {
 		return nil, err
 	}
 	out.Graph = g
 	return out, nil
+}
+
+func checkOpset(version int64) error {
+	if version < oldestOpset || version > newestOpset {
+		return &Unsupported{fmt.Sprintf("opset %d of the standard operators (%d to %d are)", version, oldestOpset, newestOpset)}
+	}
+	return nil
 }
 
 // graph fills the decoder's graph.
@@ -82,7 +86,7 @@ func (d *decoder) graph(p *pb.GraphProto) error {
 			return fmt.Errorf("initializer %q: %w", t.Name, err)
 		}
 		v := d.g.Const("c", data)
-		d.g.Rename(v, t.Name)
+		d.g.Rename(v, d.named(t.Name))
 		d.values[t.Name] = v
 	}
 	for _, in := range p.Input {
@@ -93,7 +97,7 @@ func (d *decoder) graph(p *pb.GraphProto) error {
 		if err != nil {
 			return err
 		}
-		d.values[in.Name] = d.g.Input(in.Name, t.DType, t.Shape)
+		d.values[in.Name] = d.g.Input(d.named(in.Name), t.DType, t.Shape)
 	}
 	for _, n := range p.Node {
 		if err := d.node(n); err != nil {
@@ -143,7 +147,7 @@ func inputType(g *graph.Graph, in *pb.ValueInfoProto) (graph.Type, error) {
 
 // body is the graph of a control-flow attribute.
 func (d *decoder) body(p *pb.GraphProto) (*graph.Graph, error) {
-	b := &decoder{g: d.g.NewBody(p.Name), values: map[string]*graph.Value{}, outer: d, opset: d.opset, ext: d.ext}
+	b := &decoder{g: d.g.NewBody(p.Name), values: map[string]*graph.Value{}, outer: d, opset: d.opset, ext: d.ext, functions: d.functions, calls: d.calls, inside: d.inside}
 	return b.g, b.graph(p)
 }
 
@@ -153,12 +157,15 @@ func (d *decoder) node(n *pb.NodeProto) error {
 	if domain == "ai.onnx" {
 		domain = ""
 	}
+	if f := d.functions[calleeOf(n)]; f != nil && domain != "" {
+		return d.call(n, f)
+	}
 	if _, err := graph.Lookup(domain, n.OpType); err != nil {
 		return &Unsupported{fmt.Sprintf("node %.80q: operator %s", n.Name, qualified(domain, n.OpType))}
 	}
 	in := make([]*graph.Value, len(n.Input))
 	for i, name := range n.Input {
-		if name == "" {
+		if name == "" || d.isAbsent(name) {
 			continue
 		}
 		if in[i] = d.look(name); in[i] == nil {
@@ -178,7 +185,7 @@ func (d *decoder) node(n *pb.NodeProto) error {
 			return err
 		}
 	}
-	if err := d.g.Append(node, n.Output); err != nil {
+	if err := d.g.Append(node, d.names(n.Output)); err != nil {
 		return err
 	}
 	for i, name := range n.Output {

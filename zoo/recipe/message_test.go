@@ -123,6 +123,7 @@ func TestProductsOfSizesAreRefusedBeforeTheyOverflow(t *testing.T) {
 		"name: a\nd_model: 32\nlayers: [parallel: [mamba, attention: {}]]\nnorm_placement: post\n": "blocks in parallel need their norms before",
 		"name: a\nd_model: 32\nlayers: [mamba]\nmultiplier: {embedding: root}\n":                   "embedding: got \"root\", want a number",
 		"name: a\nd_model: 32\nlayers: [attention: {heads: 4, rope: {fraction: 0}}]\n":             "want an even number",
+		small + "positions: {learned: 8}\ntrain: {context: 9}\n":                                   "sequences of 9 tokens are longer than the 8 learned positions",
 		small + "train: {cooldown: 5}\n":                                                           "belongs to the schedule wsd",
 		"name: a\nd_model: 32\nlayers: [moe: {width: 3x, router: 'a, b: c'}]\n":                    "want a name",
 		"name: a\nd_model: 32\nlayers: [moe: {width: 3x, router: {balance: 1}}]\n":                 "want a name",

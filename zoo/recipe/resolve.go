@@ -82,6 +82,9 @@ func checkSizes(r *Recipe) error {
 	if over(maxTotal, t.Steps, t.Batch, t.Accumulate, t.Context) {
 		return r.ErrorAt("train.steps", "steps × batch × accumulate × context is too large", "")
 	}
+	if r.Positions > 0 && t.Context > r.Positions {
+		return r.ErrorAt("train.context", fmt.Sprintf("sequences of %d tokens are longer than the %d learned positions", t.Context, r.Positions), "")
+	}
 	if over(maxWeight, r.DModel, max(r.Vocabulary.Size, r.Positions)) {
 		return r.ErrorAt("d_model", "d_model × the vocabulary is too large", "")
 	}
