@@ -125,6 +125,14 @@ func (c *Context) Bias(name string, has bool, n int64) Value {
 	return c.G.Param(name+".bias", graph.Init{Scheme: "zeros"}, false, n)
 }
 
+// convBias adds the bias of a depthwise convolution of k taps over n channels, or nil.
+func (c *Context) convBias(has bool, n, k int64) Value {
+	if !has {
+		return nil
+	}
+	return c.G.Param("conv1d.bias", convInit(k), false, n)
+}
+
 // Linear is x·W (+ bias), x [..., in] → [..., out].
 func (c *Context) Linear(name string, x Value, in, out int64, bias bool) Value {
 	return op.Linear(x, c.Weight(name, in, out), c.Bias(name, bias, out))

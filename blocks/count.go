@@ -78,6 +78,8 @@ func flops(n *graph.Node) int64 {
 		return 2 * size(n.Outputs[0]) * dim(n.Inputs[1], 1)
 	case "SelectiveScan": // exp, three products and two sums per state, and the skip
 		return size(n.Outputs[0]) * (6*dim(n.Inputs[2], 1) + 2)
+	case "SSD": // as the recurrence: two products and a sum per state, and the output's
+		return 5 * size(n.Outputs[0]) * dim(n.Inputs[2], 3)
 	case "Attention": // q·k and p·v over the keys that a query sees
 		l := dim(n.Inputs[0], 1)
 		return 4 * size(n.Inputs[0]) * visible(l, n.Int("window", 0)) / l

@@ -52,7 +52,8 @@ type net struct {
 	params  params
 	mode    blocks.Mode
 	train   bool
-	packed  bool // rows hold documents that end with separator
+	mask    []int64 // [batch, l], 0 at padding; nil for none
+	packed  bool    // rows hold documents that end with separator
 	forward func(c *blocks.Context, x blocks.Value) []blocks.Value
 }
 
@@ -76,6 +77,10 @@ func (n net) run(batch, l int, x []float32, ids []int64, states map[string][]flo
 	if n.packed {
 		c.First = op.DocumentStarts(c.TokenIDs, separator)
 	}
+	if n.mask != nil {
+		c.Mask = g.Input("mask", graph.Int64, graph.Dims(int64(batch), int64(l)))
+		c.KeyMask = c.Mask
+	}
 	if n.mode == blocks.Decode {
 		c.Past = g.Input("past", graph.Int64, nil)
 	}
@@ -93,6 +98,10 @@ func (n net) run(batch, l int, x []float32, ids []int64, states map[string][]flo
 	in := map[string]*backend.Tensor{"x": backend.NewTensor(graph.Float32, batch, l, int(n.width)), "ids": backend.NewTensor(graph.Int64, batch, l), "past": backend.NewTensor(graph.Int64)}
 	copy(in["x"].F32(), x)
 	copy(in["ids"].I64(), ids)
+	if n.mask != nil {
+		in["mask"] = backend.NewTensor(graph.Int64, batch, l)
+		copy(in["mask"].I64(), n.mask)
+	}
 	in["past"].I64()[0] = int64(past)
 	in["kept_length"] = in["past"] // nothing is forgotten so early
 	got := n.compute(g, in, states)
@@ -115,7 +124,7 @@ func (n net) compute(g *graph.Graph, in map[string]*backend.Tensor, states map[s
 	n.t.Helper()
 	d := cpu.New(1)
 	defer d.Close()
-	plan, err := backend.NewPlan(g, map[string]int64{blocks.CacheCapacity: 64, blocks.WindowCapacity: 64}, d)
+	plan, err := backend.NewPlan(g, map[string]int64{blocks.CacheCapacity: 256, blocks.WindowCapacity: 256}, d)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -78,6 +78,8 @@ func (in Initialiser) distribution(p *graph.Param, r *rand.Rand) (func(i int) fl
 	case "a_log": // S4D-real: row c is ln 1 … ln N
 		n, _ := p.Value.Dim(-1).Int()
 		return func(i int) float64 { return math.Log(float64(int64(i)%n + 1)) }, nil
+	case "a_log_uniform": // A uniform in [min, max]
+		return func(int) float64 { return math.Log(a["min"] + r.Float64()*(a["max"]-a["min"])) }, nil
 	case "dt_proj":
 		return uniform(r, 1/math.Sqrt(max(a["rank"], 1))), nil
 	case "dt_bias":

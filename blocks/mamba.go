@@ -25,7 +25,7 @@ func (m Mamba) Forward(c *Context, x Value) Value {
 
 	past := c.State("conv", m.Inner, m.DConv-1)
 	w := c.G.Param("conv1d.weight", convInit(m.DConv), true, m.Inner, m.DConv)
-	u, next := op.CausalConv(c.keep(u), w, m.convBias(c), past, c.First)
+	u, next := op.CausalConv(c.keep(u), w, c.convBias(m.ConvBias, m.Inner, m.DConv), past, c.First)
 	c.SetState(past, next)
 	u = op.SiLU(u)
 
@@ -56,11 +56,4 @@ func (m Mamba) a(c *Context) Value {
 // d is the skip weight of each channel [Di].
 func (m Mamba) d(c *Context) Value {
 	return c.G.Param("D", graph.Init{Scheme: "ones"}, false, m.Inner)
-}
-
-func (m Mamba) convBias(c *Context) Value {
-	if !m.ConvBias {
-		return nil
-	}
-	return c.G.Param("conv1d.bias", convInit(m.DConv), false, m.Inner)
 }

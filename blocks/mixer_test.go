@@ -2,7 +2,7 @@ package blocks_test
 
 import (
 	"fmt"
-	"math"
+	"maps"
 	"slices"
 	"testing"
 
@@ -14,17 +14,8 @@ const width = 8
 
 // mixers are all mixers, at sizes that fill no vector.
 func mixers(t *testing.T) map[string]net {
-	one := func(b blocks.Block) func(c *blocks.Context, x blocks.Value) []blocks.Value {
-		return func(c *blocks.Context, x blocks.Value) []blocks.Value { return []blocks.Value{b.Forward(c, x)} }
-	}
-	decay := make([]float32, 12*5) // A_log as it starts
-	for i := range decay {
-		decay[i] = float32(math.Log(float64(1 + i%5)))
-	}
 	rope := &op.RopeSpec{Base: 100, Dims: 4}
-	return map[string]net{
-		"mamba":              {t: t, width: width, params: params{"A_log": decay}, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 4, DtRank: 2, ConvBias: true, Bias: true})},
-		"mamba, one tap":     {t: t, width: width, params: params{"A_log": decay}, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 1, DtRank: 1})},
+	all := map[string]net{
 		"attention":          {t: t, width: width, params: params{}, forward: one(blocks.Attention{DModel: width, Heads: 3, KVHeads: 3, HeadDim: 4, Rope: rope})},
 		"grouped attention":  {t: t, width: width, params: params{}, forward: one(blocks.Attention{DModel: width, Heads: 4, KVHeads: 2, HeadDim: 4, Rope: rope, Bias: true, OutBias: true})},
 		"windowed attention": {t: t, width: width, params: params{}, forward: one(blocks.Attention{DModel: width, Heads: 2, KVHeads: 1, HeadDim: 4, Window: 7, Scale: 0.3})},
@@ -33,18 +24,29 @@ func mixers(t *testing.T) map[string]net {
 			QKNorm: &blocks.Norm{Kind: blocks.RMSNorm, Eps: 1e-6, ZeroCentred: true},
 		})},
 	}
+	maps.Copy(all, stateSpaces(t))
+	return all
 }
 
-// TestAnySplitOfTheSequenceIsTheWhole runs a sequence in pieces with carried states. Lengths
-// stand around the taps of the convolution and the chunks of the scan.
-func TestAnySplitOfTheSequenceIsTheWhole(t *testing.T) {
+// one is a net of one block.
+func one(b blocks.Block) func(c *blocks.Context, x blocks.Value) []blocks.Value {
+	return func(c *blocks.Context, x blocks.Value) []blocks.Value { return []blocks.Value{b.Forward(c, x)} }
+}
+
+// TestProperty1And2AnySplitOfTheSequenceIsTheWhole runs a sequence in pieces with carried
+// states, short ones also token by token. Lengths stand around the taps of the convolution
+// and the chunks of the scans. Seen to fail with a state that is handed on a hundredth too large.
+func TestProperty1And2AnySplitOfTheSequenceIsTheWhole(t *testing.T) {
 	for name, n := range mixers(t) {
 		whole, pieces := n, n
 		pieces.mode = blocks.Decode
-		for _, l := range []int{1, 2, 3, 4, 5, 15, 16, 17, 53} {
+		for _, l := range []int{1, 2, 3, 4, 5, 15, 16, 17, 53, 63, 64, 65, 197} {
 			x := sequence(uint64(l), l*width)
 			want := whole.run(1, l, x, nil, nil, 0).out[0]
-			splits := [][]int{slices.Repeat([]int{1}, l)} // step by step
+			splits := [][]int{}
+			if l <= 17 || l == 65 {
+				splits = append(splits, slices.Repeat([]int{1}, l))
+			}
 			for s := 1; s < l; s += 1 + l/9 {
 				splits = append(splits, []int{s, l - s})
 			}
@@ -61,7 +63,8 @@ func TestAnySplitOfTheSequenceIsTheWhole(t *testing.T) {
 	}
 }
 
-func TestRowsOfABatchDoNotTouch(t *testing.T) {
+// Seen to fail with all rows decaying as the first.
+func TestProperty5RowsOfABatchDoNotTouch(t *testing.T) {
 	for name, n := range mixers(t) {
 		const batch, l = 3, 21
 		x := sequence(9, batch*l*width)
@@ -73,9 +76,10 @@ func TestRowsOfABatchDoNotTouch(t *testing.T) {
 	}
 }
 
-func TestTheFutureNeverChangesThePast(t *testing.T) {
+// Seen to fail with a product of a chunk that reaches one step above the diagonal.
+func TestProperty4TheFutureNeverChangesThePast(t *testing.T) {
 	for name, n := range mixers(t) {
-		const l, at = 37, 18
+		const l, at = 90, 43
 		x := sequence(3, l*width)
 		before := n.run(1, l, x, nil, nil, 0).out[0]
 		x[at*width] += 5
@@ -85,50 +89,6 @@ func TestTheFutureNeverChangesThePast(t *testing.T) {
 			t.Errorf("%s: the change changed nothing", name)
 		}
 	}
-}
-
-// TestTheScanHasItsLimits: a step of size 0 keeps the state and answers the skip alone;
-// a state that decays at once leaves only the present token.
-func TestTheScanHasItsLimits(t *testing.T) {
-	const b, l, d, s = 1, 6, width, 5
-	scan := func(delta, a float32) net {
-		return net{
-			t: t, width: d, params: params{"A": slices.Repeat([]float32{a}, d*s), "D": sequence(4, d), "h": sequence(5, d*s)},
-			forward: func(c *blocks.Context, x blocks.Value) []blocks.Value {
-				free := func(name string, shape ...int64) blocks.Value { return c.G.Param(name, initZero, false, shape...) }
-				step := op.Add(op.Mul(x, c.G.Float(0)), c.G.Float(float64(delta)))
-				y, h := op.SelectiveScan(x, step, free("A", d, s), free("B", b, l, 1, s), free("C", b, l, 1, s), free("D", d), free("h", b, d, s), nil)
-				return []blocks.Value{y, h}
-			},
-		}
-	}
-	x := sequence(7, l*d)
-	still := scan(0, -1)
-	r := still.run(b, l, x, nil, nil, 0)
-	equal(t, "the state", r.out[1], still.params["h"])
-	// y = C·h + D·x with the first h at every step.
-	c, h, skip := still.params.of("C", l*s), still.params["h"], still.params["D"]
-	want := make([]float32, l*d)
-	for i := range want {
-		at, ch := i/d, i%d
-		for k := range s {
-			want[i] += c[at*s+k] * h[ch*s+k]
-		}
-		want[i] += skip[ch] * x[i]
-	}
-	near(t, "the output of steps of size 0", r.out[0], want)
-
-	forgetful := scan(0.5, -1e4)
-	r = forgetful.run(b, l, x, nil, nil, 0)
-	bb := forgetful.params.of("B", l*s)
-	for i := range want {
-		at, ch := i/d, i%d
-		want[i] = skip[ch] * x[i]
-		for k := range s {
-			want[i] += c[at*s+k] * 0.5 * bb[at*s+k] * x[i]
-		}
-	}
-	near(t, "the output without memory", r.out[0], want)
 }
 
 // TestProperty13RotaryPositionsMatterByTheirDifferenceOnly compares scores at shifted positions.
@@ -200,7 +160,7 @@ func TestProperty13AWindowLooksBackThatFar(t *testing.T) {
 // of documents in one row are those of each document in a row of its own. Lengths stand
 // around the taps of the convolution, the chunks of the scan and the tiles of attention.
 func TestPackedDocumentsAreComputedAsIfAlone(t *testing.T) {
-	lengths := []int{1, 2, 3, 16, 5, 15, 40, 1, 70, 17}
+	lengths := []int{1, 2, 3, 16, 5, 15, 22, 64, 1, 70, 17}
 	total, ids := 0, []int64{}
 	for _, l := range lengths {
 		total += l

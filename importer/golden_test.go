@@ -124,10 +124,10 @@ var families = []family{
 	{"jamba_moe", jambaMoE},
 	{"hf_mixtral", hfLlama},
 	{"hf_llama", hfLlama},
-	{"mamba2_block", unsupported},
-	{"mamba2_lm", unsupported},
-	{"statespaces_mamba2", unsupported},
-	{"ssd_minimal", unsupported},
+	{"mamba2_block", mamba2Block},
+	{"mamba2_lm", mamba2LM},
+	{"statespaces_mamba2", mamba2LM},
+	{"ssd_minimal", ssdMinimal},
 	{"qwen2moe", qwen2MoE},
 	{"s4d", unsupported},
 	{"jamba_mamba", unsupported},
@@ -233,7 +233,7 @@ func mambaBlock(g *golden) error {
 		return []output{{"y", m.Forward(c, x), nil}}
 	})
 	b.check()
-	return stepBlock(g, m)
+	return stepBlock(g, m, m.DModel, m.DConv)
 }
 
 func mambaModel(g *golden, embedding string, eps float64) blocks.Model {

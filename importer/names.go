@@ -26,12 +26,12 @@ type Source struct {
 // not have.
 type Names func(param string, experts int) (s Source, ok bool)
 
-// mambaTensors are the mixer's tensors, the same in all projects.
+// mambaTensors are the tensors of Mamba and Mamba-2 mixers, the same in all projects.
 func mambaTensors(prefix, name string) (Source, bool) {
 	switch name {
 	case "in_proj.weight", "x_proj.weight", "dt_proj.weight", "out_proj.weight":
 		return Source{[]string{prefix + name}, Transposed}, true
-	case "conv1d.weight", "conv1d.bias", "dt_proj.bias", "A_log", "D", "in_proj.bias", "out_proj.bias":
+	case "conv1d.weight", "conv1d.bias", "dt_proj.bias", "A_log", "D", "in_proj.bias", "out_proj.bias", "dt_bias", "norm.weight":
 		return Source{[]string{prefix + name}, Plain}, true
 	}
 	return Source{}, false
@@ -66,7 +66,7 @@ func Mamba(embedding string) Names {
 		case rest == "norm/weight":
 			return Source{[]string{fmt.Sprintf("backbone.layers.%d.norm.weight", i)}, Plain}, true
 		}
-		return mambaTensors(fmt.Sprintf("backbone.layers.%d.mixer.", i), strings.TrimPrefix(rest, "mamba/"))
+		return mambaTensors(fmt.Sprintf("backbone.layers.%d.mixer.", i), strings.TrimPrefix(strings.TrimPrefix(rest, "mamba/"), "mamba2/"))
 	}
 }
 

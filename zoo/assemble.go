@@ -48,6 +48,8 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 	switch {
 	case b.Mamba != nil:
 		return mamba(b.Mamba, d), nil
+	case b.Mamba2 != nil:
+		return mamba2(b.Mamba2, d), nil
 	case b.Attention != nil:
 		return attention(b.Attention, d), nil
 	case b.FF != nil:
@@ -58,6 +60,20 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 
 func mamba(x *recipe.Mamba, d int64) blocks.Block {
 	return blocks.Mamba{DModel: d, Inner: x.Expand * d, DState: x.DState, DConv: x.DConv, DtRank: x.DtRank, Bias: x.Bias, ConvBias: x.ConvBias}
+}
+
+func mamba2(x *recipe.Mamba2, d int64) blocks.Block {
+	gate := blocks.GatedNorm{NormFirst: x.NormFirst, Eps: x.NormEps}
+	switch x.GatedNorm {
+	case recipe.FullNorm:
+		gate.Groups = 1
+	case recipe.GroupedNorm:
+		gate.Groups = x.Groups
+	}
+	return blocks.Mamba2{
+		DModel: d, Heads: x.Heads, HeadDim: x.HeadDim, Groups: x.Groups, DState: x.DState, DConv: x.DConv, Gate: gate,
+		Bias: x.Bias, ConvBias: x.ConvBias, WideSkip: x.Skip == recipe.PerChannel, DtMin: x.DtLimit[0], DtMax: x.DtLimit[1],
+	}
 }
 
 func attention(x *recipe.Attention, d int64) blocks.Block {

@@ -96,7 +96,7 @@ func (t *Trained) verifyHardest(ctx context.Context, r *export.Report, v export.
 	steps, routers := false, false
 	for name, b := range t.params {
 		other.params[name] = b
-		step, router := strings.HasSuffix(name, "dt_proj.bias"), strings.Contains(name, "/router/")
+		step, router := strings.HasSuffix(name, "dt_proj.bias") || strings.HasSuffix(name, "/dt_bias"), strings.Contains(name, "/router/")
 		if !step && !router {
 			continue
 		}

@@ -55,6 +55,13 @@ func Cases() []Case {
 			return []*graph.Value{y, state}
 		})
 	}
+	for _, s := range [][6]int64{{1, 1, 2, 3, 1, 4}, {2, 5, 4, 3, 2, 5}, {1, 64, 3, 4, 1, 8}, {2, 131, 4, 4, 4, 3}} { // B, L, H, P, G, N
+		add("SSD", func(g *graph.Graph) []*graph.Value {
+			bc := func(name string) *graph.Value { return input(g, name, s[0], s[1], s[4], s[5]) }
+			y, state := op.SSD(input(g, "x", s[0], s[1], s[2], s[3]), input(g, "neg_decay", s[0], s[1], s[2]), bc("b"), bc("c"), input(g, "past", s[0], s[2], s[3], s[5]), nil)
+			return []*graph.Value{y, state}
+		})
+	}
 	for _, s := range [][7]int64{{1, 1, 1, 1, 1, 4, 0}, {2, 5, 5, 4, 2, 8, 0}, {1, 3, 9, 2, 2, 6, 0}, {1, 20, 20, 3, 1, 16, 0}, {2, 9, 9, 2, 1, 4, 3}, {1, 3, 9, 2, 2, 6, 4}} { // B, L, S, Hq, Hkv, Dh, window
 		add("Attention", func(g *graph.Graph) []*graph.Value {
 			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, nil, op.AttentionSpec{Scale: 0.5, Window: s[6]}))

@@ -6,12 +6,15 @@ import (
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/backend/cpu/kernel"
 	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/op"
 )
 
 func init() {
 	register(graph.Domain, map[string]Kernel{
 		"SelectiveScan":     {runScan, scratchScan},
 		"SelectiveScanGrad": {runScanGrad, scratchScanGrad},
+		"SSD":               {runSSD, scratchSSD},
+		"SSDGrad":           {runSSDGrad, scratchSSDGrad},
 		"CausalConv":        {runConv, scratchConv},
 		"CausalConvGrad":    {runConvGrad, scratchConvGrad},
 		"Attention":         {runAttention, scratchAttention},
@@ -84,6 +87,34 @@ func runScanGrad(d *Device, c *backend.Call) error {
 
 func scratchScanGrad(d *Device, c *backend.Call) int {
 	return 4 * kernel.ScanBackwardScratch(d.Pool, scanInput(c, 3))
+}
+
+// ssdInput reads the inputs of the state-space duality from position at on.
+func ssdInput(c *backend.Call, at int) kernel.SSDInput {
+	x, b := c.Input(at).Shape, c.Input(at+2).Shape
+	return kernel.SSDInput{
+		Batch: x[0], Length: x[1], Heads: x[2], Dim: x[3], Groups: b[2], State: b[3], Chunk: op.SSDChunk,
+		X: f32(c.Input(at)), Decay: f32(c.Input(at + 1)), B: f32(c.Input(at + 2)), C: f32(c.Input(at + 3)),
+		H0: f32(c.Input(at + 4)), First: firstOf(c.Input(at + 5)),
+	}
+}
+
+func runSSD(d *Device, c *backend.Call) error {
+	kernel.SSDForward(d.Pool, ssdInput(c, 0), f32(c.Output(0)), f32(c.Output(1)), f32(c.Output(2)), floats(c.Scratch))
+	return nil
+}
+
+func scratchSSD(d *Device, c *backend.Call) int { return 4 * kernel.SSDScratch(d.Pool, ssdInput(c, 0)) }
+
+func runSSDGrad(d *Device, c *backend.Call) error {
+	kernel.SSDBackward(d.Pool, ssdInput(c, 3), f32(c.Input(2)), f32(c.Input(0)), f32(c.Input(1)), kernel.SSDGrads{
+		X: f32(c.Output(0)), Decay: f32(c.Output(1)), B: f32(c.Output(2)), C: f32(c.Output(3)), H0: f32(c.Output(4)),
+	}, floats(c.Scratch))
+	return nil
+}
+
+func scratchSSDGrad(d *Device, c *backend.Call) int {
+	return 4 * kernel.SSDBackwardScratch(d.Pool, ssdInput(c, 3))
 }
 
 // convShape reads the extents from x [B, L, C] and w [C, K], and where documents begin.

@@ -23,6 +23,7 @@ type listed struct {
 // mixers are the kinds of layers that need no plugin.
 var mixers = []listed{
 	{"mixer", "mamba", "selective state space, constant cost per token", "arXiv:2312.00752", "causal, onnx"},
+	{"mixer", "mamba2", "state-space duality: heads with one decay each, as products of matrices", "arXiv:2405.21060", "causal, onnx"},
 	{"mixer", "attention", "causal softmax attention, multi-head or grouped, with RoPE", "arXiv:1706.03762", "causal, onnx"},
 }
 

@@ -13,6 +13,7 @@ func (l Layer) Parallel() bool { return len(l.Blocks) > 1 }
 // Block is one block: exactly one of the kinds is given, each in a file of its own.
 type Block struct {
 	Mamba     *Mamba
+	Mamba2    *Mamba2
 	Attention *Attention
 	FF        *FF
 	MoE       *MoE
@@ -35,6 +36,7 @@ var kinds = []struct {
 	of   func(b Block) kind // nil when the block is of another kind
 }{
 	{"mamba", func(b *Block, s *section, d int64) { b.Mamba = readMamba(s, d) }, func(b Block) kind { return given(b.Mamba) }},
+	{"mamba2", func(b *Block, s *section, d int64) { b.Mamba2 = readMamba2(s, d) }, func(b Block) kind { return given(b.Mamba2) }},
 	{"attention", func(b *Block, s *section, d int64) { b.Attention = readAttention(s, d) }, func(b Block) kind { return given(b.Attention) }},
 	{"ff", func(b *Block, s *section, d int64) { b.FF = readFF(s, d) }, func(b Block) kind { return given(b.FF) }},
 	{"moe", func(b *Block, s *section, d int64) { b.MoE = readMoE(s, d) }, func(b Block) kind { return given(b.MoE) }},
