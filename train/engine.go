@@ -43,7 +43,8 @@ type report struct {
 	name   string
 	buffer backend.Buffer
 	host   *backend.Tensor
-	sum    []float64
+	sum    []float64 // over the micro-batches of the step so far
+	mean   []float64 // what is reported of it
 }
 
 // Names of buffers.
@@ -79,7 +80,7 @@ func (e *Engine) bindAll() error {
 	for i := range e.reports {
 		r := &e.reports[i]
 		r.buffer = e.buffers["report/"+r.name]
-		r.sum = make([]float64, r.host.Elements())
+		r.sum, r.mean = make([]float64, r.host.Elements()), make([]float64, r.host.Elements())
 	}
 	return nil
 }
@@ -169,16 +170,17 @@ func (e *Engine) Update(ctx context.Context, step int, lr float64) (norm float64
 }
 
 // Report calls f with every recorded value of the step: the mean over micro-batches of
-// floats, the sum of counts.
+// floats, the sum of counts. The slice is f's own only while it runs.
 func (e *Engine) Report(f func(name string, values []float64)) {
 	for i := range e.reports {
 		r := &e.reports[i]
-		if r.host.DType == graph.Float32 && e.sizes.Accumulate > 1 {
-			for j := range r.sum {
-				r.sum[j] /= float64(e.sizes.Accumulate)
+		for j, x := range r.sum {
+			if r.host.DType == graph.Float32 {
+				x /= float64(e.sizes.Accumulate)
 			}
+			r.mean[j] = x
 		}
-		f(r.name, r.sum)
+		f(r.name, r.mean)
 	}
 }
 

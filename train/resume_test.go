@@ -23,16 +23,24 @@ import (
 // resumable opens a run of six steps that saves every second one.
 func resumable(t *testing.T, dir string, resume bool, log func(string)) (*Run, error) {
 	t.Helper()
+	return resumableWith(t, dir, func(c *Config) { c.Resume, c.Log = resume, log })
+}
+
+// resumableWith is resumable with other settings.
+func resumableWith(t *testing.T, dir string, change func(*Config)) (*Run, error) {
+	t.Helper()
 	set, err := data.NewSet(context.Background(), []corpus.Document{corpus.FromBytes("text", []byte(strings.Repeat("to be or not to be\n", 50)))}, tokenizer.Bytes{}, 0.1, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := cpu.New(1)
 	t.Cleanup(func() { d.Close() })
-	return New(Config{
-		Dir: dir, Sizes: Sizes{Batch: 2, Context: 12, Accumulate: 1}, Seed: 5, Resume: resume, Machine: "test", SaveEvery: 2, KeepLast: 3, Log: log,
+	cfg := Config{
+		Dir: dir, Sizes: Sizes{Batch: 2, Context: 12, Accumulate: 1}, Seed: 5, Machine: "test", SaveEvery: 2, KeepLast: 3,
 		Optimizer: Optimizer{AdamWSpec: op.AdamWSpec{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}}, Schedule: schedule.Schedule{Kind: schedule.Constant, LR: 1e-3, Steps: 6},
-	}, deepTask(t, 1, 257), set, d)
+	}
+	change(&cfg)
+	return New(cfg, deepTask(t, 1, 257), set, d)
 }
 
 // trained is the folder of a finished run.

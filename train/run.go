@@ -10,6 +10,7 @@ import (
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/internal/faultfs"
+	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/train/checkpoint"
 	"github.com/moezoo/moezoo/train/metrics"
 	"github.com/moezoo/moezoo/train/schedule"
@@ -33,6 +34,8 @@ type Config struct {
 	Blobs map[string][]byte
 	// Machine is what bit-equality depends on, such as "amd64/avx2".
 	Machine string
+	// InitFrom is a file of weights that a new run begins with, empty to draw them.
+	InitFrom string
 	// AnyMachine allows resuming where Machine differs.
 	AnyMachine bool
 	Resume     bool
@@ -78,6 +81,7 @@ type Run struct {
 	log     *metrics.Log
 	lock    *checkpoint.Lock
 	state   state
+	saved   int // the step of the newest checkpoint, -1 for none
 	started time.Time
 	worked  int // steps made by this process
 }
@@ -94,7 +98,7 @@ func New(cfg Config, t *Task, set *data.Set, d backend.Device) (*Run, error) {
 	if cfg.Log == nil {
 		cfg.Log = func(string) {}
 	}
-	r := &Run{cfg: cfg, task: t, set: set}
+	r := &Run{cfg: cfg, task: t, set: set, saved: -1}
 	var err error
 	if r.sampler, err = data.NewSampler(set.Train, cfg.Seed, cfg.Sizes.Context); err != nil {
 		return nil, err
@@ -132,7 +136,7 @@ func (r *Run) prepare(d backend.Device) error {
 		}
 	} else {
 		r.state = state{Best: math.Inf(1), BestStep: -1, Machine: r.cfg.Machine, Data: r.set.Hash}
-		if err := r.engine.Initialise(r.task.Train.Params, r.task.Init); err != nil {
+		if err := r.begin(); err != nil {
 			return err
 		}
 	}
@@ -152,26 +156,18 @@ func (r *Run) refuseOldRun() error {
 	return nil
 }
 
-// checkSpace refuses to begin when the disk holds fewer than two checkpoints.
-func (r *Run) checkSpace() error {
-	need := int64(0)
-	params, optimizer := r.engine.Tensors(r.task)
-	for _, name := range append(params, optimizer...) {
-		b := r.engine.Buffer(name)
-		size := int64(b.DType().Size())
-		for _, n := range b.Shape() {
-			size *= int64(n)
-		}
-		need += 2 * size
+// begin gives the parameters of a new run their values.
+func (r *Run) begin() error {
+	if err := r.engine.Initialise(r.task.Train.Params, r.task.Init); err != nil || r.cfg.InitFrom == "" {
+		return err
 	}
-	free, err := checkpoint.Free(r.cfg.Dir)
+	params, _ := r.engine.Tensors(r.task)
+	f, err := safetensors.Open(r.cfg.InitFrom)
 	if err != nil {
 		return err
 	}
-	if free < need {
-		return &checkpoint.EnvironmentError{Err: fmt.Errorf("%s has %d MB free, two checkpoints need %d MB", r.cfg.Dir, free>>20, need>>20)}
-	}
-	return nil
+	defer f.Close()
+	return Restore(f, r.cfg.InitFrom, params, r.engine.Buffer)
 }
 
 // Step is how many steps the run has made.
@@ -184,23 +180,30 @@ func (r *Run) Bytes() int { return r.engine.Bytes() }
 // saves, and answers the context's error. It answers the last evaluation.
 func (r *Run) Train(ctx context.Context) (*Evaluation, error) {
 	r.started = time.Now()
-	var last *Evaluation
+	last, err := r.owed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	skippedInARow := 0
 	for r.state.Step < r.cfg.Schedule.Steps {
 		if ctx.Err() != nil {
-			return last, errors.Join(r.Save(), ctx.Err())
+			if skippedInARow == 0 { // the weights may be what makes the gradients infinite
+				err = r.Save()
+			}
+			return last, errors.Join(err, ctx.Err())
 		}
 		p, err := r.step()
 		if err != nil {
 			return last, err
 		}
-		if finite(p.Norm) {
+		if skippedInARow++; finite(p.Norm) {
 			skippedInARow = 0
-		} else if skippedInARow++; skippedInARow >= maxSkipped {
-			return last, fmt.Errorf("%w: the gradient was not finite for %d steps in a row, up to step %d; the last checkpoint is good", ErrDiverged, skippedInARow, r.state.Step)
 		}
 		if last, err = r.after(ctx, p, last, skippedInARow); err != nil {
 			return last, err
+		}
+		if skippedInARow >= maxSkipped {
+			return last, r.diverged(skippedInARow)
 		}
 	}
 	if last == nil { // resumed after the last step
@@ -211,18 +214,14 @@ func (r *Run) Train(ctx context.Context) (*Evaluation, error) {
 
 // after evaluates, records and saves as the settings say.
 func (r *Run) after(ctx context.Context, p Progress, last *Evaluation, skipped int) (*Evaluation, error) {
-	final := r.state.Step == r.cfg.Schedule.Steps
-	due := func(every int) bool { return final || every > 0 && r.state.Step%every == 0 }
-	if due(r.cfg.EvalEvery) {
-		e, err := r.eval.Measure(ctx, r.set)
+	final, improved := r.state.Step == r.cfg.Schedule.Steps, false
+	if r.due(r.cfg.EvalEvery) {
+		e, better, err := r.evaluate(ctx)
 		if err != nil && ctx.Err() == nil {
 			return last, err
 		}
 		if err == nil {
-			last, p.HeldOut = e, e
-			if e.Targets > 0 && e.Nats < r.state.Best {
-				r.state.Best, r.state.BestStep = e.Nats, r.state.Step
-			}
+			last, p.HeldOut, improved = e, e, better
 		}
 	}
 	if err := r.record(p); err != nil {
@@ -231,11 +230,59 @@ func (r *Run) after(ctx context.Context, p Progress, last *Evaluation, skipped i
 	if r.cfg.Progress != nil {
 		r.cfg.Progress(p)
 	}
-	if due(r.cfg.SaveEvery) && skipped == 0 {
+	switch {
+	case skipped > 0 && final && p.HeldOut != nil && !finite(p.HeldOut.Nats):
+		return last, r.diverged(skipped)
+	case skipped > 0 && (!final || p.HeldOut == nil): // the weights may be what makes gradients infinite
+		return last, nil
+	case r.due(r.cfg.SaveEvery), improved && r.cfg.KeepBest:
 		return last, r.Save()
 	}
 	return last, nil
 }
+
+// due reports whether the present step is the last, or one of every so many.
+func (r *Run) due(every int) bool {
+	return r.state.Step == r.cfg.Schedule.Steps || every > 0 && r.state.Step%every == 0
+}
+
+// evaluate measures the held-out loss, and whether it is the lowest so far.
+func (r *Run) evaluate(ctx context.Context) (e *Evaluation, better bool, err error) {
+	if e, err = r.eval.Measure(ctx, r.set); err != nil {
+		return nil, false, err
+	}
+	r.state.Evaluated = r.state.Step
+	if e.Targets > 0 && e.Nats < r.state.Best {
+		r.state.Best, r.state.BestStep = e.Nats, r.state.Step
+		return e, true, nil
+	}
+	return e, false, nil
+}
+
+// owed makes the evaluation that an interruption kept a resumed run from making.
+func (r *Run) owed(ctx context.Context) (*Evaluation, error) {
+	if r.state.Step == 0 || r.state.Evaluated == r.state.Step || !r.due(r.cfg.EvalEvery) {
+		return nil, nil
+	}
+	e, _, err := r.evaluate(ctx)
+	if err != nil || e.Targets == 0 {
+		return e, err
+	}
+	return e, r.write(map[string]any{"held_out_loss": e.Nats, "held_out_bits_per_byte": e.BitsPerByte})
+}
+
+// diverged says that no step has had an effect for a while, and what is left.
+func (r *Run) diverged(skipped int) error {
+	left := "there is no checkpoint yet"
+	if steps, err := checkpoint.Steps(r.cfg.Dir); err == nil && len(steps) > 0 {
+		left = fmt.Sprintf("the checkpoint of step %d is good", steps[len(steps)-1])
+	}
+	return fmt.Errorf("%w: the gradient was not finite for %d steps in a row, up to step %d; %s; a lower train.lr or a train.clip may help", ErrDiverged, skipped, r.state.Step, left)
+}
+
+// Best is the step of the lowest held-out loss so far, and that loss in nats per target; -1
+// while none was measured.
+func (r *Run) Best() (step int, nats float64) { return r.state.BestStep, r.state.Best }
 
 // step makes one optimiser step. It runs to its end whatever happens to a context, so
 // that an interruption never leaves half a step.
@@ -292,7 +339,12 @@ func (r *Run) record(p Progress) error {
 	if p.HeldOut != nil && p.HeldOut.Targets > 0 {
 		values["held_out_loss"], values["held_out_bits_per_byte"] = p.HeldOut.Nats, p.HeldOut.BitsPerByte
 	}
-	if err := r.log.Write(p.Step, values); err != nil {
+	return r.write(values)
+}
+
+// write appends a record of the present step to the metric files.
+func (r *Run) write(values map[string]any) error {
+	if err := r.log.Write(r.state.Step, values); err != nil {
 		return &checkpoint.EnvironmentError{Err: err}
 	}
 	return nil

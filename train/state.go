@@ -2,10 +2,12 @@ package train
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"path/filepath"
+	"syscall"
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/safetensors"
@@ -27,6 +29,8 @@ type state struct {
 	Best     float64 `json:"-"`
 	BestStep int     `json:"best_step"`
 	BestNats *number `json:"best_nats,omitempty"` // Best, absent while there is none
+	// Evaluated is the step of the last evaluation: an interrupted one is made up for.
+	Evaluated int `json:"evaluated"`
 	Seed     uint64  `json:"seed"`
 	Machine  string  `json:"machine"`
 	Data     string  `json:"data_sha256"`
@@ -38,8 +42,12 @@ type number float64
 // MarshalJSON writes the shortest decimal that reads back as the same number.
 func (n number) MarshalJSON() ([]byte, error) { return json.Marshal(float64(n)) }
 
-// Save writes a checkpoint of the present step and removes those no longer wanted.
+// Save writes a checkpoint of the present step, unless there is one, and removes those no
+// longer wanted.
 func (r *Run) Save() error {
+	if r.saved == r.state.Step {
+		return nil
+	}
 	s := r.state
 	s.Seed = r.cfg.Seed
 	if !math.IsInf(s.Best, 0) {
@@ -63,13 +71,56 @@ func (r *Run) Save() error {
 		return &checkpoint.EnvironmentError{Err: err}
 	}
 	if err := checkpoint.Save(r.cfg.FS, r.cfg.Dir, r.state.Step, content); err != nil {
-		return err
+		return r.withSpace(err)
 	}
+	r.saved = r.state.Step
 	var also []int
 	if r.cfg.KeepBest && r.state.BestStep >= 0 {
 		also = append(also, r.state.BestStep)
 	}
 	return checkpoint.Prune(r.cfg.FS, r.cfg.Dir, r.cfg.KeepLast, also...)
+}
+
+// checkpointBytes is about how much one checkpoint takes.
+func (r *Run) checkpointBytes() int64 {
+	total := int64(0)
+	params, optimizer := r.engine.Tensors(r.task)
+	for _, name := range append(params, optimizer...) {
+		b := r.engine.Buffer(name)
+		size := int64(b.DType().Size())
+		for _, n := range b.Shape() {
+			size *= int64(n)
+		}
+		total += size
+	}
+	for _, blob := range r.cfg.Blobs {
+		total += int64(len(blob))
+	}
+	return total
+}
+
+// checkSpace refuses to begin when the disk holds fewer than two checkpoints.
+func (r *Run) checkSpace() error {
+	free, err := checkpoint.Free(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if need := 2 * r.checkpointBytes(); free < need {
+		return &checkpoint.EnvironmentError{Err: fmt.Errorf("%s has %d bytes free, two checkpoints need %d", r.cfg.Dir, free, need)}
+	}
+	return nil
+}
+
+// withSpace adds to an error of a full disk how much a checkpoint needs.
+func (r *Run) withSpace(err error) error {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	free, freeErr := checkpoint.Free(r.cfg.Dir)
+	if freeErr != nil {
+		return err
+	}
+	return fmt.Errorf("%w: a checkpoint needs %d bytes, %d are free", err, r.checkpointBytes(), free)
 }
 
 // tensors writes named tensors of the engine.
@@ -155,7 +206,7 @@ func (r *Run) loadFrom(c *checkpoint.Checkpoint) error {
 	if err := r.restore(c, OptimizerFile, optimizer); err != nil {
 		return err
 	}
-	r.state = s
+	r.state, r.saved = s, s.Step
 	return nil
 }
 

@@ -12,7 +12,8 @@ type Fault uint8
 
 // Faults. Crash and PowerLoss end the process: that call and all later ones fail without
 // effect, and a power loss also takes back what had not been synced. LyingWrite says that
-// everything was written, and drops it.
+// everything was written, and drops it. Kill ends this process with SIGKILL, and so is for
+// tests that start one of their own.
 const (
 	NoSpace Fault = iota
 	IOError
@@ -20,13 +21,14 @@ const (
 	LyingWrite
 	Crash
 	PowerLoss
+	Kill
 )
 
-// Faults lists all of them.
+// Faults lists all that a process survives.
 var Faults = []Fault{NoSpace, IOError, ReadOnly, LyingWrite, Crash, PowerLoss}
 
 func (f Fault) String() string {
-	return [...]string{"ENOSPC", "EIO", "EROFS", "lying write", "crash", "power loss"}[f]
+	return [...]string{"ENOSPC", "EIO", "EROFS", "lying write", "crash", "power loss", "SIGKILL"}[f]
 }
 
 // ErrCrashed is what calls answer after a crash.
@@ -36,10 +38,11 @@ var ErrCrashed = errors.New("the process has crashed")
 // 1. With At 0 it only counts. One process uses it at a time.
 type Faulty struct {
 	FS
-	At    int
-	Fault Fault
-	Calls int
-	Fired bool // the fault happened
+	At     int
+	Always bool // it goes on failing, as a broken disk does
+	Fault  Fault
+	Calls  int
+	Fired  bool // the fault happened
 
 	crashed bool
 	undo    []undo // what a power loss takes back, oldest first
@@ -56,7 +59,7 @@ func (f *Faulty) call() error {
 		return ErrCrashed
 	}
 	f.Calls++
-	if f.Calls != f.At {
+	if !f.broken() {
 		return nil
 	}
 	f.Fired = true
@@ -67,6 +70,9 @@ func (f *Faulty) call() error {
 		return syscall.EIO
 	case ReadOnly:
 		return syscall.EROFS
+	case Kill:
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // the signal may come a moment later
 	case PowerLoss:
 		for i := len(f.undo) - 1; i >= 0; i-- {
 			f.undo[i].back()
@@ -77,6 +83,11 @@ func (f *Faulty) call() error {
 		return ErrCrashed
 	}
 	return nil
+}
+
+// broken reports whether the present call is one that fails.
+func (f *Faulty) broken() bool {
+	return f.Calls == f.At || f.Always && f.At > 0 && f.Calls > f.At
 }
 
 func (f *Faulty) synced(path string) {
@@ -120,7 +131,7 @@ func (w *faultyFile) Write(p []byte) (int, error) {
 	if err := w.fs.call(); err != nil {
 		return 0, err
 	}
-	if w.fs.Fault == LyingWrite && w.fs.Calls == w.fs.At {
+	if w.fs.Fault == LyingWrite && w.fs.broken() {
 		return len(p), nil
 	}
 	return w.file.Write(p)

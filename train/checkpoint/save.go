@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 
 	"github.com/moezoo/moezoo/internal/faultfs"
 )
@@ -60,20 +62,39 @@ func environment(format string, args ...any) error {
 // Name is the folder of a step's checkpoint.
 func Name(step int) string { return fmt.Sprintf("step-%09d", step) }
 
-// Save writes a checkpoint and makes it the latest. When it fails, the checkpoints that
-// were there are untouched and still load.
-func Save(fs faultfs.FS, run string, step int, content Content) error {
+// attempts is how often a save is tried. A file whose sync failed is never synced again,
+// as the system may have dropped what it could not write: each attempt writes new files.
+const attempts = 3
+
+// Save writes a checkpoint and makes it the latest, trying again where that may help. When
+// it fails, the checkpoints that were there are untouched and still load.
+func Save(disk faultfs.FS, run string, step int, content Content) error {
 	root := filepath.Join(run, folder)
 	temp := filepath.Join(root, temporary+Name(step))
-	err := save(fs, root, temp, step, content)
-	if err == nil {
-		err = moveLatest(fs, run, step)
+	var err error
+	for range attempts {
+		if err = save(disk, root, temp, step, content); err == nil {
+			err = moveLatest(disk, run, step)
+		}
+		if err == nil {
+			return nil
+		}
+		_ = disk.RemoveAll(temp) // what is left over is cleaned at the next save, too
+		if hopeless(err) {
+			break
+		}
 	}
-	if err != nil {
-		_ = fs.RemoveAll(temp) // what is left over is cleaned at the next save, too
-		return environment("saving step %d in %s: %w", step, run, err)
+	return environment("saving step %d in %s: %w", step, run, err)
+}
+
+// hopeless reports whether an error comes again at once when the save is repeated.
+func hopeless(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS, fs.ErrPermission, faultfs.ErrCrashed} {
+		if errors.Is(err, e) {
+			return true
+		}
 	}
-	return nil
+	return false
 }
 
 func save(fs faultfs.FS, root, temp string, step int, content Content) error {
