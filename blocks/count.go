@@ -11,15 +11,17 @@ import (
 type Counts struct {
 	// Total and Active are all parameters, and those that one token meets: of E experts only
 	// k, the router whole.
-	Total, Active int64
+	Total  int64 `json:"total"`
+	Active int64 `json:"active"`
 	// PaperTotal and PaperActive count as the MoE-Mamba paper does: without embedding, head,
 	// positions and final norm.
-	PaperTotal, PaperActive int64
+	PaperTotal  int64 `json:"paper_total"`
+	PaperActive int64 `json:"paper_active"`
 	// FLOPs is the floating-point operations of a forward pass per token, at the context
 	// they were counted for; a multiplication with an addition is two. Training takes about
 	// three times as many.
-	FLOPs int64
-	Hash  string // of the inference graph
+	FLOPs int64  `json:"flops_per_token"`
+	Hash  string `json:"graph_sha256"` // of the inference graph
 }
 
 // Count builds the inference graph and counts. context is the sequence length for which

@@ -28,13 +28,13 @@ const (
 
 // Found is one provider that discovery came upon, without starting it.
 type Found struct {
-	Name        string       // from the file name, or the provider's own for built-ins
-	Source      Source       // where from
-	Path        string       // of the binary; empty for built-ins
-	SHA256      string       // hexadecimal, as the manifest states; empty where there is none
-	Description *Description // nil: not described yet, needs one start
-	Problem     string       // why it cannot be used; empty if nothing is known against it
-	ShadowedBy  string       // path or source of the one that wins, empty if this one does
+	Name        string       `json:"name"`                  // from the file name, or the provider's own for built-ins
+	Source      Source       `json:"source"`                // where from
+	Path        string       `json:"path,omitempty"`        // of the binary; empty for built-ins
+	SHA256      string       `json:"sha256,omitempty"`      // hexadecimal, as the manifest states; empty where there is none
+	Description *Description `json:"description,omitempty"` // nil: not described yet, needs one start
+	Problem     string       `json:"problem,omitempty"`     // why it cannot be used; empty if nothing is known against it
+	ShadowedBy  string       `json:"shadowed_by,omitempty"` // path or source of the one that wins, empty if this one does
 }
 
 // searchDir is a folder to look in.

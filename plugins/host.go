@@ -29,7 +29,7 @@ type Config struct {
 	Home      string            // the user's folder, see DefaultHome; "" for none
 	NotBeside bool              // do not look beside the program
 	InProcess bool              // run built-ins in this process even where they could have their own
-	Lock      *Lock             // nil: nothing is locked
+	Lock      *Lock             // nil: one without a file
 	Checker   Checker           // nil: functions stay unopened
 	Log       *slog.Logger      // nil: slog.Default
 	Timeouts  Timeouts
@@ -96,6 +96,9 @@ func NewHost(cfg Config) (*Host, error) {
 		h.log = slog.Default()
 	}
 	h.cfg.Timeouts = cfg.Timeouts.withDefaults()
+	if h.cfg.Lock == nil {
+		h.cfg.Lock = NewLock()
+	}
 	if err := h.discover(); err != nil {
 		return nil, err
 	}
@@ -188,6 +191,9 @@ func (h *Host) fromCache(f *Found) {
 		f.Description = &m.Description
 	}
 }
+
+// Lock is what the host's plugins are held to.
+func (h *Host) Lock() *Lock { return h.cfg.Lock }
 
 // List is every provider that was found, starting none; shadowed and broken ones
 // are marked.

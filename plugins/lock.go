@@ -32,9 +32,10 @@ var ErrLockHeld = errors.New("lock file is held by another process")
 // variant revision and functions only.
 //
 // The file is written at once after each new record, whole or not at all, and
-// merged with what other processes wrote meanwhile. A nil *Lock locks nothing.
+// merged with what other processes wrote meanwhile. A nil *Lock locks nothing; one
+// without a file, see [NewLock], holds for as long as the program runs.
 type Lock struct {
-	path string
+	path string // empty without a file
 	log  *slog.Logger
 
 	mu    sync.Mutex
@@ -68,6 +69,12 @@ type lockFunction struct {
 	SHA256 string           `json:"function_sha256"`
 }
 
+// NewLock is a lock without a file: outside of a project it holds a program to what it
+// used first, and is what a checkpoint keeps.
+func NewLock() *Lock {
+	return &Lock{log: slog.Default(), state: lockFile{Format: lockFormat, Providers: map[string]*lockProvider{}}}
+}
+
 // OpenLock reads the lock file of a project's root; a missing one is empty and
 // is made at the first record. log gets the notes; nil is slog.Default.
 func OpenLock(root string, log *slog.Logger) (*Lock, error) {
@@ -81,7 +88,7 @@ func OpenLock(root string, log *slog.Logger) (*Lock, error) {
 	return l, nil
 }
 
-// Path is the file's path.
+// Path is the file's path, "" without a file.
 func (l *Lock) Path() string { return l.path }
 
 // Bytes is the file's content as of the last read or record, for a checkpoint.
@@ -159,6 +166,14 @@ func (l *Lock) version(name string) string {
 	return ""
 }
 
+// name is how messages call the lock.
+func (l *Lock) name() string {
+	if l.path == "" {
+		return "this program's first use"
+	}
+	return l.path
+}
+
 // refusal words an unequal sum.
 func (l *Lock) refusal(name, op, detail string) error {
 	return &Error{Plugin: name, Op: op, Detail: detail, Hint: "to accept the new one: zoo plugin lock --update " + name}
@@ -176,10 +191,10 @@ func (l *Lock) checkBinary(name, path, sum string) error {
 		return nil
 	}
 	if p.Builtin {
-		return l.refusal(name, "lock", fmt.Sprintf("%s records %s as a built-in, now it is %s", l.path, name, path))
+		return l.refusal(name, "lock", fmt.Sprintf("%s records %s as a built-in, now it is %s", l.name(), name, path))
 	}
 	if want, ok := p.Platforms[platform()]; ok && want != "sha256:"+sum {
-		return l.refusal(name, "lock", fmt.Sprintf("%s has sha256:%s, %s records %s for %s", path, sum, l.path, want, platform()))
+		return l.refusal(name, "lock", fmt.Sprintf("%s has sha256:%s, %s records %s for %s", path, sum, l.name(), want, platform()))
 	}
 	return nil
 }
@@ -198,7 +213,7 @@ func (l *Lock) recordBinary(d *Description, path, sum string) error {
 		}
 		have, known := p.Platforms[platform()]
 		if known && have != "sha256:"+sum {
-			return false, l.refusal(d.Provider, "lock", fmt.Sprintf("%s has sha256:%s, %s records %s for %s", path, sum, l.path, have, platform()))
+			return false, l.refusal(d.Provider, "lock", fmt.Sprintf("%s has sha256:%s, %s records %s for %s", path, sum, l.name(), have, platform()))
 		}
 		if known {
 			return false, nil
@@ -229,7 +244,7 @@ func (l *Lock) function(b *Built) error {
 			s.Providers[b.Provider] = p
 		}
 		if p.Builtin != b.Builtin {
-			return false, l.refusal(b.Provider, "lock", fmt.Sprintf("%s records built-in %v for %s, now it is %v", l.path, p.Builtin, b.Provider, b.Builtin))
+			return false, l.refusal(b.Provider, "lock", fmt.Sprintf("%s records built-in %v for %s, now it is %v", l.name(), p.Builtin, b.Provider, b.Builtin))
 		}
 		key := string(b.Variant.Kind) + " " + b.Variant.Name
 		v := p.Variants[key]
@@ -241,7 +256,7 @@ func (l *Lock) function(b *Built) error {
 			p.Variants[key] = v
 		}
 		if v.Revision != b.Variant.Revision {
-			return false, l.refusal(b.Provider, "lock", fmt.Sprintf("%s is revision %d, %s records revision %d", b.Name(), b.Variant.Revision, l.path, v.Revision))
+			return false, l.refusal(b.Provider, "lock", fmt.Sprintf("%s is revision %d, %s records revision %d", b.Name(), b.Variant.Revision, l.name(), v.Revision))
 		}
 		return l.sum(v, b)
 	})
@@ -255,7 +270,7 @@ func (l *Lock) sum(v *lockVariant, b *Built) (bool, error) {
 		}
 		if f.SHA256 != "sha256:"+b.Digest {
 			return false, l.refusal(b.Provider, "lock", fmt.Sprintf("%s with config %s builds sha256:%s, %s records %s",
-				b.Name(), b.Config, b.Digest, l.path, f.SHA256))
+				b.Name(), b.Config, b.Digest, l.name(), f.SHA256))
 		}
 		return false, nil
 	}
@@ -298,13 +313,15 @@ func (l *Lock) change(f func(*lockFile) (bool, error)) error {
 	if changed, err := f(cloneLock(&l.state)); err != nil || !changed {
 		return err
 	}
-	release, err := lockDir(filepath.Dir(l.path), lockPatience)
-	if err != nil {
-		return fmt.Errorf("%s: %w", l.path, err)
-	}
-	defer release()
-	if err := l.read(); err != nil {
-		return err
+	if l.path != "" {
+		release, err := lockDir(filepath.Dir(l.path), lockPatience)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.path, err)
+		}
+		defer release()
+		if err := l.read(); err != nil {
+			return err
+		}
 	}
 	state := cloneLock(&l.state)
 	changed, err := f(state)
@@ -316,8 +333,10 @@ func (l *Lock) change(f func(*lockFile) (bool, error)) error {
 		return err
 	}
 	raw = append(raw, '\n')
-	if err := writeWhole(l.path, raw, 0o644); err != nil {
-		return fmt.Errorf("lock file: %w", err)
+	if l.path != "" {
+		if err := writeWhole(l.path, raw, 0o644); err != nil {
+			return fmt.Errorf("lock file: %w", err)
+		}
 	}
 	l.state, l.raw = *state, raw
 	return nil

@@ -189,3 +189,38 @@ func FuzzParseLock(f *testing.F) {
 		}
 	})
 }
+
+func TestOutsideOfAProjectThereIsALockWithoutAFile(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}})
+	if _, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8}); err != nil {
+		t.Fatal(err)
+	}
+	raw := string(h.Lock().Bytes())
+	for _, want := range []string{`"faulty"`, `"router pick"`, `"function_sha256": "sha256:`, `"` + platform() + `": "sha256:`} {
+		if !strings.Contains(raw, want) {
+			t.Errorf("the lock lacks %s:\n%s", want, raw)
+		}
+	}
+	if _, err := parseLock([]byte(raw)); err != nil {
+		t.Error(err)
+	}
+	if err := h.Lock().checkBinary("faulty", "elsewhere", "0"); err == nil || !strings.Contains(err.Error(), "this program's first use records") {
+		t.Errorf("another binary: %v", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+func TestOptionsAreReadFromTheSchema(t *testing.T) {
+	v := Variant{Schema: []byte(testSchema)}
+	got := v.Options()
+	if len(got) != 3 || got[0] != (Option{Name: "balance", Default: "0.01"}) || got[1].Name != "inner" || got[2].Name != "order" {
+		t.Errorf("%+v", got)
+	}
+	if v.Schema = []byte("true"); v.Options() != nil {
+		t.Error("options of a schema that names none")
+	}
+}

@@ -16,6 +16,7 @@ import (
 type Model struct {
 	Recipe    *recipe.Recipe
 	Functions []plugins.Stored // every answer once, in the order of first use
+	Lock      []byte           // zoo.lock as of their building
 	Net       blocks.Model
 }
 
@@ -23,7 +24,7 @@ type Model struct {
 func Build(ctx context.Context, r *recipe.Recipe, h *plugins.Host) (*Model, error) {
 	seen := map[string]int{}
 	m := &Model{Recipe: r}
-	return m, m.assemble(func(kind plugins.Kind, use recipe.Use, dims map[string]int64, extra map[string]any, path string) (*plugins.Function, error) {
+	err := m.assemble(func(kind plugins.Kind, use recipe.Use, dims map[string]int64, extra map[string]any, path string) (*plugins.Function, error) {
 		config, err := merged(use.Options, extra)
 		if err != nil {
 			return nil, err
@@ -56,6 +57,8 @@ func Build(ctx context.Context, r *recipe.Recipe, h *plugins.Host) (*Model, erro
 		}
 		return fn, nil
 	})
+	m.Lock = h.Lock().Bytes()
+	return m, err
 }
 
 // Restore assembles a model from stored functions, without any plugin.

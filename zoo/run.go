@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/blocks"
@@ -29,9 +30,9 @@ type Trained struct {
 	params map[string]backend.Buffer
 }
 
-// Open loads the latest good checkpoint of a run.
+// Open loads the latest good checkpoint of a run, or the one whose folder it is given.
 func Open(dir string, d backend.Device) (*Trained, error) {
-	c, err := checkpoint.Load(dir)
+	c, err := checkpoint.Find(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -43,21 +44,26 @@ func Open(dir string, d backend.Device) (*Trained, error) {
 	return t, t.load(c)
 }
 
-// OpenModel is the model of a run without its weights.
-func OpenModel(dir string) (*Model, error) {
-	c, err := checkpoint.Load(dir)
+// OpenModel is the model of a run, or of one of its checkpoints, without its weights, with
+// settings KEY=VALUE of its recipe changed. It needs no plugins: a change that asks for
+// another function than the run holds is an error.
+func OpenModel(dir string, settings ...string) (*Model, error) {
+	c, err := checkpoint.Find(dir)
 	if err != nil {
 		return nil, err
 	}
-	return openModel(c)
+	return openModel(c, settings...)
 }
 
-func openModel(c *checkpoint.Checkpoint) (*Model, error) {
+func openModel(c *checkpoint.Checkpoint, settings ...string) (*Model, error) {
 	raw, err := c.Read(RecipeFile)
 	if err != nil {
 		return nil, err
 	}
 	r, err := recipe.Parse(c.Dir+"/"+RecipeFile, raw, nil)
+	if err == nil && len(settings) > 0 {
+		r, _, err = r.With(settings)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +80,10 @@ func openModel(c *checkpoint.Checkpoint) (*Model, error) {
 	if err != nil {
 		return nil, &checkpoint.Error{Path: c.Dir, Err: err}
 	}
-	return m, nil
+	if slices.Contains(c.Files(), LockFile) {
+		m.Lock, err = c.Read(LockFile)
+	}
+	return m, err
 }
 
 // load reads the weights onto the device.

@@ -15,6 +15,7 @@ import (
 	"github.com/moezoo/moezoo/data/corpus"
 	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/train"
+	"github.com/moezoo/moezoo/train/checkpoint"
 	"github.com/moezoo/moezoo/train/schedule"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -24,8 +25,8 @@ type TrainOptions struct {
 	Dir        string
 	Resume     bool
 	AnyMachine bool
+	InitFrom   string // a run, or one of its checkpoints, whose weights a new run begins with
 	Memory     int    // bytes that training may take, 0 for no limit
-	Lock       []byte // the project's zoo.lock, kept with the run
 	Progress   func(train.Progress)
 	Log        func(string)
 }
@@ -120,14 +121,24 @@ func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.R
 	sizes, optimizer, sched := Settings(m.Recipe)
 	sizes.Memory = o.Memory
 	blobs := map[string][]byte{RecipeFile: m.Recipe.YAML(), FunctionsFile: functions}
-	if o.Lock != nil {
-		blobs[LockFile] = o.Lock
+	if m.Lock != nil {
+		blobs[LockFile] = m.Lock
+	}
+	weights := ""
+	if o.InitFrom != "" {
+		c, err := checkpoint.Find(o.InitFrom)
+		if err != nil {
+			return nil, err
+		}
+		if weights, err = c.Path(train.ModelFile); err != nil {
+			return nil, err
+		}
 	}
 	t := m.Recipe.Train
 	return train.New(train.Config{
 		Dir: o.Dir, Sizes: sizes, Optimizer: optimizer, Schedule: sched, Seed: t.Seed,
 		EvalEvery: int(t.EvalEvery), SaveEvery: int(t.SaveEvery), KeepLast: int(t.KeepLast), KeepBest: t.KeepBest,
-		Blobs: blobs, Machine: Machine(), AnyMachine: o.AnyMachine, Resume: o.Resume, Progress: o.Progress, Log: o.Log,
+		Blobs: blobs, Machine: Machine(), AnyMachine: o.AnyMachine, Resume: o.Resume, InitFrom: weights, Progress: o.Progress, Log: o.Log,
 	}, task, set, d)
 }
 

@@ -34,7 +34,7 @@ behind 64 to 64 k tokens.`,
   zoo bench moe-mamba-tiny --what tokens,context
   zoo bench --json > before.json
   zoo bench --compare before.json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: completeRecipes,
 		RunE: func(c *cobra.Command, args []string) error {
 			name := "moe-mamba-tiny"
 			if len(args) == 1 {

@@ -22,7 +22,8 @@ func doctorCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "doctor", Short: "Look at processor, runtimes and plugins, and say what repairs each finding",
-		Args: cobra.NoArgs,
+		Example: "  zoo doctor\n  zoo doctor --json",
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			found := examine()
 			if asJSON {
@@ -61,7 +62,10 @@ func examine() []finding {
 		return append(out, finding{"plugins", err.Error(), ""})
 	}
 	for _, f := range h.List() {
-		state := fmt.Sprintf("%s, %s", f.Source, f.Path)
+		state := string(f.Source)
+		if f.Path != "" {
+			state += ", " + f.Path
+		}
 		repair := ""
 		if f.Problem != "" {
 			state, repair = f.Problem, "zoo plugin install "+f.Path

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,14 +37,18 @@ func evalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if e.Targets == 0 {
+				return fmt.Errorf("%s: nothing is held out of so short a text; --all measures on all of it", strings.Join(texts, ", "))
+			}
 			base, err := set.Baselines()
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), map[string]any{"run": args[0], "step": t.Step, "loss": e.Nats, "bits_per_byte": e.BitsPerByte, "targets": e.Targets, "baselines": base})
+				return printJSON(c.OutOrStdout(), map[string]any{"run": args[0], "step": t.Step, "data": texts, "loss": e.Nats, "bits_per_byte": e.BitsPerByte, "targets": e.Targets, "baselines": base})
 			}
-			fmt.Fprintf(c.OutOrStdout(), "step %d: %.4f nats per token, %.4f bits per byte over %d tokens (gzip -9: %.4f)\n", t.Step, e.Nats, e.BitsPerByte, e.Targets, base.Gzip)
+			fmt.Fprintf(c.OutOrStdout(), "step %d: %.4f nats per token, %.4f bits per byte over %d tokens of %s (gzip -9: %.4f)\n",
+				t.Step, e.Nats, e.BitsPerByte, e.Targets, strings.Join(texts, ", "), base.Gzip)
 			return nil
 		},
 	}

@@ -55,6 +55,7 @@ code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
 	f.StringVar(&o.License, "license", "", "licence of the weights, for the file's metadata")
 	f.BoolVar(&o.NoVerify, "no-verify", false, "keep the file unchecked")
 	f.BoolVar(&asJSON, "json", false, "for scripts")
+	completeFlag(c, "names", "hf", "genai")
 	return c
 }
 

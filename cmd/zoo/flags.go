@@ -18,7 +18,7 @@ type once struct {
 
 // Set sets the value, the first time.
 func (o *once) Set(s string) error {
-	if o.given {
+	if o.given && !global.completing { // completing reads the words more than once
 		return errors.New("it is given twice")
 	}
 	o.given = true

@@ -54,6 +54,7 @@ Without --prompt the prompt is read from standard input.`,
 	f.StringArrayVar(&stop, "stop", nil, "end before this text")
 	f.StringVar(&engine, "engine", "zoo", "zoo, or ort for an exported file")
 	f.BoolVar(&asJSON, "json", false, "tokens, log-probabilities and text, for scripts")
+	completeFlag(c, "engine", "zoo", "ort")
 	return c
 }
 

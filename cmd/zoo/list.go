@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,9 @@ type listed struct {
 	Paper string `json:"paper,omitempty"`
 	Notes string `json:"notes,omitempty"`
 }
+
+// kinds of what is listed.
+var kinds = []string{"recipe", "mixer", "router", "expert"}
 
 // mixers are the kinds of layers that need no plugin.
 var mixers = []listed{
@@ -42,9 +46,7 @@ func listCommand() *cobra.Command {
 			if _, err := path.Match(pattern, ""); err != nil {
 				return fmt.Errorf("pattern %q: %w", pattern, err)
 			}
-			switch kind {
-			case "", "recipe", "mixer", "router", "expert":
-			default:
+			if kind != "" && !slices.Contains(kinds, kind) {
 				return fmt.Errorf("--kind %s: want recipe, mixer, router or expert", kind)
 			}
 			all, err := everything()
@@ -70,6 +72,7 @@ func listCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&kind, "kind", "", "recipe, mixer, router or expert")
 	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")
+	completeFlag(c, "kind", kinds...)
 	return c
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"github.com/moezoo/moezoo/export/ort"
 	"github.com/moezoo/moezoo/plugins"
@@ -35,4 +37,30 @@ func TestScripts(t *testing.T) {
 			return cond == "ort" && err == nil && ort.Available() == nil, nil
 		},
 	})
+}
+
+// TestEveryCommandHasExamples, and they begin with commands that there are.
+func TestEveryCommandHasExamples(t *testing.T) {
+	root := newRoot()
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+		if c.Hidden || c.Name() == "help" || c.HasParent() && c.Parent().Name() == "completion" { // cobra's, with examples in their long texts
+			return
+		}
+		if c.Example == "" || c.Short == "" {
+			t.Errorf("%s has no example or no short text", c.CommandPath())
+		}
+		for line := range strings.Lines(c.Example) {
+			_, call, ok := strings.Cut(line, "zoo ")
+			if !ok || !strings.HasPrefix(line, "  ") {
+				t.Errorf("%s: example %q calls no zoo", c.CommandPath(), line)
+			} else if found, _, err := root.Find(strings.Fields(call)); err != nil || found == root {
+				t.Errorf("%s: example %q: %v", c.CommandPath(), line, err)
+			}
+		}
+	}
+	walk(root)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"text/tabwriter"
@@ -12,7 +13,7 @@ import (
 	"github.com/moezoo/moezoo/plugins"
 )
 
-// openLock opens the project's lock; outside of a project nothing is locked.
+// openLock opens the project's lock; outside of a project there is no file to lock with.
 func openLock(project string) (*plugins.Lock, error) {
 	if project == "" {
 		return nil, nil
@@ -20,16 +21,12 @@ func openLock(project string) (*plugins.Lock, error) {
 	return plugins.OpenLock(project, slog.Default())
 }
 
-// lockFolder is where zoo.lock lies, if there is one.
-func lockFolder() string {
-	if p := plugins.FindProject("."); p != "" {
-		return p
-	}
-	return "."
-}
-
 func pluginCommand() *cobra.Command {
-	c := &cobra.Command{Use: "plugin", Short: "List, inspect, verify, install and lock plugins"}
+	c := &cobra.Command{Use: "plugin", Short: "List, inspect, verify, install and lock plugins",
+		Long: `Routers and experts come from plugins: those built in, and programs zoo-plugin-NAME in --plugin-dir, the
+project's .zoo/plugins, $ZOO_PLUGIN_PATH, the user's folder, and beside zoo, in this order. Where a .zoo folder
+or a zoo.lock makes a project, first uses are recorded in zoo.lock, and what differs later is refused.`,
+		Example: "  zoo plugin list\n  zoo plugin install ./zoo-plugin-cosine\n  zoo plugin verify cosine"}
 	c.AddCommand(pluginList(), pluginInfo(), pluginVerify(), pluginInstall(), pluginRemove(), pluginLock())
 	return c
 }
@@ -38,6 +35,7 @@ func pluginList() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "list", Short: "List plugins without starting any", Args: cobra.NoArgs,
+		Example: "  zoo plugin list\n  zoo plugin list --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			h, err := newHost()
 			if err != nil {
@@ -73,9 +71,10 @@ func pluginList() *cobra.Command {
 }
 
 func pluginInfo() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use: "info NAME", Short: "Describe a plugin's variants and their options", Args: cobra.ExactArgs(1),
-		Example: "  zoo plugin info routers",
+		Example: "  zoo plugin info routers\n  zoo plugin info routers --json", ValidArgsFunction: completePlugins,
 		RunE: func(c *cobra.Command, args []string) error {
 			h, err := newHost()
 			if err != nil {
@@ -85,16 +84,51 @@ func pluginInfo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printJSON(c.OutOrStdout(), f)
+			if asJSON {
+				return printJSON(c.OutOrStdout(), f)
+			}
+			return printPlugin(c.OutOrStdout(), f)
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "for scripts, with the options' JSON schemas")
+	return c
+}
+
+// printPlugin writes a plugin's variants with their options.
+func printPlugin(out io.Writer, f plugins.Found) error {
+	fmt.Fprintf(out, "%s, %s\n", f.Name, f.Source)
+	for _, line := range [][2]string{{"path", f.Path}, {"sha256", f.SHA256}, {"problem", f.Problem}} {
+		if line[1] != "" {
+			fmt.Fprintf(out, "%s: %s\n", line[0], line[1])
+		}
+	}
+	if f.Description == nil {
+		return nil
+	}
+	fmt.Fprintf(out, "version %s, protocol %d\n", f.Description.Version, f.Description.Protocol)
+	for _, v := range f.Description.Variants {
+		fmt.Fprintf(out, "\n%s %s: %s\n", v.Kind, v.Name, v.Doc)
+		for _, line := range []string{v.Paper, v.Capabilities.List()} {
+			if line != "" {
+				fmt.Fprintf(out, "  %s\n", line)
+			}
+		}
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		for _, o := range v.Options() {
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", o.Name, o.Default, o.Doc)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func pluginVerify() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "verify NAME", Short: "Start a plugin and check its answers", Args: cobra.ExactArgs(1),
-		Example: "  zoo plugin verify routers",
+		Example: "  zoo plugin verify routers\n  zoo plugin verify cosine --json", ValidArgsFunction: completePlugins,
 		RunE: func(c *cobra.Command, args []string) error {
 			h, err := newHost()
 			if err != nil {
@@ -147,6 +181,7 @@ func pluginInstall() *cobra.Command {
 func pluginRemove() *cobra.Command {
 	return &cobra.Command{
 		Use: "remove NAME [VERSION]", Short: "Remove an installed plugin", Args: cobra.RangeArgs(1, 2),
+		Example: "  zoo plugin remove cosine\n  zoo plugin remove cosine 0.1.0", ValidArgsFunction: completePlugins,
 		RunE: func(_ *cobra.Command, args []string) error {
 			version := ""
 			if len(args) == 2 {

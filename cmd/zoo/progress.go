@@ -52,7 +52,7 @@ func (b *bar) start(step int) {
 
 func (b *bar) step(p train.Progress) {
 	b.last = p
-	if p.HeldOut != nil {
+	if p.HeldOut != nil && p.HeldOut.Targets > 0 {
 		b.heldOut = fmt.Sprintf(", held out %.3f bits/byte", p.HeldOut.BitsPerByte)
 	}
 	if b.bar != nil {

@@ -77,7 +77,7 @@ func quickstart(c *cobra.Command, out string, steps int64) error {
 	}
 	run := filepath.Join(out, "run")
 	say("2. Training %d steps on %s, %s bytes; the last %s are held out.", steps, corpus.DefaultName, human(set.TrainBytes), human(set.HeldBytes))
-	e, err := runTraining(c, m, set, zoo.TrainOptions{Dir: run})
+	e, _, err := runTraining(c, m, set, zoo.TrainOptions{Dir: run})
 	if err != nil {
 		return err
 	}
@@ -152,8 +152,10 @@ func writeSample(c *cobra.Command, t *zoo.Trained, path string) error {
 // exportQuickstart exports and verifies, getting ONNX Runtime when it is missing. Where it
 // cannot run, the project's own evaluator checks the file, and the report says so.
 func exportQuickstart(c *cobra.Command, t *zoo.Trained, out string, say func(string, ...any)) error {
-	if _, err := ort.Find(); err != nil && !errors.Is(ort.Available(), ort.ErrNoCgo) {
-		say("5. ONNX Runtime is missing, getting it.")
+	if rt, err := ort.Find(); err == nil {
+		say("5. Exporting to ONNX, to verify it with ONNX Runtime %s.", rt.Version)
+	} else if !errors.Is(ort.Available(), ort.ErrNoCgo) {
+		say("5. Exporting to ONNX. ONNX Runtime, to verify it with, is missing; getting it.")
 		if _, err := ort.Install(c.Context(), ort.InstallOptions{}, func(s string) { say("   %s", s) }); err != nil {
 			say("   %v", err)
 		}
@@ -162,6 +164,6 @@ func exportQuickstart(c *cobra.Command, t *zoo.Trained, out string, say func(str
 	if err != nil {
 		return err
 	}
-	say("5. Exported to ONNX and run in %s: the largest difference of a logit is %.2g.", r.Runtime, r.MaxAbs())
+	say("6. Exported to ONNX and run in %s: the largest difference of a logit is %.2g.", r.Runtime, r.MaxAbs())
 	return printReport(c.OutOrStdout(), r, false)
 }

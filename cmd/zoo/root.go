@@ -25,6 +25,7 @@ var global struct {
 	device     string
 	threads    int
 	verbose    bool
+	completing bool // a shell asks how the words go on: they may be unfinished
 }
 
 func newRoot() *cobra.Command {
@@ -43,6 +44,9 @@ Exit codes: 0 done, 1 a check failed or training diverged, 2 usage or bad input,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(c *cobra.Command, args []string) error {
 			setLog()
+			if global.completing = c.Name() == cobra.ShellCompRequestCmd; global.completing {
+				return nil
+			}
 			return checkNames(c, args)
 		},
 	}
@@ -57,6 +61,11 @@ Exit codes: 0 done, 1 a check failed or training diverged, 2 usage or bad input,
 	f.BoolVarP(&global.verbose, "verbose", "v", false, "log what happens")
 	root.AddCommand(listCommand(), buildCommand(), benchCommand(), trainCommand(), evalCommand(), generateCommand(), exportCommand(), verifyCommand(),
 		quickstartCommand(), pluginCommand(), runtimeCommand(), doctorCommand())
+	completeFlag(root, "device", "cpu")
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.Example = "  source <(zoo completion bash)\n  zoo completion zsh > \"${fpath[1]}/_zoo\""
+	}
 	onlyOnce(root)
 	return root
 }

@@ -70,6 +70,24 @@ func Load(run string) (*Checkpoint, error) {
 	return nil, &Error{run, fmt.Errorf("no checkpoint is whole: %s", strings.Join(problems, "; "))}
 }
 
+// Find opens the latest complete checkpoint of a run as [Load] does, or, given the folder
+// of one checkpoint, that one.
+func Find(path string) (*Checkpoint, error) {
+	path = filepath.Clean(path)
+	root, name := filepath.Split(path)
+	if step, ok := stepOf(name); ok && filepath.Base(root) == folder {
+		return Open(filepath.Dir(filepath.Clean(root)), step)
+	}
+	return Load(path)
+}
+
+// stepOf is the step whose checkpoint has this name.
+func stepOf(name string) (int, bool) {
+	var step int
+	n, _ := fmt.Sscanf(name, "step-%d", &step)
+	return step, n == 1 && name == Name(step)
+}
+
 // latest is the step that the file "latest" names.
 func latest(run string) (int, error) {
 	path := filepath.Join(run, latestFile)
@@ -78,8 +96,8 @@ func latest(run string) (int, error) {
 		return 0, &Error{path, errors.New("cannot be read")}
 	}
 	name := strings.TrimSpace(string(raw))
-	var step int
-	if n, _ := fmt.Sscanf(name, "step-%d", &step); n != 1 || name != Name(step) || len(raw) > 64 {
+	step, ok := stepOf(name)
+	if !ok || len(raw) > 64 {
 		return 0, &Error{path, fmt.Errorf("names no checkpoint: %.64q", raw)}
 	}
 	return step, nil

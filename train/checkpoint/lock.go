@@ -3,6 +3,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +19,9 @@ type Lock struct{ f *os.File }
 // Acquire makes the run's folder and locks it. A folder that another process uses is an
 // EnvironmentError that names the process.
 func Acquire(run string) (*Lock, error) {
+	if _, err := os.Stat(filepath.Join(run, manifestFile)); err == nil {
+		return nil, &Error{run, errors.New("is a checkpoint, want the folder of a run")}
+	}
 	if err := os.MkdirAll(run, 0o777); err != nil {
 		return nil, environment("run folder: %w", err)
 	}

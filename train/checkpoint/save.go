@@ -62,6 +62,9 @@ func environment(format string, args ...any) error {
 // Name is the folder of a step's checkpoint.
 func Name(step int) string { return fmt.Sprintf("step-%09d", step) }
 
+// Path is where a run's checkpoint of a step lies.
+func Path(run string, step int) string { return filepath.Join(run, folder, Name(step)) }
+
 // attempts is how often a save is tried. A file whose sync failed is never synced again,
 // as the system may have dropped what it could not write: each attempt writes new files.
 const attempts = 3
@@ -266,8 +269,7 @@ func Steps(run string) ([]int, error) {
 	}
 	var steps []int
 	for _, e := range entries {
-		var step int
-		if n, _ := fmt.Sscanf(e.Name(), "step-%d", &step); n == 1 && e.Name() == Name(step) {
+		if step, ok := stepOf(e.Name()); ok {
 			steps = append(steps, step)
 		}
 	}

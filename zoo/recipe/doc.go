@@ -58,6 +58,9 @@
 // With extends, mappings are merged key by key; lists and single values replace what was
 // there. name is never inherited.
 //
+// keep_best keeps the checkpoint of the lowest held-out loss beside the last ones, and saves
+// it also at evaluations where no save is due.
+//
 // The YAML is strict: no anchors, tags, merge keys, tabs, second documents, unknown or
 // duplicate keys, or numbers that readers take differently (010, 1_000). Every error has
 // file, line and column, shows the line with a caret, and where it can a hint.

@@ -71,6 +71,16 @@ func LoadWith(nameOrPath string, settings []string) (r *Recipe, notes []string, 
 	if err != nil {
 		return nil, nil, err
 	}
+	return changed(tree, settings)
+}
+
+// With is the recipe with settings applied, and their notes.
+func (r *Recipe) With(settings []string) (*Recipe, []string, error) {
+	return changed(r.tree.clone(), settings)
+}
+
+// changed applies settings to a recipe's tree and resolves it.
+func changed(tree *node, settings []string) (r *Recipe, notes []string, err error) {
 	for _, s := range settings {
 		more, err := set(tree, s)
 		if err != nil {
