@@ -30,10 +30,10 @@ type state struct {
 	BestStep int     `json:"best_step"`
 	BestNats *number `json:"best_nats,omitempty"` // Best, absent while there is none
 	// Evaluated is the step of the last evaluation: an interrupted one is made up for.
-	Evaluated int `json:"evaluated"`
-	Seed     uint64  `json:"seed"`
-	Machine  string  `json:"machine"`
-	Data     string  `json:"data_sha256"`
+	Evaluated int    `json:"evaluated"`
+	Seed      uint64 `json:"seed"`
+	Machine   string `json:"machine"`
+	Data      string `json:"data_sha256"`
 }
 
 // number keeps a float64 bit for bit.

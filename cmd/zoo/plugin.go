@@ -22,11 +22,13 @@ func openLock(project string) (*plugins.Lock, error) {
 }
 
 func pluginCommand() *cobra.Command {
-	c := &cobra.Command{Use: "plugin", Short: "List, inspect, verify, install and lock plugins",
+	c := &cobra.Command{
+		Use: "plugin", Short: "List, inspect, verify, install and lock plugins",
 		Long: `Routers and experts come from plugins: those built in, and programs zoo-plugin-NAME in --plugin-dir, the
 project's .zoo/plugins, $ZOO_PLUGIN_PATH, the user's folder, and beside zoo, in this order. Where a .zoo folder
 or a zoo.lock makes a project, first uses are recorded in zoo.lock, and what differs later is refused.`,
-		Example: "  zoo plugin list\n  zoo plugin install ./zoo-plugin-cosine\n  zoo plugin verify cosine"}
+		Example: "  zoo plugin list\n  zoo plugin install ./zoo-plugin-cosine\n  zoo plugin verify cosine",
+	}
 	c.AddCommand(pluginList(), pluginInfo(), pluginVerify(), pluginInstall(), pluginRemove(), pluginLock())
 	return c
 }
