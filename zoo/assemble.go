@@ -50,6 +50,11 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 		return mamba(b.Mamba, d), nil
 	case b.Mamba2 != nil:
 		return mamba2(b.Mamba2, d), nil
+	case b.DeltaNet != nil:
+		x := b.DeltaNet
+		return blocks.GatedDeltaNet{
+			DModel: d, KeyHeads: x.KeyHeads, ValueHeads: x.ValueHeads, KeyDim: x.KeyDim, ValueDim: x.ValueDim, DConv: x.DConv, Eps: x.NormEps,
+		}, nil
 	case b.Attention != nil:
 		return attention(b.Attention, d), nil
 	case b.FF != nil:

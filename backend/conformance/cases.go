@@ -62,6 +62,13 @@ func Cases() []Case {
 			return []*graph.Value{y, state}
 		})
 	}
+	for _, s := range [][6]int64{{1, 1, 1, 1, 3, 2}, {2, 5, 1, 2, 4, 8}, {1, 70, 2, 2, 4, 4}} { // B, L, Hk, Hv, Dk, Dv
+		add("GatedDelta", func(g *graph.Graph) []*graph.Value {
+			o, state := op.GatedDelta(input(g, "q", s[0], s[1], s[2], s[4]), op.Scale(op.Tanh(input(g, "k", s[0], s[1], s[2], s[4])), 0.4), input(g, "v", s[0], s[1], s[3], s[5]),
+				input(g, "neg_decay", s[0], s[1], s[3]), op.Sigmoid(input(g, "beta", s[0], s[1], s[3])), input(g, "past", s[0], s[3], s[4], s[5]), nil)
+			return []*graph.Value{o, state}
+		})
+	}
 	for _, s := range [][7]int64{{1, 1, 1, 1, 1, 4, 0}, {2, 5, 5, 4, 2, 8, 0}, {1, 3, 9, 2, 2, 6, 0}, {1, 20, 20, 3, 1, 16, 0}, {2, 9, 9, 2, 1, 4, 3}, {1, 3, 9, 2, 2, 6, 4}} { // B, L, S, Hq, Hkv, Dh, window
 		add("Attention", func(g *graph.Graph) []*graph.Value {
 			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, nil, op.AttentionSpec{Scale: 0.5, Window: s[6]}))

@@ -17,6 +17,8 @@ func init() {
 		"SSDGrad":           {runSSDGrad, scratchSSDGrad},
 		"CausalConv":        {runConv, scratchConv},
 		"CausalConvGrad":    {runConvGrad, scratchConvGrad},
+		"GatedDelta":        {runDelta, scratchDelta},
+		"GatedDeltaGrad":    {runDeltaGrad, scratchDeltaGrad},
 		"Attention":         {runAttention, scratchAttention},
 		"AttentionGrad":     {runAttentionGrad, scratchAttentionGrad},
 		"Rope":              {runRope, scratchRope},
