@@ -69,7 +69,7 @@ func TestProperty14TheGatedDeltaRuleAndItsGradients(t *testing.T) {
 				d.S0 = r.slice(c.b*c.hv*c.dk*c.dv, -1, 1)
 				d.Decay[0] = -200 // forgets everything
 				if c.packed {
-					d.First = documents(c.b, c.l, 1, 3, 64, 70)
+					d.First = documentsAt(c.b, c.l, 1, 3, 64, 70)
 				}
 				do, dlast := r.slice(len(d.V), -1, 1), r.slice(len(d.S0), -1, 1)
 				out := eachThreads(t, func(p *Pool) [][]float32 {
@@ -94,8 +94,8 @@ func TestProperty14TheGatedDeltaRuleAndItsGradients(t *testing.T) {
 	})
 }
 
-// documents are first positions of rows that hold documents which begin at the given steps.
-func documents(batch, length int, starts ...int) []int64 {
+// documentsAt are first positions of rows that hold documents which begin at the given steps.
+func documentsAt(batch, length int, starts ...int) []int64 {
 	out := make([]int64, batch*length)
 	for i := range out {
 		for _, s := range starts {
