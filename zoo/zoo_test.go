@@ -250,6 +250,9 @@ func TestEveryRouterAndExpertTrainsAndExports(t *testing.T) {
 	} {
 		pairs = append(pairs, pair{r, "relu"})
 	}
+	for _, e := range []string{"{use: relu2, bias: true}", "{use: geglu, form: tanh, bias: true}", "low-rank", "{use: linear, bias: true}"} {
+		pairs = append(pairs, pair{"switch", e})
+	}
 	for _, c := range pairs {
 		t.Run(c.router+" "+c.expert, func(t *testing.T) {
 			t.Parallel()

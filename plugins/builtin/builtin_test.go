@@ -45,7 +45,12 @@ func TestEveryBuiltInBuildsAndDecodes(t *testing.T) {
 		{plugins.RouterKind, "soft-moe", `{"normalize":true}`},
 		{plugins.ExpertKind, "relu", `{}`},
 		{plugins.ExpertKind, "gelu", `{"bias":true}`},
+		{plugins.ExpertKind, "gelu", `{"form":"tanh"}`},
 		{plugins.ExpertKind, "swiglu", `{"bias":true}`},
+		{plugins.ExpertKind, "geglu", `{"form":"tanh","bias":true}`},
+		{plugins.ExpertKind, "relu2", `{"bias":true}`},
+		{plugins.ExpertKind, "low-rank", `{}`},
+		{plugins.ExpertKind, "linear", `{"bias":true}`},
 	} {
 		b, err := h.Build(context.Background(), plugins.Request{
 			Kind: c.kind, Name: c.name, Config: json.RawMessage(c.config),
