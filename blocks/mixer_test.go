@@ -25,6 +25,11 @@ func mixers(t *testing.T) map[string]net {
 		})},
 	}
 	maps.Copy(all, stateSpaces(t))
+	for name, b := range mixtures(t) {
+		n := all["mamba"]
+		n.forward = one(b)
+		all[name] = n
+	}
 	return all
 }
 

@@ -57,7 +57,7 @@ func (m MoE) Forward(c *Context, x Value) Value {
 		in = c.Linear("latent_in", flat, m.DModel, m.Latent, false)
 	}
 	limited := m.limit(c, x, r)
-	y := r.through(c, "experts", m.Expert, in)
+	y := r.through(c, "experts", m.Expert, in, true)
 	if y == nil {
 		return x
 	}
@@ -73,7 +73,7 @@ func (m MoE) Forward(c *Context, x Value) Value {
 	if m.Shared != nil {
 		y = op.Add(y, m.shared(c, flat))
 	}
-	m.report(c, r)
+	r.report(c)
 	return op.ReshapeLike(y, x)
 }
 
@@ -137,13 +137,4 @@ func (m MoE) overflow(c *Context, r *routed, in, y Value) Value {
 		c.Metric("dropped", op.ReduceMean(dropped, nil, false))
 	}
 	return y
-}
-
-// report measures how many rows each expert computed, int64 [E].
-func (m MoE) report(c *Context, r *routed) {
-	if !c.Train {
-		return
-	}
-	offsets := r.dispatch(c).Offsets
-	c.Metric("load", op.Sub(op.Slice(offsets, 0, 1, m.Experts+1), op.Slice(offsets, 0, 0, m.Experts)))
 }

@@ -135,8 +135,9 @@ func (c *Context) positions() Value {
 }
 
 // through sends tokens x [T, D] through a set of experts under a scope of its own, and
-// brings their results back to the tokens, [T, D']; nil after a mistake.
-func (r *routed) through(c *Context, scope string, expert *plugins.Function, x Value) Value {
+// brings their results back to the tokens, [T, D'], times the router's weights or, for
+// assignments and claims, as they are; nil after a mistake.
+func (r *routed) through(c *Context, scope string, expert *plugins.Function, x Value, weighted bool) Value {
 	r.scopes = append(r.scopes, c.G.Path(scope)+"/")
 	d := r.dispatch(c)
 	rows := lifted{c, expert, r.experts, d}.forward(scope, r.rows(x, d))
@@ -145,11 +146,26 @@ func (r *routed) through(c *Context, scope string, expert *plugins.Function, x V
 	}
 	switch r.router.Routing.Kind {
 	case plugins.Claim:
-		return op.ScatterRows(op.Mul(rows, op.Reshape(r.second, -1, 1)), r.first, x)
+		if weighted {
+			rows = op.Mul(rows, op.Reshape(r.second, -1, 1))
+		}
+		return op.ScatterRows(rows, r.first, x)
 	case plugins.Mix:
 		return op.MatMul(r.second, rows)
 	}
-	return op.Combine(rows, r.second, d)
+	weight := r.second
+	if !weighted {
+		weight = op.Cast(op.GreaterOrEqual(r.first, c.G.Int64(0)), graph.Float32)
+	}
+	return op.Combine(rows, weight, d)
+}
+
+// report measures how many rows each expert computes while training, int64 [E].
+func (r *routed) report(c *Context) {
+	if c.Train {
+		offsets := r.dispatch(c).Offsets
+		c.Metric("load", op.Sub(op.Slice(offsets, 0, 1, r.experts+1), op.Slice(offsets, 0, 0, r.experts)))
+	}
 }
 
 // dispatch is the order in which experts compute, and where the rows of each begin.

@@ -47,7 +47,7 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 	d := m.Recipe.DModel
 	switch {
 	case b.Mamba != nil:
-		return mamba(b.Mamba, d), nil
+		return m.mamba(b.Mamba, d, b.Path, f)
 	case b.Mamba2 != nil:
 		return mamba2(b.Mamba2, d), nil
 	case b.DeltaNet != nil:
@@ -63,8 +63,14 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 	return m.moe(b.MoE, b.Path, f)
 }
 
-func mamba(x *recipe.Mamba, d int64) blocks.Block {
-	return blocks.Mamba{DModel: d, Inner: x.Expand * d, DState: x.DState, DConv: x.DConv, DtRank: x.DtRank, Bias: x.Bias, ConvBias: x.ConvBias}
+func (m *Model) mamba(x *recipe.Mamba, d int64, path string, f function) (blocks.Block, error) {
+	inner := x.Expand * d
+	mixture, err := m.mixture(x.Mixture, d, map[string][2]int64{
+		"conv": {d, inner}, "gate": {d, inner}, "select": {inner, x.DtRank + 2*x.DState}, "out": {inner, d},
+	}, path, f)
+	return blocks.Mamba{
+		DModel: d, Inner: inner, DState: x.DState, DConv: x.DConv, DtRank: x.DtRank, Bias: x.Bias, ConvBias: x.ConvBias, Mixture: mixture,
+	}, err
 }
 
 func mamba2(x *recipe.Mamba2, d int64) blocks.Block {

@@ -7,7 +7,7 @@
 //
 // A Mamba is no expert here: it mixes tokens, and what an expert gets is a handful of rows
 // without their neighbours, in no sequence. A mixture inside of a Mamba has experts in its
-// projections instead (the recipe's mamba: {inner: …}).
+// projections instead (the recipe's mamba: {mixture: …}).
 package experts
 
 import "github.com/moezoo/moezoo/plugins"

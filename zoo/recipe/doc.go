@@ -43,6 +43,10 @@
 // scores (auto: head_dim^−½), qk_norm a norm of each head of q and k; bias is true, false or
 // qkv.
 //
+// mamba takes mixture: {at: [conv, gate, select, out], routing: each, router: switch,
+// experts: 8, top_k: 1, expert: relu, width: 1x, allow_future: false}: experts in place of its
+// projections, with a router at each or one for all (routing: shared).
+//
 // shared is none or {experts: 1, width: 3x, expert: relu, gate: false}: an expert that every
 // token passes besides; latent: WIDTH lets the routed experts work between two projections;
 // allow_future: true takes routers that look at later tokens.

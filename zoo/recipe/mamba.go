@@ -10,7 +10,12 @@ type Mamba struct {
 	DtRank   int64 // R; auto is ⌈DModel/16⌉
 	ConvBias bool  // true
 	Bias     bool  // of the projections, false
+	Mixture  *Mixture
 }
+
+// mambaSites are the projections that can be mixtures: to the convolution and the gate, to
+// Δ, B and C, and back.
+var mambaSites = []string{"conv", "gate", "select", "out"}
 
 func readMamba(s *section, dModel int64) *Mamba {
 	m := &Mamba{DState: s.int("d_state", 16, 1), DConv: s.int("d_conv", 4, 1), Expand: s.int("expand", 2, 1)}
@@ -19,13 +24,15 @@ func readMamba(s *section, dModel int64) *Mamba {
 		m.DtRank = s.integer(n, "dt_rank", 1)
 	}
 	m.ConvBias, m.Bias = s.bool("conv_bias", true), s.bool("bias", false)
+	m.Mixture = readMixture(s, dModel, mambaSites...)
 	return m
 }
 
 func (m *Mamba) yaml() string {
-	return fmt.Sprintf("{d_state: %d, d_conv: %d, expand: %d, dt_rank: %d, conv_bias: %v, bias: %v}", m.DState, m.DConv, m.Expand, m.DtRank, m.ConvBias, m.Bias)
+	return fmt.Sprintf("{d_state: %d, d_conv: %d, expand: %d, dt_rank: %d, conv_bias: %v, bias: %v%s}", m.DState, m.DConv, m.Expand, m.DtRank, m.ConvBias, m.Bias, m.Mixture.yaml())
 }
 
 func (m *Mamba) over(dModel int64) bool {
-	return over(maxWeight, dModel, m.Expand, max(2*dModel, m.DConv, m.DtRank, m.DState))
+	return over(maxWeight, dModel, m.Expand, max(2*dModel, m.DConv, m.DtRank, m.DState)) ||
+		m.Mixture.over(max(m.Expand*dModel, m.DtRank+2*m.DState))
 }

@@ -50,6 +50,8 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	expectLayer(t, "mamba: {dt_rank: 7, bias: true}", "mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 7, conv_bias: true, bias: true}")
 	expectLayer(t, "mamba2: {head_dim: 16}", "mamba2: {d_state: 128, head_dim: 16, heads: 4, groups: 1, d_conv: 4, gated_norm: grouped, norm_first: false, norm_eps: 1e-05, skip: head, dt_limit: none, conv_bias: true, bias: false}")
 	expectLayer(t, "mamba2: {head_dim: 5, heads: 6, groups: 3, d_state: 8, gated_norm: full, skip: channel, dt_limit: [0.01, none]}", "mamba2: {d_state: 8, head_dim: 5, heads: 6, groups: 3, d_conv: 4, gated_norm: full, norm_first: false, norm_eps: 1e-05, skip: channel, dt_limit: [0.01, none], conv_bias: true, bias: false}")
+	expectLayer(t, "mamba: {mixture: {at: [out, conv], experts: 4}}",
+		"mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 2, conv_bias: true, bias: false, mixture: {at: [conv, out], routing: each, router: switch, experts: 4, top_k: 1, expert: relu, width: 32, allow_future: false}}")
 	expectLayer(t, "attention: {heads: 4}", "attention: {heads: 4, kv_heads: 4, head_dim: 8, rope: {base: 10000, fraction: 1, interleaved: false}, window: none, scale: auto, qk_norm: none, gate: false, bias: false}")
 	expectLayer(t, "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none}", "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none, window: none, scale: auto, qk_norm: none, gate: false, bias: false}")
 	expectLayer(t, "attention: {heads: 4, rope: none, window: 16, scale: 0.5, qk_norm: {kind: rmsnorm, zero_centred: true}, gate: true, bias: qkv}",
@@ -75,6 +77,16 @@ hint: give another head_dim, or heads`)
 		`a.yaml:4:44: dt_limit: got 0.01, want 0.1 to 1e+06
    4 |   - mamba2: {head_dim: 16, dt_limit: [0.1, 0.01]}
      |                                            ^~~~`)
+	expectRecipeError(t, "name: a\nd_model: 32\nlayers:\n  - mamba: {mixture: {at: [conv, gaet]}}\n",
+		`a.yaml:4:34: at: got "gaet", want some of conv, gate, select, out
+   4 |   - mamba: {mixture: {at: [conv, gaet]}}
+     |                                  ^~~~
+hint: did you mean "gate"?`)
+	expectRecipeError(t, "name: a\nd_model: 32\nlayers:\n  - mamba: {mixture: {experts: 4}}\n",
+		`a.yaml:4:22: mixture needs at, the projections that are mixtures
+   4 |   - mamba: {mixture: {experts: 4}}
+     |                      ^
+hint: at: [conv, gate, select, out]`)
 	expectRecipeError(t, "name: a\nd_model: 32\nlayers:\n  - moe: {router: switch, expert_count: 8}\n",
 		`a.yaml:4:27: moe has no key "expert_count"
    4 |   - moe: {router: switch, expert_count: 8}
