@@ -9,7 +9,7 @@ type AdamWStep struct {
 	Step                               int     // counted from 1, for the bias corrections
 }
 
-// adamWConsts is AdamWStep as the inner loop wants it.
+// adamWConsts is AdamWStep as the inner loop wants it; assembly relies on the order.
 type adamWConsts struct {
 	gradScale, decay                 float32 // decay = 1 - lr·weightDecay
 	beta1, oneBeta1, beta2, oneBeta2 float32
@@ -56,11 +56,11 @@ type adamWTask struct {
 func (t *adamWTask) Do(item, _ int) {
 	i := item * elementBlock
 	j := min(i+elementBlock, len(t.p))
-	active.adamW(t.p[i:j], t.m[i:j], t.v[i:j], t.g[i:j], t.c)
+	active.adamW(t.p[i:j], t.m[i:j], t.v[i:j], t.g[i:j], &t.c)
 }
 
 // adamWGeneric is the loop of [AdamW].
-func adamWGeneric(p, m, v, g []float32, c adamWConsts) {
+func adamWGeneric(p, m, v, g []float32, c *adamWConsts) {
 	for i, gi := range g {
 		gi *= c.gradScale
 		m[i] = c.beta1*m[i] + c.oneBeta1*gi

@@ -2,6 +2,8 @@
 
 package kernel
 
+import "unsafe"
+
 // The functions of this file turn assembly, which takes addresses, into the fields of
 // dispatch, which take slices. Assembly handles lengths that are no multiple of a vector,
 // except where said otherwise.
@@ -186,26 +188,66 @@ func laneSumsOf(f func(n int, dst, src *float32)) func(dst, src []float32) {
 	}
 }
 
-// adamWOf is for assembly that wants a multiple of the lanes. The last values go through a
-// full vector, for the same rounding.
-func adamWOf(lanes int, f func(n int, p, m, v, g, c *float32)) func(p, m, v, g []float32, c adamWConsts) {
-	return func(p, m, v, g []float32, c adamWConsts) {
-		k := [9]float32{c.gradScale, c.decay, c.beta1, c.oneBeta1, c.beta2, c.oneBeta2, c.stepSize, c.rootCorrection, c.eps}
-		n := len(g) &^ (lanes - 1)
+func adamWOf(f func(n int, p, m, v, g, c *float32)) func(p, m, v, g []float32, c *adamWConsts) {
+	return func(p, m, v, g []float32, c *adamWConsts) { f(len(g), ptr(p), ptr(m), ptr(v), ptr(g), &c.gradScale) }
+}
+
+// narrowOf is for assembly that wants a multiple of the lanes.
+func narrowOf(lanes int, f func(n int, dst *uint16, x *float32)) func(dst []uint16, x []float32) {
+	return func(dst []uint16, x []float32) {
+		n := len(x) &^ (lanes - 1)
 		if n > 0 {
-			f(n, &p[0], &m[0], &v[0], &g[0], &k[0])
+			f(n, &dst[0], &x[0])
 		}
-		if n == len(g) {
-			return
+		narrowGeneric(dst[n:], x[n:])
+	}
+}
+
+// widenOf is for assembly that wants a multiple of the lanes.
+func widenOf(lanes int, f func(n int, dst *float32, x *uint16)) func(dst []float32, x []uint16) {
+	return func(dst []float32, x []uint16) {
+		n := len(x) &^ (lanes - 1)
+		if n > 0 {
+			f(n, &dst[0], &x[0])
 		}
-		var tail [4][16]float32
-		parts := [4][]float32{p[n:], m[n:], v[n:], g[n:]}
-		for i, s := range parts {
-			copy(tail[i][:], s[:len(g)-n])
+		widenGeneric(dst[n:], x[n:])
+	}
+}
+
+// dotFunc is one micro-kernel of bfloat16 pairs; strides are in bytes.
+type dotFunc = func(kc int, a *uint16, ars, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// dotMicroOf is microOf for pairs.
+func dotMicroOf(lanes int, one, two []dotFunc) func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool) {
+	return func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool) {
+		table, add := two, 0
+		if cols <= lanes {
+			table = one
 		}
-		f(lanes, &tail[0][0], &tail[1][0], &tail[2][0], &tail[3][0], &k[0])
-		for i, s := range parts[:3] {
-			copy(s, tail[i][:len(g)-n])
+		if acc {
+			add = 1
+		}
+		table[rows-1](kc, &a[0], 2*ars, 2*acs, &b[0], 2*bs, &c[0], 4*ldc, add)
+	}
+}
+
+func packPairsOf(f func(kc, width int, src *uint16, ld int, dst *uint16, bs int)) func(kc, width int, src []uint16, ld int, dst []uint16, bs int) {
+	return func(kc, width int, src []uint16, ld int, dst []uint16, bs int) {
+		f(kc, width, &src[0], 2*ld, &dst[0], 2*bs)
+	}
+}
+
+// packTPairsOf moves pairs as packTOf moves values.
+func packTPairsOf(rows int, f packFunc) func(kc int, src []uint16, ld int, dst []uint16) {
+	return func(kc int, src []uint16, ld int, dst []uint16) {
+		whole := kc &^ 7
+		if whole > 0 {
+			f(whole, (*float32)(unsafe.Pointer(&src[0])), 2*ld, (*float32)(unsafe.Pointer(&dst[0])))
+		}
+		for p := whole; p < kc; p++ {
+			for i := range rows {
+				copy(dst[2*(p*rows+i):2*(p*rows+i)+2], src[i*ld+2*p:])
+			}
 		}
 	}
 }

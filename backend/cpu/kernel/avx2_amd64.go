@@ -79,6 +79,16 @@ func avx2Pack16(kc int, src *float32, ld int, dst *float32)
 //go:noescape
 func avx2Pack6(kc int, src *float32, ld int, dst *float32)
 
+// avx2Narrow is narrowGeneric for n a multiple of the lanes, above 0.
+//
+//go:noescape
+func avx2Narrow(n int, dst *uint16, x *float32)
+
+// avx2Widen is widenGeneric for n a multiple of the lanes, above 0.
+//
+//go:noescape
+func avx2Widen(n int, dst *float32, x *uint16)
+
 // avx2Gemv8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
 //
 //go:noescape
@@ -229,7 +239,7 @@ func avx2ExpSum(n int, dst *float32, x *float32, shift float32) float32
 //go:noescape
 func avx2SumSquares(n int, x *float32) float64
 
-// avx2AdamW is adamWGeneric for n a multiple of the lanes.
+// avx2AdamW is adamWGeneric.
 //
 //go:noescape
 func avx2AdamW(n int, p *float32, m *float32, v *float32, grad *float32, c *float32)

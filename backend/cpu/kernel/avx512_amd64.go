@@ -159,6 +159,161 @@ func avx512Pack32(kc int, src *float32, ld int, dst *float32)
 //go:noescape
 func avx512Pack14(kc int, src *float32, ld int, dst *float32)
 
+// avx512Narrow is narrowGeneric for n a multiple of the lanes, above 0.
+//
+//go:noescape
+func avx512Narrow(n int, dst *uint16, x *float32)
+
+// avx512Widen is widenGeneric for n a multiple of the lanes, above 0.
+//
+//go:noescape
+func avx512Widen(n int, dst *float32, x *uint16)
+
+// avx512Dot1x1 is dotPairsGeneric for 1 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot1x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot2x1 is dotPairsGeneric for 2 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot2x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot3x1 is dotPairsGeneric for 3 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot3x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot4x1 is dotPairsGeneric for 4 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot4x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot5x1 is dotPairsGeneric for 5 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot5x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot6x1 is dotPairsGeneric for 6 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot6x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot7x1 is dotPairsGeneric for 7 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot7x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot8x1 is dotPairsGeneric for 8 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot8x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot9x1 is dotPairsGeneric for 9 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot9x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot10x1 is dotPairsGeneric for 10 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot10x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot11x1 is dotPairsGeneric for 11 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot11x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot12x1 is dotPairsGeneric for 12 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot12x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot13x1 is dotPairsGeneric for 13 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot13x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot14x1 is dotPairsGeneric for 14 rows and 16 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot14x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot1x2 is dotPairsGeneric for 1 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot1x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot2x2 is dotPairsGeneric for 2 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot2x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot3x2 is dotPairsGeneric for 3 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot3x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot4x2 is dotPairsGeneric for 4 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot4x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot5x2 is dotPairsGeneric for 5 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot5x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot6x2 is dotPairsGeneric for 6 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot6x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot7x2 is dotPairsGeneric for 7 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot7x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot8x2 is dotPairsGeneric for 8 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot8x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot9x2 is dotPairsGeneric for 9 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot9x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot10x2 is dotPairsGeneric for 10 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot10x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot11x2 is dotPairsGeneric for 11 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot11x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot12x2 is dotPairsGeneric for 12 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot12x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot13x2 is dotPairsGeneric for 13 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot13x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512Dot14x2 is dotPairsGeneric for 14 rows and 32 columns; strides in bytes.
+//
+//go:noescape
+func avx512Dot14x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+
+// avx512PackPairs is packPairsGeneric for width in [1, 16]; ld and bs in bytes.
+//
+//go:noescape
+func avx512PackPairs(kc int, width int, src *uint16, ld int, dst *uint16, bs int)
+
 // avx512Gemv8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
 //
 //go:noescape
@@ -309,7 +464,7 @@ func avx512ExpSum(n int, dst *float32, x *float32, shift float32) float32
 //go:noescape
 func avx512SumSquares(n int, x *float32) float64
 
-// avx512AdamW is adamWGeneric for n a multiple of the lanes.
+// avx512AdamW is adamWGeneric.
 //
 //go:noescape
 func avx512AdamW(n int, p *float32, m *float32, v *float32, grad *float32, c *float32)

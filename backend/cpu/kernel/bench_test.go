@@ -59,6 +59,22 @@ func BenchmarkGemm(b *testing.B) {
 	}
 }
 
+func BenchmarkGemmBF16(b *testing.B) {
+	for _, s := range [][3]int{{512, 512, 512}, {1024, 1024, 1024}, {2048, 1024, 256}, {64, 1536, 512}, {256, 512, 1536}} {
+		for mode, name := range []string{"NN", "NT", "TN"} {
+			b.Run(fmt.Sprintf("%d,%d,%d/%s", s[0], s[1], s[2], name), func(b *testing.B) {
+				eachLevelBench(b, func(b *testing.B, p *Pool) {
+					m, n, k := s[0], s[1], s[2]
+					x, y := halfDense(make([]uint16, m*k), m, k, mode == 2), halfDense(make([]uint16, k*n), k, n, mode == 1)
+					c := dense(make([]float32, m*n), m, n, false)
+					scratch := make([]float32, GemmBF16Scratch(p, m, n, k))
+					best(b, 2*float64(m*n*k), "GFLOP/s", func() { GemmBF16(p, m, n, k, x, y, c, false, scratch) })
+				})
+			})
+		}
+	}
+}
+
 func BenchmarkGroupedGemm(b *testing.B) {
 	const e, rows, n, k = 8, 2048, 768, 256
 	eachLevelBench(b, func(b *testing.B, p *Pool) {

@@ -65,7 +65,8 @@ func TestVectorsStayInTheirExtents(t *testing.T) {
 			d.max(x)
 			d.dot(x, y)
 			d.dot3(x, y, z)
-			d.adamW(dst, x, y, z, AdamWStep{Step: 1, Beta1: 0.9, Beta2: 0.9}.consts())
+			adamW := AdamWStep{Step: 1, Beta1: 0.9, Beta2: 0.9}.consts()
+			d.adamW(dst, x, y, z, &adamW)
 		}
 	})
 }
@@ -80,6 +81,24 @@ func TestProductsStayInTheirExtents(t *testing.T) {
 				a, b, c := guardedRandom(t, r, m*k, -1, 1), guardedRandom(t, r, k*n, -1, 1), guarded(t, m*n)
 				Gemm(nil, m, n, k, dense(a, m, k, ta), dense(b, k, n, tb), dense(c, m, n, false), false, guarded(t, GemmScratch(nil, ta, m, n, k)))
 				near(t, fmt.Sprint(s, ta, tb), c, product(ta, tb, m, n, k, a, b, c, false), 1e-5)
+			}
+		}
+	})
+}
+
+func TestBFloat16StaysInItsExtents(t *testing.T) {
+	halves := func(t *testing.T, n int) []uint16 { return pairs(guarded(t, ceilDiv(n, 2)))[n%2:] }
+	eachLevel(t, func(t *testing.T) {
+		for _, n := range edges {
+			active.narrow(halves(t, n), guarded(t, n))
+			active.widen(guarded(t, n), halves(t, n))
+		}
+		for _, s := range [][3]int{{5, 15, 8}, {14, 48, 16}, {29, 33, 24}, {61, 17, 30}, {100, 95, 10}, {15, 33, 7}} {
+			m, n, k := s[0], s[1], s[2]
+			for mode := range 4 {
+				ta, tb := mode&1 != 0, mode&2 != 0
+				a, b, c := halfDense(halves(t, m*k), m, k, ta), halfDense(halves(t, k*n), k, n, tb), dense(guarded(t, m*n), m, n, false)
+				GemmBF16(nil, m, n, k, a, b, c, false, guarded(t, GemmBF16Scratch(nil, m, n, k)))
 			}
 		}
 	})

@@ -1,7 +1,8 @@
 // Package kernel holds the arithmetic of the CPU backend: functions over raw
 // float32 slices with explicit extents.
 //
-// What lives here: matrix products, the selective scan, causal convolution,
+// What lives here: matrix products (of float32; of bfloat16 with float32 sums
+// in [GemmBF16] and its grouped forms), the selective scan, causal convolution,
 // attention, norms, softmax and cross-entropy, elementwise functions,
 // reductions, row moves, rotary positions, AdamW, and the worker [Pool] they
 // run on. What does not: tensors, shapes with symbolic sizes, operator names,

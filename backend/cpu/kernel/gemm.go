@@ -20,6 +20,9 @@ type gemmBlock struct {
 	c       []float32
 	ldc     int
 	acc     bool
+
+	half   bool
+	ah, bh []uint16 // in place of a and b: bfloat16
 }
 
 // workspace is the number of float32 values one thread needs for the product.
@@ -52,10 +55,18 @@ func (g *gemmBlock) packsA() bool {
 // tile computes rows [i0, i1) and columns [j0, j1) on the calling thread; j0 is
 // a multiple of nr. ws has workspace() values.
 func (g *gemmBlock) tile(i0, i1, j0, j1 int, ws []float32) {
-	if g.k == 0 {
+	switch {
+	case g.k == 0:
 		g.zero(i0, i1, j0, j1)
-		return
+	case g.half:
+		g.halfTile(i0, i1, j0, j1, ws)
+	default:
+		g.fullTile(i0, i1, j0, j1, ws)
 	}
+}
+
+// fullTile is tile for float32.
+func (g *gemmBlock) fullTile(i0, i1, j0, j1 int, ws []float32) {
 	s := &active.gemm
 	tmp, ws := ws[:s.mr*s.nr], ws[s.mr*s.nr:]
 	kc0 := min(g.k, gemmKC)
@@ -222,15 +233,19 @@ func (g *gemmBlock) storeEdge(tmp []float32, i, h, j, w int, acc bool) {
 // check panics unless the slices hold the extents.
 func (g *gemmBlock) check(kernel string) {
 	extents(kernel, "m, n, k, lda, ldb, ldc", g.m, g.n, g.k, g.lda, g.ldb, g.ldc)
+	lenA, lenB := len(g.a), len(g.b)
+	if g.half {
+		lenA, lenB = len(g.ah), len(g.bh)
+	}
 	if g.ta {
-		need(kernel, "a", len(g.a), span(g.k, g.m, g.lda))
+		need(kernel, "a", lenA, span(g.k, g.m, g.lda))
 	} else {
-		need(kernel, "a", len(g.a), span(g.m, g.k, g.lda))
+		need(kernel, "a", lenA, span(g.m, g.k, g.lda))
 	}
 	if g.tb {
-		need(kernel, "b", len(g.b), span(g.n, g.k, g.ldb))
+		need(kernel, "b", lenB, span(g.n, g.k, g.ldb))
 	} else {
-		need(kernel, "b", len(g.b), span(g.k, g.n, g.ldb))
+		need(kernel, "b", lenB, span(g.k, g.n, g.ldb))
 	}
 	need(kernel, "c", len(g.c), span(g.m, g.n, g.ldc))
 	if g.m > 1 {

@@ -31,9 +31,8 @@ func GroupedGemm(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, 
 	if rows == 0 || n == 0 {
 		return
 	}
-	clear(y[:int(offsets[0])*n])
-	clear(y[int(offsets[groups])*n : rows*n])
 	if rows <= fewRows {
+		clearOutside(y, offsets[:groups+1], rows, n)
 		rowByRow(p, n, k, x, offsets[:groups+1], w, transW, y, scratch)
 		return
 	}
@@ -43,11 +42,24 @@ func GroupedGemm(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, 
 	t.n, t.k, t.transW = n, k, transW
 	g := gemmBlock{m: rows, n: n, k: k}
 	t.ws = g.workspace()
-	need(name, "scratch", len(scratch), p.Threads()*t.ws)
+	t.run(p, name, rows)
+}
+
+// clearOutside clears the rows that belong to no group.
+func clearOutside(y []float32, offsets []int64, rows, n int) {
+	clear(y[:int(offsets[0])*n])
+	clear(y[int(offsets[len(offsets)-1])*n : rows*n])
+}
+
+// run hands out the tiles of all groups.
+func (t *groupedTask) run(p *Pool, kernel string, rows int) {
+	need(kernel, "scratch", len(t.scratch), p.Threads()*t.ws)
+	clearOutside(t.y, t.offsets, rows, t.n)
 	// Rows per group vary, so tiles are sized for the mean.
-	mean := max(1, int(offsets[groups]-offsets[0])/max(1, groups))
-	_, t.nb = tileSize(p.Threads(), mean, n, k)
-	t.mb, t.cols = active.gemm.tileRows(), ceilDiv(n, t.nb)
+	groups := len(t.offsets) - 1
+	mean := max(1, int(t.offsets[groups]-t.offsets[0])/max(1, groups))
+	_, t.nb = tileSize(p.Threads(), mean, t.n, t.k)
+	t.mb, t.cols = active.gemm.tileRows(), ceilDiv(t.n, t.nb)
 	items := 0
 	for e := range groups {
 		items += t.tiles(e)
@@ -72,6 +84,8 @@ var groupedTasks freeList[groupedTask]
 
 type groupedTask struct {
 	x, w, y      []float32
+	half         bool
+	xh, wh       []uint16 // in place of x and w: bfloat16
 	offsets      []int64
 	n, k         int
 	transW       bool
@@ -93,8 +107,8 @@ func (t *groupedTask) Do(item, worker int) {
 	}
 	r0, m := int(t.offsets[e]), int(t.offsets[e+1]-t.offsets[e])
 	g := gemmBlock{
-		tb: t.transW, m: m, n: t.n, k: t.k,
-		a: t.x[r0*t.k:], lda: t.k, b: t.w[e*t.k*t.n:], ldb: t.n, c: t.y[r0*t.n:], ldc: t.n,
+		tb: t.transW, m: m, n: t.n, k: t.k, lda: t.k, ldb: t.n, c: t.y[r0*t.n:], ldc: t.n, half: t.half,
+		a: from(t.x, r0*t.k), ah: from(t.xh, r0*t.k), b: from(t.w, e*t.k*t.n), bh: from(t.wh, e*t.k*t.n),
 	}
 	if t.transW {
 		g.ldb = t.k
@@ -132,7 +146,13 @@ func GroupedOuter(p *Pool, groups, rows, n, k int, x, dy []float32, offsets []in
 	t.n, t.k, t.acc = n, k, accumulate
 	g := gemmBlock{ta: true, m: k, n: n, k: rows}
 	t.ws = g.workspace()
-	need(name, "scratch", len(scratch), p.Threads()*t.ws)
+	t.run(p, name, rows)
+}
+
+// run hands out the tiles of all groups.
+func (t *outerTask) run(p *Pool, kernel string, rows int) {
+	need(kernel, "scratch", len(t.scratch), p.Threads()*t.ws)
+	groups, n, k := len(t.offsets)-1, t.n, t.k
 	t.nb, t.mb = min(active.gemm.nc, roundUp(n, active.gemm.nr)), k
 	if p.Threads() > 1 && groups < 4*p.Threads() {
 		t.mb, t.nb = tileSize(ceilDiv(4*p.Threads(), groups), k, n, rows)
@@ -146,6 +166,8 @@ var outerTasks freeList[outerTask]
 
 type outerTask struct {
 	x, dy, dw           []float32
+	half                bool
+	xh, dyh             []uint16 // in place of x and dy: bfloat16
 	offsets             []int64
 	n, k                int
 	acc                 bool
@@ -158,9 +180,17 @@ func (t *outerTask) Do(item, worker int) {
 	e, tile := item/t.tiles, item%t.tiles
 	r0, rows := int(t.offsets[e]), int(t.offsets[e+1]-t.offsets[e])
 	g := gemmBlock{
-		ta: true, m: t.k, n: t.n, k: rows,
-		a: t.x[r0*t.k:], lda: t.k, b: t.dy[r0*t.n:], ldb: t.n, c: t.dw[e*t.k*t.n:], ldc: t.n, acc: t.acc,
+		ta: true, m: t.k, n: t.n, k: rows, lda: t.k, ldb: t.n, c: t.dw[e*t.k*t.n:], ldc: t.n, acc: t.acc, half: t.half,
+		a: from(t.x, r0*t.k), ah: from(t.xh, r0*t.k), b: from(t.dy, r0*t.n), bh: from(t.dyh, r0*t.n),
 	}
 	i, j := tile/t.cols*t.mb, tile%t.cols*t.nb
 	g.tile(i, min(i+t.mb, t.k), j, min(j+t.nb, t.n), t.scratch[worker*t.ws:(worker+1)*t.ws])
+}
+
+// from is s[at:], and nil for nil.
+func from[T any](s []T, at int) []T {
+	if s == nil {
+		return nil
+	}
+	return s[at:]
 }

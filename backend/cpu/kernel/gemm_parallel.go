@@ -44,9 +44,14 @@ func Gemm(p *Pool, m, n, k int, a, b, c Matrix, accumulate bool, scratch []float
 		t.vector(p)
 		return
 	}
-	t.mb, t.nb = tileSize(p.Threads(), m, n, k)
-	t.cols = ceilDiv(n, t.nb)
-	p.RunTask(ceilDiv(m, t.mb)*t.cols, t)
+	t.run(p)
+}
+
+// run hands out the tiles.
+func (t *gemmTask) run(p *Pool) {
+	t.mb, t.nb = tileSize(p.Threads(), t.m, t.n, t.k)
+	t.cols = ceilDiv(t.n, t.nb)
+	p.RunTask(ceilDiv(t.m, t.mb)*t.cols, t)
 }
 
 var gemmTasks freeList[gemmTask]

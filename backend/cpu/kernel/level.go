@@ -24,6 +24,11 @@ type dispatch struct {
 	gemvN func(y, x, b []float32, ldb int)
 	dot   func(x, y []float32) float32
 
+	// bfloat16.
+	narrow func(dst []uint16, x []float32)
+	widen  func(dst []float32, x []uint16)
+	dots   *dotKernels // nil: pairs are not multiplied by hardware
+
 	// Elementwise. dst may be the same slice as a source.
 	exp, sigmoid, silu, softplus, tanh, gelu, relu, log, log1p func(dst, x []float32)
 	siluGrad, softplusGrad, geluGrad, reluGrad                 func(dx, x, dy []float32)
@@ -54,7 +59,7 @@ type dispatch struct {
 	peakOps float64
 
 	// Optimiser.
-	adamW func(p, m, v, g []float32, c adamWConsts)
+	adamW func(p, m, v, g []float32, c *adamWConsts)
 }
 
 // gemmShape is how a level cuts matrix products. It decides what is kept in which cache, and

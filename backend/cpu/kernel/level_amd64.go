@@ -15,7 +15,11 @@ func levels() []*dispatch {
 	if x.HasAVX2 && x.HasFMA {
 		ls = append(ls, newAVX2())
 		if x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX512VL && x.HasBMI2 {
-			ls = append(ls, newAVX512())
+			wide := newAVX512()
+			if x.HasAVX512BF16 {
+				wide.dots = newDots512()
+			}
+			ls = append(ls, wide)
 		}
 	}
 	return ls
@@ -31,6 +35,7 @@ func newAVX2() *dispatch {
 			[]microFunc{avx2Micro1x2, avx2Micro2x2, avx2Micro3x2, avx2Micro4x2, avx2Micro5x2, avx2Micro6x2}),
 		packT: packTOf(16, avx2PackT), pack: packOf(16, avx2Pack16, 6, avx2Pack6),
 		gemvN: gemvOf(8, avx2Gemv8, avx2Axpy), dot: dotOf(avx2Dot),
+		narrow: narrowOf(8, avx2Narrow), widen: widenOf(8, avx2Widen),
 
 		exp: unaryOf(avx2Exp), sigmoid: unaryOf(avx2Sigmoid), silu: unaryOf(avx2SiLU), softplus: unaryOf(avx2Softplus),
 		tanh: unaryOf(avx2Tanh), gelu: unaryOf(avx2GELU), relu: unaryOf(avx2ReLU), log: unaryOf(avx2Log), log1p: unaryOf(avx2Log1p),
@@ -45,7 +50,7 @@ func newAVX2() *dispatch {
 		scanBackward: scanBackwardOf(avx2ScanBackward8, avx2ScanBackward16, avx2ScanBackward32),
 		laneSums:     laneSumsOf(avx2LaneSums),
 
-		adamW: adamWOf(8, avx2AdamW),
+		adamW: adamWOf(avx2AdamW),
 
 		peak: avx2Peak, peakOps: 48 * 8,
 	}
@@ -66,6 +71,7 @@ func newAVX512() *dispatch {
 		}),
 		packT: packTOf(32, avx512PackT), pack: packOf(32, avx512Pack32, 14, avx512Pack14),
 		gemvN: gemvOf(16, avx512Gemv8, avx512Axpy), dot: dotOf(avx512Dot),
+		narrow: narrowOf(16, avx512Narrow), widen: widenOf(16, avx512Widen),
 
 		exp: unaryOf(avx512Exp), sigmoid: unaryOf(avx512Sigmoid), silu: unaryOf(avx512SiLU), softplus: unaryOf(avx512Softplus),
 		tanh: unaryOf(avx512Tanh), gelu: unaryOf(avx512GELU), relu: unaryOf(avx512ReLU), log: unaryOf(avx512Log), log1p: unaryOf(avx512Log1p),
@@ -80,8 +86,22 @@ func newAVX512() *dispatch {
 		scanBackward: scanBackwardOf(avx512ScanBackward8, avx512ScanBackward16, avx512ScanBackward32),
 		laneSums:     laneSumsOf(avx512LaneSums),
 
-		adamW: adamWOf(16, avx512AdamW),
+		adamW: adamWOf(avx512AdamW),
 
 		peak: avx512Peak, peakOps: 48 * 16,
+	}
+}
+
+// newDots512 are the products of processors with the BF16 part of AVX-512.
+func newDots512() *dotKernels {
+	return &dotKernels{
+		micro: dotMicroOf(16, []dotFunc{
+			avx512Dot1x1, avx512Dot2x1, avx512Dot3x1, avx512Dot4x1, avx512Dot5x1, avx512Dot6x1, avx512Dot7x1,
+			avx512Dot8x1, avx512Dot9x1, avx512Dot10x1, avx512Dot11x1, avx512Dot12x1, avx512Dot13x1, avx512Dot14x1,
+		}, []dotFunc{
+			avx512Dot1x2, avx512Dot2x2, avx512Dot3x2, avx512Dot4x2, avx512Dot5x2, avx512Dot6x2, avx512Dot7x2,
+			avx512Dot8x2, avx512Dot9x2, avx512Dot10x2, avx512Dot11x2, avx512Dot12x2, avx512Dot13x2, avx512Dot14x2,
+		}),
+		packPairs: packPairsOf(avx512PackPairs), packT: packTPairsOf(32, avx512PackT),
 	}
 }

@@ -7,6 +7,7 @@ func newGeneric() *dispatch {
 
 		gemm:  gemmShape{mr: 6, nr: genericNR, mc: 96, nc: 256},
 		micro: microGeneric, packT: packTGeneric, pack: packGeneric, gemvN: gemvNGeneric, dot: dotGeneric,
+		narrow: narrowGeneric, widen: widenGeneric,
 
 		exp: expGeneric, sigmoid: sigmoidGeneric, silu: siluGeneric, softplus: softplusGeneric,
 		tanh: tanhGeneric, gelu: geluGeneric, relu: reluGeneric, log: logGeneric, log1p: log1pGeneric,

@@ -67,8 +67,18 @@ func (m matrixRows) advance(step Op) {
 
 // micro is a block of rows and vectors of columns of a product. All sums stay in registers.
 func micro(rows, vectors int) {
-	begin(fmt.Sprintf("Micro%dx%d", rows, vectors), "func(kc int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)",
+	begin(fmt.Sprintf("Micro%dx%d", rows, vectors), microSignature("float32"),
 		fmt.Sprintf("is microGeneric for %d rows and %d columns; strides in bytes.", rows, vectors*lanes))
+	microBody(rows, vectors, func(x, y, sum Op) { VFMADD231PS(x, y, sum) })
+}
+
+func microSignature(operand string) string {
+	return fmt.Sprintf("func(kc int, a *%s, ars, acs int, b *%s, bs int, c *float32, ldc int, acc int)", operand, operand)
+}
+
+// microBody is the body of micro-kernels. It names its registers itself, for instructions
+// that the assembler does not know.
+func microBody(rows, vectors int, multiplyAdd func(x, y, sum Op)) {
 	c := rowsOf("c", "ldc", rows)
 	for i := range rows {
 		for line := 0; line < vectors*bytes; line += 64 {
@@ -77,13 +87,27 @@ func micro(rows, vectors int) {
 	}
 	a, acs := rowsOf("a", "ars", rows), arg("acs")
 	b, bs := arg("b"), arg("bs")
-	sum := make([][]VecVirtual, rows)
+	next := 0
+	take := func() Op {
+		size := S256
+		if wide {
+			size = S512
+		}
+		next++
+		return Vector.Lookup(Index(next-1), size)
+	}
+	sum := make([][]Op, rows)
 	for i := range sum {
 		for range vectors {
-			sum[i] = append(sum[i], zeroed())
+			s := take()
+			VXORPS(s, s, s)
+			sum[i] = append(sum[i], s)
 		}
 	}
-	bv, t := registers(vectors), registers(2)
+	bv, t := make([]Op, vectors), [2]Op{take(), take()}
+	for j := range bv {
+		bv[j] = take()
+	}
 	step := func() {
 		for j, v := range bv {
 			VMOVUPS(Mem{Base: b, Disp: bytes * j}, v)
@@ -92,7 +116,7 @@ func micro(rows, vectors int) {
 		for i := range sum {
 			VBROADCASTSS(a.at(i, 0), t[i&1])
 			for j, v := range bv {
-				VFMADD231PS(v, t[i&1], sum[i][j])
+				multiplyAdd(v, t[i&1], sum[i][j])
 			}
 		}
 		a.advance(acs)

@@ -22,6 +22,7 @@ func main() {
 	setLevel(*level)
 	ConstraintExpr("amd64,!noasm")
 	gemmKernels()
+	bfloat16Kernels()
 	gemv8()
 	peak()
 	elementwise()

@@ -213,41 +213,55 @@ func sumSquares() {
 	end()
 }
 
-// adamW reads its constants through c, nine float32 values in the order of
-// adamWConsts.
+// adamW reads its constants through c, in the order of adamWConsts.
 func adamW() {
-	begin("AdamW", "func(n int, p, m, v, grad, c *float32)", "is adamWGeneric for n a multiple of the lanes.")
-	n, p, m, v, g, c := arg("n"), arg("p"), arg("m"), arg("v"), arg("grad"), arg("c")
+	begin("AdamW", "func(n int, p, m, v, grad, c *float32)", "is adamWGeneric.")
+	n, c := arg("n"), arg("c")
+	p, m, v, g := arg("p"), arg("m"), arg("v"), arg("grad")
 	var k [9]VecVirtual
 	for i := range k {
 		k[i] = vector()
 		VBROADCASTSS(Mem{Base: c, Disp: 4 * i}, k[i])
 	}
 	gradScale, decay, beta1, oneBeta1, beta2, oneBeta2, stepSize, root, eps := k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8]
+	step := func(load func(Register) VecVirtual, store func(VecVirtual, Register)) {
+		vg, vm, vv := load(g), load(m), load(v)
+		VMULPS(gradScale, vg, vg)
+		VMULPS(beta1, vm, vm)
+		VFMADD231PS(vg, oneBeta1, vm)
+		store(vm, m)
+		VMULPS(vg, vg, vg)
+		VMULPS(beta2, vv, vv)
+		VFMADD231PS(vg, oneBeta2, vv)
+		store(vv, v)
+		VSQRTPS(vv, vv)
+		VFMADD213PS(eps, root, vv)
+		VMULPS(stepSize, vm, vm)
+		VDIVPS(vv, vm, vm)
+		vp := load(p)
+		VMULPS(decay, vp, vp)
+		VSUBPS(vm, vp, vp)
+		store(vp, p)
+	}
 	Label("loop")
-	TESTQ(n, n)
-	JZ(LabelRef("done"))
-	vg, vm, vv, vp := vector(), vector(), vector(), vector()
-	VMULPS(Mem{Base: g}, gradScale, vg)
-	VMULPS(Mem{Base: m}, beta1, vm)
-	VFMADD231PS(vg, oneBeta1, vm)
-	VMOVUPS(vm, Mem{Base: m})
-	VMULPS(vg, vg, vg)
-	VMULPS(Mem{Base: v}, beta2, vv)
-	VFMADD231PS(vg, oneBeta2, vv)
-	VMOVUPS(vv, Mem{Base: v})
-	VSQRTPS(vv, vv)
-	VFMADD213PS(eps, root, vv)
-	VMULPS(stepSize, vm, vm)
-	VDIVPS(vv, vm, vm)
-	VMULPS(Mem{Base: p}, decay, vp)
-	VSUBPS(vm, vp, vp)
-	VMOVUPS(vp, Mem{Base: p})
+	CMPQ(n, U32(lanes))
+	JLT(LabelRef("tail"))
+	step(func(from Register) VecVirtual {
+		x := vector()
+		VMOVUPS(Mem{Base: from}, x)
+		return x
+	}, func(x VecVirtual, to Register) { VMOVUPS(x, Mem{Base: to}) })
 	for _, r := range []Register{p, m, v, g} {
 		ADDQ(U32(bytes), r)
 	}
 	SUBQ(U32(lanes), n)
 	JMP(LabelRef("loop"))
+	Label("tail")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	mask := tailMask(n)
+	step(func(from Register) VecVirtual { return loadTail(Mem{Base: from}, mask) },
+		func(x VecVirtual, to Register) { storeTail(x, mask, Mem{Base: to}) })
 	Label("done")
 	end()
 }

@@ -53,6 +53,7 @@ const (
 	less        = 0x11
 	notLess     = 0x05 // true for NaN
 	ordered     = 0x07
+	unordered   = 0x03 // true for NaN
 	greaterThan = 0x1e
 )
 
@@ -99,11 +100,7 @@ func keep(c Register, x Op, to VecVirtual) {
 // tailMask tells the first n lanes, 0 < n < lanes.
 func tailMask(n Register) Register {
 	if wide {
-		ones, k := GP32(), K()
-		MOVL(U32(0xffff), ones)
-		BZHIL(n.(GPVirtual).As32(), ones, ones)
-		KMOVW(ones, k)
-		return k
+		return firstLanes(n)
 	}
 	at, base := GP64(), GP64()
 	MOVQ(U32(lanes), at)
@@ -112,6 +109,15 @@ func tailMask(n Register) Register {
 	y := YMM()
 	VMOVUPS(Mem{Base: base, Index: at, Scale: 4}, y)
 	return y
+}
+
+// firstLanes tells the first n of 16 lanes, 0 < n ≤ 16.
+func firstLanes(n Register) Register {
+	ones, k := GP32(), K()
+	MOVL(U32(0xffff), ones)
+	BZHIL(n.(GPVirtual).As32(), ones, ones)
+	KMOVW(ones, k)
+	return k
 }
 
 // loadTail loads the lanes of the mask; the others are zero.
