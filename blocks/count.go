@@ -82,6 +82,8 @@ func flops(n *graph.Node) int64 {
 		return size(n.Outputs[0]) * (6*dim(n.Inputs[2], 1) + 2)
 	case "SSD": // as the recurrence: two products and a sum per state, and the output's
 		return 5 * size(n.Outputs[0]) * dim(n.Inputs[2], 3)
+	case "RGLRU": // exp, the root of 1−a², three products and a sum
+		return 8 * size(n.Outputs[0])
 	case "GatedDelta": // decay, two products with the state and one that is added to it
 		return 7 * size(n.Outputs[0]) * dim(n.Inputs[0], 3)
 	case "Attention": // q·k and p·v over the keys that a query sees

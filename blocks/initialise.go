@@ -80,6 +80,11 @@ func (in Initialiser) distribution(p *graph.Param, r *rand.Rand) (func(i int) fl
 		return func(i int) float64 { return math.Log(float64(int64(i)%n + 1)) }, nil
 	case "a_log_uniform": // A uniform in [min, max]
 		return func(int) float64 { return math.Log(a["min"] + r.Float64()*(a["max"]-a["min"])) }, nil
+	case "rglru_lambda": // e^(−8·softplus(Λ)), which is a where the gate is open, is uniform by area in [min, max]
+		return func(int) float64 {
+			u := a["min"]*a["min"] + r.Float64()*(a["max"]*a["max"]-a["min"]*a["min"])
+			return math.Log(math.Expm1(-math.Log(u) / 16))
+		}, nil
 	case "dt_proj":
 		return uniform(r, 1/math.Sqrt(max(a["rank"], 1))), nil
 	case "dt_bias":

@@ -55,6 +55,8 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 		return blocks.GatedDeltaNet{
 			DModel: d, KeyHeads: x.KeyHeads, ValueHeads: x.ValueHeads, KeyDim: x.KeyDim, ValueDim: x.ValueDim, DConv: x.DConv, Eps: x.NormEps,
 		}, nil
+	case b.RGLRU != nil:
+		return blocks.RGLRU{DModel: d, Width: b.RGLRU.Width, Heads: b.RGLRU.Heads, DConv: b.RGLRU.DConv}, nil
 	case b.Attention != nil:
 		return attention(b.Attention, d), nil
 	case b.FF != nil:

@@ -69,6 +69,16 @@ func Cases() []Case {
 			return []*graph.Value{o, state}
 		})
 	}
+	for _, s := range [][3]int64{{1, 1, 3}, {2, 7, 5}} { // B, L, W
+		add("RGLRU", func(g *graph.Graph) []*graph.Value {
+			ids := make([]int64, s[0]*s[1])
+			for i := range ids {
+				ids[i] = (3 + int64(i)) % 5
+			}
+			h, state := op.RGLRU(input(g, "x", s[:]...), input(g, "neg_decay", s[:]...), g.Const("position", graph.Ints([]int{int(s[0]), int(s[1])}, ids...)), input(g, "past", s[0], s[2]))
+			return []*graph.Value{h, state}
+		})
+	}
 	for _, s := range [][7]int64{{1, 1, 1, 1, 1, 4, 0}, {2, 5, 5, 4, 2, 8, 0}, {1, 3, 9, 2, 2, 6, 0}, {1, 20, 20, 3, 1, 16, 0}, {2, 9, 9, 2, 1, 4, 3}, {1, 3, 9, 2, 2, 6, 4}} { // B, L, S, Hq, Hkv, Dh, window
 		add("Attention", func(g *graph.Graph) []*graph.Value {
 			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, nil, op.AttentionSpec{Scale: 0.5, Window: s[6]}))

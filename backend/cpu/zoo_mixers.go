@@ -17,6 +17,8 @@ func init() {
 		"SSDGrad":           {runSSDGrad, scratchSSDGrad},
 		"CausalConv":        {runConv, scratchConv},
 		"CausalConvGrad":    {runConvGrad, scratchConvGrad},
+		"RGLRU":             {runRGLRU, scratchRGLRU},
+		"RGLRUGrad":         {runRGLRUGrad, scratchRGLRUGrad},
 		"GatedDelta":        {runDelta, scratchDelta},
 		"GatedDeltaGrad":    {runDeltaGrad, scratchDeltaGrad},
 		"Attention":         {runAttention, scratchAttention},

@@ -10,6 +10,13 @@ import (
 // it only from opset 20 on.)
 func Gelu(x Value) Value { return one(gelu, nil, x) }
 
+// GeluTanh is the approximation ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))), which some models were
+// trained with.
+func GeluTanh(x Value) Value {
+	inner := Mul(x, Add(Scale(Mul(x, x), 0.044715), x.Graph().Float(1)))
+	return Mul(x, Sigmoid(Scale(inner, 2*math.Sqrt(2/math.Pi)))) // ½·(1 + tanh z) = σ(2z)
+}
+
 var gelu, geluGrad *graph.Op
 
 func init() {

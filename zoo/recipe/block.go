@@ -15,6 +15,7 @@ type Block struct {
 	Mamba     *Mamba
 	Mamba2    *Mamba2
 	DeltaNet  *DeltaNet
+	RGLRU     *RGLRU
 	Attention *Attention
 	FF        *FF
 	MoE       *MoE
@@ -39,6 +40,7 @@ var kinds = []struct {
 	{"mamba", func(b *Block, s *section, d int64) { b.Mamba = readMamba(s, d) }, func(b Block) kind { return given(b.Mamba) }},
 	{"mamba2", func(b *Block, s *section, d int64) { b.Mamba2 = readMamba2(s, d) }, func(b Block) kind { return given(b.Mamba2) }},
 	{"gated_deltanet", func(b *Block, s *section, d int64) { b.DeltaNet = readDeltaNet(s) }, func(b Block) kind { return given(b.DeltaNet) }},
+	{"rglru", func(b *Block, s *section, d int64) { b.RGLRU = readRGLRU(s, d) }, func(b Block) kind { return given(b.RGLRU) }},
 	{"attention", func(b *Block, s *section, d int64) { b.Attention = readAttention(s, d) }, func(b Block) kind { return given(b.Attention) }},
 	{"ff", func(b *Block, s *section, d int64) { b.FF = readFF(s, d) }, func(b Block) kind { return given(b.FF) }},
 	{"moe", func(b *Block, s *section, d int64) { b.MoE = readMoE(s, d) }, func(b Block) kind { return given(b.MoE) }},

@@ -17,6 +17,7 @@
 //	  - mamba2:    {d_state: 128, head_dim: 64, heads: 4, groups: 1, d_conv: 4, expand: 2, gated_norm: grouped,
 //	                norm_first: false, norm_eps: 1e-5, skip: head, dt_limit: none, conv_bias: true, bias: false}
 //	  - gated_deltanet: {key_heads: 16, value_heads: 32, key_dim: 128, value_dim: 128, d_conv: 4, norm_eps: 1e-6}
+//	  - rglru:     {width: 1x, heads: 8, d_conv: 4}
 //	  - attention: {heads: 8, kv_heads: 8, head_dim: 16, rope: {base: 10000, fraction: 1, interleaved: false},
 //	                window: none, scale: auto, qk_norm: none, gate: false, bias: false}
 //	  - ff:        {expert: relu, width: 3x, bias: false}

@@ -69,7 +69,7 @@ func TestProperty14TheGatedDeltaRuleAndItsGradients(t *testing.T) {
 				d.S0 = r.slice(c.b*c.hv*c.dk*c.dv, -1, 1)
 				d.Decay[0] = -200 // forgets everything
 				if c.packed {
-					d.First = documentsAt(c.b, c.l, 1, 3, 64, 70)
+					d.First = documents(c.b, 1, 2, 61, 6, 80)
 				}
 				do, dlast := r.slice(len(d.V), -1, 1), r.slice(len(d.S0), -1, 1)
 				out := eachThreads(t, func(p *Pool) [][]float32 {
@@ -92,17 +92,4 @@ func TestProperty14TheGatedDeltaRuleAndItsGradients(t *testing.T) {
 			})
 		}
 	})
-}
-
-// documentsAt are first positions of rows that hold documents which begin at the given steps.
-func documentsAt(batch, length int, starts ...int) []int64 {
-	out := make([]int64, batch*length)
-	for i := range out {
-		for _, s := range starts {
-			if i%length >= s {
-				out[i] = int64(s)
-			}
-		}
-	}
-	return out
 }
