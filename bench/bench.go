@@ -11,6 +11,7 @@ import (
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/backend/cpu/kernel"
 	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/narrow"
 	"github.com/moezoo/moezoo/zoo"
 )
 
@@ -24,6 +25,8 @@ type Options struct {
 	Prompt  int // tokens of a prefill
 	// Change builds the recipe anew with settings changed (KEY=VALUE); what grows needs it.
 	Change func(settings ...string) (*zoo.Model, error)
+	// Weights are the kinds that prefill and decoding are measured with; fp32 when empty.
+	Weights []narrow.Kind
 }
 
 // Row is one measurement.
@@ -70,6 +73,9 @@ func Run(ctx context.Context, m *zoo.Model, d *cpu.Device, o Options, progress f
 	if len(o.Parts) == 0 {
 		o.Parts = Parts
 	}
+	if len(o.Weights) == 0 {
+		o.Weights = []narrow.Kind{narrow.Float32}
+	}
 	r := &Report{Recipe: m.Recipe.Name, Machine: zoo.Machine(), Threads: d.Pool.Threads(), Go: runtime.Version(), Repeats: o.Repeats}
 	progress("the machine's peaks")
 	r.Peak = kernel.MeasurePeak(d.Pool, o.Repeats)
@@ -114,9 +120,9 @@ func (b *bench) part(name string) error {
 	case "step":
 		return b.step(b.model, true)
 	case "prefill":
-		return b.decoding(b.Prompt)
+		return b.decodingAll(b.Prompt)
 	case "decode":
-		return b.decoding(1)
+		return b.decodingAll(1)
 	}
 	return b.growth(name)
 }
@@ -128,21 +134,26 @@ func (b *bench) forget() {
 }
 
 // weights are the parameters as training would start with them.
-func (b *bench) weights() (map[string]backend.Buffer, error) {
+func (b *bench) weights(k narrow.Kind) (*zoo.Weights, error) {
 	task, err := b.model.Task()
 	if err != nil {
 		return nil, err
 	}
-	params := map[string]backend.Buffer{}
+	w, err := zoo.NewWeights(b.model.Net, k, b.device)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range task.Train.Params {
 		shape, _ := p.Value.Shape().Ints()
 		t := backend.NewTensor(graph.Float32, shape...)
 		if err := task.Init(p, t.F32()); err != nil {
 			return nil, err
 		}
-		params[p.Value.Name] = cpu.Wrap(t)
+		if err := w.Put(p.Value.Name, t); err != nil {
+			return nil, err
+		}
 	}
-	return params, nil
+	return w, nil
 }
 
 // addRow reports a measurement of n tokens that multiplies and reads so much.

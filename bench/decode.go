@@ -3,24 +3,37 @@ package bench
 import (
 	"fmt"
 
-	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/graph/narrow"
 	"github.com/moezoo/moezoo/zoo"
 )
 
 // tokensPerRepeat is how many decoded tokens stand for one repeat of something longer.
 const tokensPerRepeat = 20
 
-func (b *bench) newDecoder() (*zoo.Decoder, error) {
-	params, err := b.weights()
+// newDecoder makes a decoder and answers the weights that it reads.
+func (b *bench) newDecoder(k narrow.Kind) (*zoo.Decoder, *zoo.Weights, error) {
+	w, err := b.weights(k)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return zoo.NewDecoder(b.model.Net, 1, b.device, func(name string) backend.Buffer { return params[name] })
+	dec, err := zoo.NewDecoder(b.model.Net, 1, b.device, w)
+	return dec, w, err
+}
+
+// decodingAll is decoding with weights of every kind.
+func (b *bench) decodingAll(n int) error {
+	for _, k := range b.Weights {
+		b.forget()
+		if err := b.decoding(n, k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // decoding measures feeding n tokens to a model that has seen some.
-func (b *bench) decoding(n int) error {
-	dec, err := b.newDecoder()
+func (b *bench) decoding(n int, k narrow.Kind) error {
+	dec, w, err := b.newDecoder(k)
 	if err != nil {
 		return err
 	}
@@ -38,29 +51,41 @@ func (b *bench) decoding(n int) error {
 	if err != nil {
 		return err
 	}
+	kind := ""
+	if k.Narrow() {
+		kind = fmt.Sprintf(", %s weights", k)
+	}
 	if n == 1 {
-		operations, read, err := b.decodeCost()
+		operations, read, err := b.decodeCost(w)
 		if err == nil {
-			b.addRow("decode, 1 token", n, times, operations, read)
+			b.addRow("decode, 1 token"+kind, n, times, operations, read)
 		}
 		return err
 	}
 	counts, err := b.model.Net.Count(int64(n))
 	if err == nil {
-		b.addRow(fmt.Sprintf("prefill, %d tokens", n), n, times, float64(counts.FLOPs)*float64(n), 0)
+		b.addRow(fmt.Sprintf("prefill, %d tokens%s", n, kind), n, times, float64(counts.FLOPs)*float64(n), 0)
 	}
 	return err
 }
 
-// decodeCost is what one token multiplies, and the bytes of weights that it reads.
-func (b *bench) decodeCost() (operations, read float64, err error) {
+// decodeCost is what one token multiplies, and the bytes of weights that it reads: of the
+// embedding one row, unless it is the head, too.
+func (b *bench) decodeCost(w *zoo.Weights) (operations, read float64, err error) {
 	counts, err := b.model.Net.Count(1)
 	if err != nil {
 		return 0, 0, err
 	}
-	read = 4 * float64(counts.Active)
-	if !b.model.Net.TiedHead { // of the embedding one row is read
-		read -= 4 * float64(b.model.Net.Vocabulary*b.model.Net.DModel)
+	for name, n := range counts.ActiveOf {
+		elements := 1
+		for _, d := range w.Buffer(name).Shape() {
+			elements *= d
+		}
+		bytes := float64(w.Bytes(name)) * float64(n) / float64(elements)
+		if name == "embedding/weight" && !b.model.Net.TiedHead {
+			bytes /= float64(b.model.Net.Vocabulary)
+		}
+		read += bytes
 	}
 	return float64(counts.FLOPs), read, nil
 }

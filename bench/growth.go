@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/moezoo/moezoo/graph/narrow"
 )
 
 // Growth are the parts that measure how cost grows: a training step with the tokens of one
@@ -80,12 +82,12 @@ func (b *bench) steps(what string, extents []int, settings func(int) []string, f
 
 // contexts measures decoding behind more and more tokens.
 func (b *bench) contexts(extents []int) error {
-	dec, err := b.newDecoder()
+	dec, w, err := b.newDecoder(narrow.Float32)
 	if err != nil {
 		return err
 	}
 	defer dec.Close()
-	operations, read, err := b.decodeCost()
+	operations, read, err := b.decodeCost(w)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ type Counts struct {
 	// k, the router whole.
 	Total  int64 `json:"total"`
 	Active int64 `json:"active"`
+	// ActiveOf are the elements of each parameter that one token meets, by name.
+	ActiveOf map[string]int64 `json:"-"`
 	// PaperTotal and PaperActive count as the MoE-Mamba paper does: without embedding, head,
 	// positions and final norm.
 	PaperTotal  int64 `json:"paper_total"`
@@ -32,7 +34,7 @@ func (m Model) Count(context int64) (Counts, error) {
 		return Counts{}, err
 	}
 	b.G.Output(b.Logits)
-	c := Counts{Hash: b.G.Hash()}
+	c := Counts{Hash: b.G.Hash(), ActiveOf: map[string]int64{}}
 	for _, p := range b.G.Params {
 		n, _ := p.Value.Shape().Elements().Int()
 		active := n
@@ -43,6 +45,7 @@ func (m Model) Count(context int64) (Counts, error) {
 		}
 		c.Total += n
 		c.Active += active
+		c.ActiveOf[p.Value.Name] = active
 		if strings.HasPrefix(p.Value.Name, "layers.") {
 			c.PaperTotal += n
 			c.PaperActive += active

@@ -64,7 +64,7 @@ func foldable(g *graph.Graph) (map[*graph.Node]bool, []*graph.Value) {
 				all = false
 			}
 		}
-		if all {
+		if all && !widens(n) {
 			fixed[n] = true
 		}
 	}
@@ -85,6 +85,16 @@ func foldable(g *graph.Graph) (map[*graph.Node]bool, []*graph.Value) {
 		need(v)
 	}
 	return fixed, frontier
+}
+
+// widens reports whether a node makes float32 of weights that are stored in less: that is
+// left to whoever runs the file.
+func widens(n *graph.Node) bool {
+	if n.Domain != "" || n.Op != "Cast" && n.Op != "DequantizeLinear" {
+		return false
+	}
+	t := n.Inputs[0].Type.DType
+	return t == graph.BFloat16 || t == graph.Float16 || t == graph.Int8
 }
 
 // compute runs the fixed nodes.

@@ -38,6 +38,10 @@ type Report struct {
 	Checks  []Check `json:"checks"`
 	Passed  bool    `json:"passed"`
 	Missing string  `json:"missing,omitempty"` // why ONNX Runtime was not asked
+	// Rounded is how far the logits of rounded weights are from those of float32 weights, nil
+	// when weights are float32. It is no check: what is checked is that the file computes what
+	// the rounded weights give.
+	Rounded *Check `json:"beside_fp32,omitempty"`
 }
 
 // Add takes over checks that were made.
@@ -327,6 +331,13 @@ func (v *Verifier) logits(out map[string]ort.Tensor) ([]float32, error) {
 		return nil, errors.New("the file has no float output \"logits\"")
 	}
 	return l.F32, nil
+}
+
+// Distance compares two lists of logits of the same tokens.
+func Distance(name string, batch, length int, got, want []float32, vocabulary int) Check {
+	c := Check{Name: name, Batch: batch, Length: length}
+	c.compare(got, want, vocabulary)
+	return c
 }
 
 // compare fills in the differences of two lists of logits.

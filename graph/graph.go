@@ -187,6 +187,18 @@ func (g *Graph) Frozen(name string, init Init, shape ...int64) *Value {
 	return v
 }
 
+// Stored adds a weight of an inference graph that is stored in another type than float32,
+// or that belongs to one, as its scales do. The name is taken as it is.
+func (g *Graph) Stored(name string, dtype DType, shape ...int) *Value {
+	v := &Value{Name: g.reserve("parameter", name), Type: Type{DType: dtype}, graph: g}
+	for _, d := range shape {
+		v.Type.Shape = append(v.Type.Shape, Const(int64(d)))
+	}
+	v.param = &Param{Value: v, Frozen: true}
+	g.Params = append(g.Params, v.param)
+	return v
+}
+
 // Const adds constant data.
 func (g *Graph) Const(name string, t *Tensor) *Value {
 	v := &Value{Name: g.unique(g.Path(name)), graph: g, data: t}

@@ -180,7 +180,7 @@ func (l *lmTest) logits(ids []int64, batch, length int) {
 // greedy continues the prompt token by token with carried states.
 func (l *lmTest) greedy() {
 	l.t.Helper()
-	d, err := zoo.NewDecoder(l.model, 1, l.device, l.engine.Buffer)
+	d, err := zoo.NewDecoder(l.model, 1, l.device, zoo.WeightsOf(l.engine.Buffer))
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -167,7 +167,7 @@ func (r *Run) begin() error {
 		return err
 	}
 	defer f.Close()
-	return Restore(f, r.cfg.InitFrom, params, r.engine.Buffer)
+	return r.fill(f, r.cfg.InitFrom, params)
 }
 
 // Step is how many steps the run has made.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/train/checkpoint"
 )
@@ -240,28 +241,38 @@ func (r *Run) restore(c *checkpoint.Checkpoint, file string, names []string) err
 		return err
 	}
 	defer f.Close()
-	return Restore(f, path, names, r.engine.Buffer)
+	return r.fill(f, path, names)
 }
 
-// Restore reads the named tensors of a file into buffers. A missing or a further tensor,
-// or one of another shape, is an error.
-func Restore(f *safetensors.File, path string, names []string, buffer func(name string) backend.Buffer) error {
+// fill reads tensors of an open file into the engine.
+func (r *Run) fill(f *safetensors.File, path string, names []string) error {
+	shape := func(name string) []int { return r.engine.Buffer(name).Shape() }
+	return Restore(f, path, names, shape, r.engine.SetTensor)
+}
+
+// Restore reads the named tensors of a file, which must hold them in float32 and in these
+// shapes, and no others. put gets them one by one, in memory that the next one takes again.
+func Restore(f *safetensors.File, path string, names []string, shape func(name string) []int, put func(name string, t *backend.Tensor) error) error {
 	wanted := map[string]bool{}
+	var memory []byte
 	for _, name := range names {
 		wanted[name] = true
-		b := buffer(name)
+		t := &backend.Tensor{DType: graph.Float32, Shape: shape(name)}
 		info, ok := f.Info(name)
 		switch {
 		case !ok:
 			return &checkpoint.Error{Path: path, Err: fmt.Errorf("tensor %q is missing", name)}
-		case info.DType != safetensors.F32 || fmt.Sprint(info.Shape) != fmt.Sprint(b.Shape()):
-			return &checkpoint.Error{Path: path, Err: fmt.Errorf("tensor %q is %s%v, the model needs F32%v", name, info.DType, info.Shape, b.Shape())}
+		case info.DType != safetensors.F32 || fmt.Sprint(info.Shape) != fmt.Sprint(t.Shape):
+			return &checkpoint.Error{Path: path, Err: fmt.Errorf("tensor %q is %s%v, the model needs F32%v", name, info.DType, info.Shape, t.Shape)}
 		}
-		t := backend.NewTensor(b.DType(), b.Shape()...)
+		if n := 4 * t.Elements(); n > len(memory) {
+			memory = backend.AlignedBytes(n)
+		}
+		t.Data = memory[:4*t.Elements()]
 		if err := f.ReadInto(name, t.Data); err != nil {
 			return err
 		}
-		if err := b.Upload(nil, t); err != nil {
+		if err := put(name, t); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // without a window, whose caches double in capacity when they are full.
 type Decoder struct {
 	device   backend.Device
-	params   func(name string) backend.Buffer
+	weights  *Weights
 	each     *graph.Graph              // a call, fused
 	hoisted  map[string]backend.Buffer // what depends on the parameters alone
 	vocab    int
@@ -45,14 +45,18 @@ type carried struct{ from, to backend.Buffer }
 var prefillChunks = []int{512, 64, 8, 1}
 
 // NewDecoder prepares a decoder for batch rows that advance together.
-func NewDecoder(m blocks.Model, batch int, d backend.Device, params func(name string) backend.Buffer) (*Decoder, error) {
+func NewDecoder(m blocks.Model, batch int, d backend.Device, w *Weights) (*Decoder, error) {
 	b, err := m.Build(blocks.Options{Mode: blocks.Decode, Last: true})
 	if err != nil {
 		return nil, err
 	}
 	b.G.Output(b.Logits)
 	b.G.Rename(b.Logits, "logits")
-	fused, err := fuse.Graph(b.G)
+	stored, err := w.Graph(b.G)
+	if err != nil {
+		return nil, err
+	}
+	fused, err := fuse.Graph(stored)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +64,7 @@ func NewDecoder(m blocks.Model, batch int, d backend.Device, params func(name st
 	if err != nil {
 		return nil, err
 	}
-	dec := &Decoder{device: d, params: params, each: each, vocab: int(m.Vocabulary), longest: int(m.MaxLearned), batch: batch, caches: newCaches(each),
+	dec := &Decoder{device: d, weights: w, each: each, vocab: int(m.Vocabulary), longest: int(m.MaxLearned), batch: batch, caches: newCaches(each),
 		states: map[string]backend.Buffer{}, programs: map[int]*decodeProgram{}}
 	if err := dec.prepare(once); err != nil {
 		return nil, err
@@ -83,7 +87,7 @@ func (d *Decoder) prepare(once *graph.Graph) error {
 		return err
 	}
 	defer p.Close()
-	if err := d.bindParams(p, plan); err != nil {
+	if err := d.weights.bind(p, plan); err != nil {
 		return err
 	}
 	for _, v := range plan.Graph.Outputs {
@@ -98,15 +102,6 @@ func (d *Decoder) prepare(once *graph.Graph) error {
 		}
 	}
 	return p.Run(context.Background(), nil)
-}
-
-func (d *Decoder) bindParams(p backend.Program, plan *backend.Plan) error {
-	for _, q := range plan.Graph.Params {
-		if err := p.Bind(q.Value.Name, d.params(q.Value.Name)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Reset forgets the text so far. Programs and memory are kept.
@@ -263,7 +258,7 @@ func (d *Decoder) bind(p *decodeProgram, plan *backend.Plan) error {
 			return err
 		}
 	}
-	if err := d.bindParams(p.program, plan); err != nil {
+	if err := d.weights.bind(p.program, plan); err != nil {
 		return err
 	}
 	for name, b := range d.hoisted {

@@ -91,7 +91,7 @@ func (t *Trained) Export(ctx context.Context, path string, o ExportOptions) (*ex
 func (t *Trained) metadata(o ExportOptions) map[string]string {
 	m := map[string]string{
 		"zoo.version": version(), "zoo.recipe_sha256": t.Recipe.Hash(), "zoo.step": fmt.Sprint(t.Step), "zoo.vocab": string(t.Recipe.Vocabulary.Kind),
-		"zoo.lowering": lowering(o.Options),
+		"zoo.lowering": lowering(o.Options), "zoo.weights": string(t.Weights.Kind),
 		// Prepacking copies every expert's weights at load and gains nothing.
 		"onnx_run_hints": "session.disable_prepacking=1 intra_op_num_threads=number_of_cores",
 	}
@@ -246,7 +246,11 @@ func (t *Trained) prepare(o export.Options) (*export.Prepared, error) {
 	}
 	b.G.Rename(b.Logits, "logits")
 	b.G.Outputs = append(b.G.Outputs[:0:0], append([]blocks.Value{b.Logits}, b.G.Outputs...)...)
-	return export.Prepare(export.Source{Graph: b.G, Layers: len(t.Net.Layers), Weight: t.Weight}, o)
+	g, err := t.Weights.Graph(b.G)
+	if err != nil {
+		return nil, err
+	}
+	return export.Prepare(export.Source{Graph: g, Layers: len(t.Net.Layers), Weight: t.Weight}, o)
 }
 
 // ORTStepper runs an exported file token by token in ONNX Runtime.

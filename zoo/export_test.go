@@ -72,7 +72,7 @@ func TestAnExportThatIsNotEqualLeavesNothing(t *testing.T) {
 				changed = true
 				w := trained.Weight("head/weight")
 				w.F32()[7]++
-				if err := trained.params["head/weight"].Upload(nil, w); err != nil {
+				if err := trained.Weights.Buffer("head/weight").Upload(nil, w); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -17,7 +17,11 @@ func (t *Trained) Forward(ctx context.Context, ids []int64, batch, length int) (
 	}
 	b.G.Output(b.Logits)
 	b.G.Rename(b.Logits, "logits")
-	plan, err := backend.NewPlan(b.G, map[string]int64{blocks.BatchSize: int64(batch), blocks.SequenceLen: int64(length)}, t.device)
+	g, err := t.Weights.Graph(b.G)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := backend.NewPlan(g, map[string]int64{blocks.BatchSize: int64(batch), blocks.SequenceLen: int64(length)}, t.device)
 	if err != nil {
 		return nil, err
 	}
@@ -26,10 +30,8 @@ func (t *Trained) Forward(ctx context.Context, ids []int64, batch, length int) (
 		return nil, err
 	}
 	defer p.Close()
-	for _, q := range plan.Graph.Params {
-		if err := p.Bind(q.Value.Name, t.params[q.Value.Name]); err != nil {
-			return nil, err
-		}
+	if err := t.Weights.bind(p, plan); err != nil {
+		return nil, err
 	}
 	in, err := t.device.Alloc(graph.Int64, batch, length)
 	if err != nil {

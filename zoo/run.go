@@ -12,7 +12,7 @@ import (
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/data/tokenizer"
-	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/narrow"
 	"github.com/moezoo/moezoo/plugins"
 	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/train"
@@ -27,11 +27,16 @@ type Trained struct {
 	Step   int
 	Note   string // why an older checkpoint was taken, empty when the latest was
 	device backend.Device
-	params map[string]backend.Buffer
+	// Weights are the parameters. What decodes, evaluates and exports takes them as they are.
+	Weights *Weights
 }
 
 // Open loads the latest good checkpoint of a run, or the one whose folder it is given.
-func Open(dir string, d backend.Device) (*Trained, error) {
+func Open(dir string, d backend.Device) (*Trained, error) { return OpenAs(dir, narrow.Float32, d) }
+
+// OpenAs is Open with weights of another kind. Everything then works with the rounded
+// weights: decoding, evaluation, and exports.
+func OpenAs(dir string, kind narrow.Kind, d backend.Device) (*Trained, error) {
 	c, err := checkpoint.Find(dir)
 	if err != nil {
 		return nil, err
@@ -40,8 +45,8 @@ func Open(dir string, d backend.Device) (*Trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trained{Model: m, Dir: dir, Step: c.Step, Note: c.Note, device: d, params: map[string]backend.Buffer{}}
-	return t, t.load(c)
+	t := &Trained{Model: m, Dir: dir, Step: c.Step, Note: c.Note, device: d}
+	return t, t.load(c, kind)
 }
 
 // OpenModel is the model of a run, or of one of its checkpoints, without its weights, with
@@ -87,20 +92,20 @@ func openModel(c *checkpoint.Checkpoint, settings ...string) (*Model, error) {
 }
 
 // load reads the weights onto the device.
-func (t *Trained) load(c *checkpoint.Checkpoint) error {
+func (t *Trained) load(c *checkpoint.Checkpoint, kind narrow.Kind) error {
 	b, err := t.Net.Build(blocks.Options{})
 	if err != nil {
 		return err
 	}
+	if t.Weights, err = NewWeights(t.Net, kind, t.device); err != nil {
+		return err
+	}
 	var names []string
+	shapes := map[string][]int{}
 	for _, p := range b.G.Params {
-		shape, _ := p.Value.Shape().Ints()
-		buffer, err := t.device.Alloc(graph.Float32, shape...)
-		if err != nil {
-			return err
-		}
-		t.params[p.Value.Name] = buffer
-		names = append(names, p.Value.Name)
+		name := p.Value.Name
+		shapes[name], _ = p.Value.Shape().Ints()
+		names = append(names, name)
 	}
 	path, err := c.Path(train.ModelFile)
 	if err != nil {
@@ -111,23 +116,12 @@ func (t *Trained) load(c *checkpoint.Checkpoint) error {
 		return err
 	}
 	defer f.Close()
-	return train.Restore(f, path, names, t.param)
+	return train.Restore(f, path, names, func(name string) []int { return shapes[name] }, t.Weights.Put)
 }
 
-func (t *Trained) param(name string) backend.Buffer { return t.params[name] }
-
-// Weight is a copy of a parameter's data, nil when there is none of that name.
-func (t *Trained) Weight(name string) *backend.Tensor {
-	b := t.params[name]
-	if b == nil {
-		return nil
-	}
-	out := backend.NewTensor(b.DType(), b.Shape()...)
-	if b.Download(nil, out) != nil {
-		return nil
-	}
-	return out
-}
+// Weight is a copy of a parameter's data as it is stored, nil when there is none of that
+// name.
+func (t *Trained) Weight(name string) *backend.Tensor { return t.Weights.tensor(name) }
 
 // Evaluate measures the loss on the held-out part of a set.
 func (t *Trained) Evaluate(ctx context.Context, set *data.Set) (*train.Evaluation, error) {
@@ -135,8 +129,15 @@ func (t *Trained) Evaluate(ctx context.Context, set *data.Set) (*train.Evaluatio
 	if err != nil {
 		return nil, err
 	}
+	if t.Weights.Kind.Narrow() {
+		task.Eval.Output(task.Entropy)
+		if task.Eval, err = t.Weights.Graph(task.Eval); err != nil {
+			return nil, err
+		}
+		task.Entropy = task.Eval.Outputs[0]
+	}
 	sizes, _, _ := Settings(t.Recipe)
-	e, err := train.NewEvaluator(task, sizes, t.device, t.param, nil)
+	e, err := train.NewEvaluator(task, sizes, t.device, t.Weights.Buffer, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (t *Trained) Decoder(batch int) (*Decoder, error) {
 	} else if router != "" {
 		return nil, fmt.Errorf("%s does not run token by token: router %s looks at later tokens", t.Recipe.Name, router)
 	}
-	return NewDecoder(t.Net, batch, t.device, t.param)
+	return NewDecoder(t.Net, batch, t.device, t.Weights)
 }
 
 // Stepper predicts: it takes the next tokens and answers the logits behind the last.

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/export"
 	"github.com/moezoo/moezoo/export/ort"
 	"github.com/moezoo/moezoo/graph/onnx"
@@ -25,6 +25,10 @@ func (t *Trained) Verify(ctx context.Context, path string, progress func(done, t
 // verify is Verify; o says how the file was written, as the copy is then.
 func (t *Trained) verify(ctx context.Context, path string, o export.Options, progress func(done, total int)) (*export.Report, error) {
 	r := &export.Report{File: path, Runtime: "the zoo's own evaluator", Passed: true}
+	var err error
+	if r.Rounded, err = t.besideFloat32(ctx); err != nil {
+		return nil, err
+	}
 	ahead, err := t.LooksAhead(ctx)
 	if err != nil {
 		return nil, err
@@ -45,6 +49,38 @@ func (t *Trained) verify(ctx context.Context, path string, o export.Options, pro
 		return r, err
 	}
 	return r, t.verifyHardest(ctx, r, v, o)
+}
+
+// besideFloat32 is what rounding the weights does to the logits, nil when they are not
+// rounded or the run has a newer checkpoint meanwhile.
+func (t *Trained) besideFloat32(ctx context.Context) (*export.Check, error) {
+	if !t.Weights.Kind.Narrow() {
+		return nil, nil
+	}
+	whole, err := Open(t.Dir, t.device)
+	if err != nil || whole.Step != t.Step {
+		return nil, err
+	}
+	const batch = 2
+	length := 64
+	if longest := int(t.Net.MaxLearned); longest > 0 {
+		length = min(length, longest)
+	}
+	rng := rand.New(rand.NewPCG(3, 79))
+	ids := make([]int64, batch*length)
+	for i := range ids {
+		ids[i] = rng.Int64N(t.Net.Vocabulary)
+	}
+	want, err := whole.Forward(ctx, ids, batch, length)
+	if err != nil {
+		return nil, err
+	}
+	got, err := t.Forward(ctx, ids, batch, length)
+	if err != nil {
+		return nil, err
+	}
+	c := export.Distance(string(t.Weights.Kind)+" weights", batch, length, got, want, int(t.Net.Vocabulary))
+	return &c, nil
 }
 
 // runner runs a file until it is closed.
@@ -92,10 +128,8 @@ func judged(r *export.Report, v export.Verifier, open func() (runner, error), ch
 // first experts and leave the others empty.
 func (t *Trained) verifyHardest(ctx context.Context, r *export.Report, v export.Verifier, o export.Options) error {
 	other := *t
-	other.params = map[string]backend.Buffer{}
 	steps, routers := false, false
-	for name, b := range t.params {
-		other.params[name] = b
+	for name := range t.Weights.buffers {
 		step, router := strings.HasSuffix(name, "dt_proj.bias") || strings.HasSuffix(name, "/dt_bias"), strings.Contains(name, "/router/")
 		if !step && !router {
 			continue
@@ -115,7 +149,7 @@ func (t *Trained) verifyHardest(ctx context.Context, r *export.Report, v export.
 		if err := copied.Upload(nil, w); err != nil {
 			return err
 		}
-		other.params[name], steps, routers = copied, steps || step, routers || router
+		other.Weights, steps, routers = other.Weights.with(name, copied), steps || step, routers || router
 	}
 	if !steps && !routers {
 		return nil

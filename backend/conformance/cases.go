@@ -121,6 +121,7 @@ func Cases() []Case {
 	out = append(out, Case{Name: "CacheAppend", NoGradient: true, Build: func(g *graph.Graph) []*graph.Value {
 		return one(op.CacheAppend(input(g, "cache", 2, 2, 7, 3), input(g, "rows", 2, 2, 3, 3), g.Int64(2)))
 	}})
+	out = append(out, narrow()...)
 	return append(out, standard()...)
 }
 

@@ -5,8 +5,10 @@ import (
 	"math"
 
 	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/backend/cpu/kernel"
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/half"
 )
 
 func init() {
@@ -80,7 +82,7 @@ func rangeOf[T number](c *backend.Call) {
 	}
 }
 
-func runCast(_ *Device, c *backend.Call) error {
+func runCast(d *Device, c *backend.Call) error {
 	x, y := c.In[0], c.Out[0]
 	if x.DType == y.DType {
 		copy(y.Data, x.Data)
@@ -95,6 +97,10 @@ func runCast(_ *Device, c *backend.Call) error {
 		for i, b := range x.Data {
 			to[i] = float32(b)
 		}
+		return nil
+	}
+	if y.DType == graph.Float32 && (x.DType == graph.BFloat16 || x.DType == graph.Float16 || x.DType == graph.Int8) {
+		kernel.Widen(d.Pool, y.F32(), narrowOf(x, nil))
 		return nil
 	}
 	if x.DType.IsFloat() {
@@ -123,70 +129,16 @@ func doubles(t *backend.Tensor) ([]float64, error) {
 		}
 	case graph.Float16:
 		for i, v := range backend.As[uint16](t) {
-			out[i] = float64(halfToFloat(v))
+			out[i] = float64(half.FromFloat16(v))
 		}
 	case graph.BFloat16:
 		for i, v := range backend.As[uint16](t) {
-			out[i] = float64(math.Float32frombits(uint32(v) << 16))
+			out[i] = float64(half.FromBFloat16(v))
 		}
 	default:
 		return nil, fmt.Errorf("the cpu kernel does not read %v", t.DType)
 	}
 	return out, nil
-}
-
-func halfToFloat(h uint16) float32 {
-	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
-	switch exponent {
-	case 0:
-		f := float32(fraction) / (1 << 24)
-		if sign != 0 {
-			f = -f
-		}
-		return f
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
-}
-
-// floatToHalf rounds to the nearest half, ties to even.
-func floatToHalf(x float64) uint16 {
-	b := math.Float32bits(float32(x))
-	sign, exponent, fraction := uint16(b>>16)&0x8000, int(b>>23)&0xff, b&0x7fffff
-	switch {
-	case exponent == 0xff:
-		if fraction != 0 {
-			return sign | 0x7e00
-		}
-		return sign | 0x7c00
-	case exponent-112 >= 31:
-		return sign | 0x7c00
-	case exponent-112 <= 0:
-		shift := uint(126 - exponent)
-		if shift > 24 {
-			return sign
-		}
-		full := fraction | 0x800000
-		half := full >> shift
-		if rest := full & (1<<shift - 1); rest > 1<<(shift-1) || rest == 1<<(shift-1) && half&1 == 1 {
-			half++
-		}
-		return sign | uint16(half)
-	}
-	half := uint32(exponent-112)<<10 | fraction>>13
-	if rest := fraction & 0x1fff; rest > 0x1000 || rest == 0x1000 && half&1 == 1 {
-		half++
-	}
-	return sign | uint16(half)
-}
-
-func floatToBFloat(x float64) uint16 {
-	b := math.Float32bits(float32(x))
-	if x != x {
-		return uint16(b>>16) | 0x40
-	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
 func castFloats(v []float64, y *backend.Tensor) error {
@@ -197,11 +149,11 @@ func castFloats(v []float64, y *backend.Tensor) error {
 		copy(backend.As[float64](y), v)
 	case graph.Float16:
 		for i, x := range v {
-			backend.As[uint16](y)[i] = floatToHalf(x)
+			backend.As[uint16](y)[i] = half.ToFloat16(float32(x))
 		}
 	case graph.BFloat16:
 		for i, x := range v {
-			backend.As[uint16](y)[i] = floatToBFloat(x)
+			backend.As[uint16](y)[i] = half.ToBFloat16(float32(x))
 		}
 	case graph.Bool:
 		for i, x := range v {

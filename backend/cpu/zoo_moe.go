@@ -128,12 +128,21 @@ func groupedExtents(c *backend.Call) (e, rows, n, k int, transposed bool) {
 
 func runGroupedMatMul(d *Device, c *backend.Call) error {
 	e, rows, n, k, transposed := groupedExtents(c)
+	if c.Input(1).DType != graph.Float32 {
+		w := narrowOf(c.Input(1), c.Input(3))
+		w.Trans = transposed
+		kernel.NarrowGrouped(d.Pool, e, rows, n, k, f32(c.Input(0)), c.Input(2).I64(), w, f32(c.Output(0)), floats(c.Scratch))
+		return nil
+	}
 	kernel.GroupedGemm(d.Pool, e, rows, n, k, f32(c.Input(0)), c.Input(2).I64(), f32(c.Input(1)), transposed, f32(c.Output(0)), floats(c.Scratch))
 	return nil
 }
 
 func scratchGroupedMatMul(d *Device, c *backend.Call) int {
 	_, rows, n, k, _ := groupedExtents(c)
+	if c.Input(1).DType != graph.Float32 {
+		return 4 * kernel.NarrowGroupedScratch(d.Pool, rows, n, k)
+	}
 	return 4 * kernel.GroupedGemmScratch(d.Pool, rows, n, k)
 }
 

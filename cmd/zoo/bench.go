@@ -10,6 +10,7 @@ import (
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/bench"
+	"github.com/moezoo/moezoo/graph/narrow"
 	"github.com/moezoo/moezoo/zoo"
 )
 
@@ -19,6 +20,7 @@ func benchCommand() *cobra.Command {
 	var settings []string
 	var asJSON bool
 	var profile, before string
+	var weights []string
 	c := &cobra.Command{
 		Use: "bench [RECIPE]", Short: "Measure training and generation beside what the machine could do at best",
 		Long: `Measure operators, a block, a training step, prefill and decoding of a recipe, beside the
@@ -32,6 +34,7 @@ behind 64 to 64 k tokens.`,
 		Example: `  zoo bench moe-mamba-tiny
   zoo bench moe-mamba-tiny --set d_model=256 --what step --profile step.svg
   zoo bench moe-mamba-tiny --what tokens,context
+  zoo bench moe-mamba-100m --what decode --weights int8
   zoo bench --json > before.json
   zoo bench --compare before.json`,
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: completeRecipes,
@@ -47,6 +50,10 @@ behind 64 to 64 k tokens.`,
 			}
 			if profile != "" && len(o.Parts) > 0 && !slices.Contains(o.Parts, "step") && !slices.Contains(o.Parts, "operators") {
 				return fmt.Errorf("--profile draws a training step: want step among --what")
+			}
+			var err error
+			if o.Weights, err = parseKinds(weights, narrow.Float32, narrow.BFloat16, narrow.Int8); err != nil {
+				return err
 			}
 			var old *bench.Report
 			if before != "" { // read before the work
@@ -92,6 +99,7 @@ behind 64 to 64 k tokens.`,
 	f := c.Flags()
 	f.StringArrayVar(&settings, "set", nil, "KEY=VALUE: change the recipe, as in train.batch=4")
 	f.StringSliceVar(&o.Parts, "what", nil, "parts to measure: "+strings.Join(known, ", ")+" (default the first five)")
+	f.StringSliceVar(&weights, "weights", []string{"fp32", "bf16", "int8"}, "what prefill and decoding have their weights in")
 	f.IntVar(&o.Repeats, "repeats", o.Repeats, "measurements of each row")
 	f.IntVar(&o.Prompt, "prompt", o.Prompt, "tokens of a prefill")
 	f.BoolVar(&asJSON, "json", false, "for scripts, and for --compare")

@@ -13,6 +13,7 @@ import (
 	"github.com/moezoo/moezoo/backend/cpu/kernel"
 	"github.com/moezoo/moezoo/data/corpus"
 	"github.com/moezoo/moezoo/export/ort"
+	"github.com/moezoo/moezoo/graph/narrow"
 	"github.com/moezoo/moezoo/zoo"
 )
 
@@ -87,7 +88,7 @@ func quickstart(c *cobra.Command, out string, steps int64) error {
 	}
 	say("3. Bits per byte on the held-out text: order-0 %.3f, gzip -9 %.3f, order-2 %.3f, this model %.3f", base.Order0, base.Gzip, base.Order2, e.BitsPerByte)
 
-	t, err := openRun(c, run)
+	t, err := openRun(c, run, narrow.Float32)
 	if err != nil {
 		return err
 	}

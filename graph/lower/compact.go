@@ -86,7 +86,11 @@ func (t turnOf) compute(v *graph.Value) *graph.Value {
 		if n.Int("transB", 0) == 1 {
 			w = op.Transpose(w, 1, 0)
 		}
-		return op.MatMul(t.rowsOfInput(n.Inputs[0], n.Inputs[2]), w)
+		scale := t.c.Value(scaleOf(n))
+		if scale != nil {
+			scale = op.Gather(scale, t.expert, 0)
+		}
+		return op.MatMul(t.rowsOfInput(n.Inputs[0], n.Inputs[2]), op.Wide(w, scale, 1))
 	}
 	in := make([]*graph.Value, len(n.Inputs))
 	for i, v := range n.Inputs {

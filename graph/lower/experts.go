@@ -71,16 +71,20 @@ func (e *experts) product(n *graph.Node) {
 	}
 	x := e.split(n.Inputs[0], n.Inputs[1], n.Inputs[2])
 	defer x.rows.Graph().Scope(n.Name)()
-	w := e.c.Value(n.Inputs[1])
+	w, scale := e.c.Value(n.Inputs[1]), e.c.Value(scaleOf(n))
 	y := &parts{offsets: x.offsets, rows: x.rows}
 	for i, rows := range x.of {
-		we := op.Squeeze(op.Slice(w, 0, int64(i), int64(i)+1), 0)
-		if n.Int("transB", 0) == 1 {
-			we = op.Transpose(we, 1, 0)
-		}
-		y.of = append(y.of, op.MatMul(rows, we))
+		y.of = append(y.of, op.MatMul(rows, op.ExpertMatrix(w, scale, int64(i), n.Int("transB", 0) == 1)))
 	}
 	e.parts[n.Outputs[0]] = y
+}
+
+// scaleOf are the scales of a product's matrices, nil when they have none.
+func scaleOf(n *graph.Node) *graph.Value {
+	if len(n.Inputs) > 3 {
+		return n.Inputs[3]
+	}
+	return nil
 }
 
 // split answers the rows of x by expert.

@@ -12,6 +12,15 @@ func GroupedMatMul(x, w Value, d Dispatched) Value {
 	return one(groupedMatMul, groupedAttrs(d.Partial, false), x, w, d.Offsets)
 }
 
+// NarrowGroupedMatMul is GroupedMatMul with matrices that are stored in less than float32,
+// as those of [NarrowMatMul] are; scale [E, out], nil but for int8.
+func NarrowGroupedMatMul(x, w, scale, offsets Value, partial bool) Value {
+	if scale == nil {
+		return one(groupedMatMul, groupedAttrs(partial, false), x, w, offsets)
+	}
+	return one(groupedMatMul, groupedAttrs(partial, false), x, w, offsets, scale)
+}
+
 func groupedAttrs(partial, transposed bool) graph.Attrs {
 	attrs := graph.Attrs{}
 	if partial {
@@ -31,7 +40,8 @@ func init() {
 		Name: "GroupedMatMul", Domain: graph.Domain, Since: 1,
 		Doc: "y[r] = x[r] · w[e] for offsets[e] ≤ r < offsets[e+1], 0 from offsets[E] on",
 		Inputs: []graph.Arg{
-			{Name: "x", Doc: "[R, in]"}, {Name: "w", Doc: "[E, in, out], or [E, out, in] with transB"}, {Name: "offsets", Doc: "int64 [E+1]"},
+			{Name: "x", Doc: "[R, in]"}, {Name: "w", Doc: "[E, in, out], or [E, out, in] with transB; float32, or narrow in inference"}, {Name: "offsets", Doc: "int64 [E+1]"},
+			{Name: "scale", Doc: "float32 [E, out], of int8 matrices", Optional: true},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "[R, out]"}},
 		Attrs:   []graph.Attr{partial, {Name: "transB", Kind: graph.IntAttr, Doc: "1: multiply by the transposes"}},
@@ -39,7 +49,7 @@ func init() {
 			if err := c.Want(0, graph.Float32, 2); err != nil {
 				return err
 			}
-			if err := c.Want(1, graph.Float32, 3); err != nil {
+			if err := c.Want(1, c.DType(1), 3); err != nil {
 				return err
 			}
 			x, w := c.Shape(0), c.Shape(1)
@@ -53,11 +63,20 @@ func init() {
 			if err := c.WantShape(2, graph.Int64, w[0].Add(graph.Const(1))); err != nil {
 				return err
 			}
+			if c.DType(1) != graph.Float32 {
+				if err := wantNarrow(c, 1, 3, w[0], out); err != nil {
+					return err
+				}
+			}
 			c.Out(0, graph.Float32, graph.Shape{x[0], out})
 			return nil
 		},
 		Grad: func(c *graph.Grad) []Value {
 			x, w, offsets, dy := c.In(0), c.In(1), c.In(2), c.DOut[0]
+			if w.Type.DType != graph.Float32 {
+				c.G.Fail(fmt.Errorf("GroupedMatMul with %v matrices has no gradient: they are for inference", w.Type.DType))
+				return nil
+			}
 			transposed := c.Int("transB", 0) == 1
 			dx := one(groupedMatMul, groupedAttrs(c.Int("partial", 0) == 1, !transposed), dy, w, offsets)
 			a, b := x, dy
@@ -97,23 +116,29 @@ func lowerGroupedMatMul(c *graph.Lower) []Value {
 	xs := SplitSizes(x, counts, 0, int(parts))
 	ys := make([]Value, parts)
 	for i := range e {
-		we := Squeeze(Slice(w, 0, i, i+1), 0)
-		if c.Int("transB", 0) == 1 {
-			we = Transpose(we, 1, 0)
-		}
-		ys[i] = MatMul(xs[i], we)
+		ys[i] = MatMul(xs[i], ExpertMatrix(w, c.In(3), i, c.Int("transB", 0) == 1))
 	}
 	if parts > e { // rows of nobody: as many zeros
-		ys[e] = Mul(MatMul(xs[e], Squeeze(Slice(w, 0, 0, 1), 0)), c.G.Float(0))
-		if c.Int("transB", 0) == 1 {
-			ys[e] = Mul(MatMul(xs[e], Transpose(Squeeze(Slice(w, 0, 0, 1), 0), 1, 0)), c.G.Float(0))
-		}
+		ys[e] = Mul(MatMul(xs[e], ExpertMatrix(w, c.In(3), 0, c.Int("transB", 0) == 1)), c.G.Float(0))
 	}
 	y := ys[0]
 	if parts > 1 {
 		y = Concat(0, ys...)
 	}
 	return []Value{pinRows(y, x)}
+}
+
+// ExpertMatrix is the matrix [in, out] of expert i in float32, out of the weights of a
+// GroupedMatMul.
+func ExpertMatrix(w, scale Value, i int64, transposed bool) Value {
+	we := Squeeze(Slice(w, 0, i, i+1), 0)
+	if scale != nil {
+		scale = Squeeze(Slice(scale, 0, i, i+1), 0)
+	}
+	if transposed {
+		we = Transpose(we, 1, 0)
+	}
+	return Wide(we, scale, 1)
 }
 
 // pinRows tells inference that y has as many rows as x, which it cannot see through a

@@ -319,6 +319,31 @@ func avx512PackPairs(kc int, width int, src *uint16, ld int, dst *uint16, bs int
 //go:noescape
 func avx512Gemv8(n int, y *float32, x *float32, b *float32, ldb int)
 
+// avx512Gemv8BF16 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes. The 8 rows behind are fetched.
+//
+//go:noescape
+func avx512Gemv8BF16(n int, y *float32, x *float32, b *uint16, ldb int)
+
+// avx512DotBF16 is dotBF16Generic for n a multiple of the lanes.
+//
+//go:noescape
+func avx512DotBF16(n int, x *float32, b *uint16) float32
+
+// avx512Gemv8Int8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes. The 8 rows behind are fetched.
+//
+//go:noescape
+func avx512Gemv8Int8(n int, y *float32, x *float32, b *int8, ldb int)
+
+// avx512DotInt8 is dotInt8Generic for n a multiple of the lanes.
+//
+//go:noescape
+func avx512DotInt8(n int, x *float32, b *int8) float32
+
+// avx512WidenInt8 is widenInt8Generic for n a multiple of the lanes, above 0.
+//
+//go:noescape
+func avx512WidenInt8(n int, dst *float32, b *int8)
+
 // avx512Peak does 768 floating-point operations an iteration, to measure the machine.
 //
 //go:noescape

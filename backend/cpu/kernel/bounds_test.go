@@ -138,3 +138,26 @@ func TestAVX2UsesItsSixteenRegisters(t *testing.T) {
 		}
 	}
 }
+
+func TestNarrowMatricesStayInTheirExtents(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := newSource(52)
+		for _, s := range [][3]int{{1, 8, 8}, {1, 17, 24}, {1, 64, 16}, {1, 132, 9}, {3, 40, 31}, {20, 129, 260}} {
+			m, n, k := s[0], s[1], s[2]
+			a, c, scale := guardedRandom(t, r, m*k, -1, 1), guarded(t, m*n), guardedRandom(t, r, n, 0, 1)
+			bytes := guarded(t, (n*k+3)/4)
+			halves := guarded(t, (n*k+1)/2)
+			q := unsafe.Slice((*int8)(unsafe.Pointer(&bytes[0])), 4*len(bytes))
+			h := unsafe.Slice((*uint16)(unsafe.Pointer(&halves[0])), 2*len(halves))
+			for _, b := range []Narrow{{Int8: q[len(q)-n*k:], Scale: scale}, {BFloat16: h[len(h)-n*k:]}, {Float16: h[len(h)-n*k:]}} {
+				for _, b.Trans = range []bool{false, true} {
+					b.Stride = n
+					if b.Trans {
+						b.Stride = k
+					}
+					NarrowGemm(nil, m, n, k, Matrix{Data: a, Stride: k}, b, Matrix{Data: c, Stride: n}, guarded(t, NarrowGemmScratch(nil, m, n, k)))
+				}
+			}
+		}
+	})
+}

@@ -37,6 +37,10 @@ func newAVX2() *dispatch {
 		gemvN: gemvOf(8, avx2Gemv8, avx2Axpy), dot: dotOf(avx2Dot),
 		narrow: narrowOf(8, avx2Narrow), widen: widenOf(8, avx2Widen),
 
+		gemvBF16: gemvNarrowOf(8, 2, avx2Gemv8BF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(8, 1, avx2Gemv8Int8, gemvInt8Generic),
+		dotBF16: dotNarrowOf(8, avx2DotBF16, dotBF16Generic), dotInt8: dotNarrowOf(8, avx2DotInt8, dotInt8Generic),
+		widenInt8: widenInt8Of(8, avx2WidenInt8),
+
 		exp: unaryOf(avx2Exp), sigmoid: unaryOf(avx2Sigmoid), silu: unaryOf(avx2SiLU), softplus: unaryOf(avx2Softplus),
 		tanh: unaryOf(avx2Tanh), gelu: unaryOf(avx2GELU), relu: unaryOf(avx2ReLU), log: unaryOf(avx2Log), log1p: unaryOf(avx2Log1p),
 		siluGrad: binaryOf(avx2SiLUGrad), softplusGrad: binaryOf(avx2SoftplusGrad), geluGrad: binaryOf(avx2GELUGrad), reluGrad: binaryOf(avx2ReLUGrad),
@@ -72,6 +76,10 @@ func newAVX512() *dispatch {
 		packT: packTOf(32, avx512PackT), pack: packOf(32, avx512Pack32, 14, avx512Pack14),
 		gemvN: gemvOf(16, avx512Gemv8, avx512Axpy), dot: dotOf(avx512Dot),
 		narrow: narrowOf(16, avx512Narrow), widen: widenOf(16, avx512Widen),
+
+		gemvBF16: gemvNarrowOf(16, 2, avx512Gemv8BF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(16, 1, avx512Gemv8Int8, gemvInt8Generic),
+		dotBF16: dotNarrowOf(16, avx512DotBF16, dotBF16Generic), dotInt8: dotNarrowOf(16, avx512DotInt8, dotInt8Generic),
+		widenInt8: widenInt8Of(16, avx512WidenInt8),
 
 		exp: unaryOf(avx512Exp), sigmoid: unaryOf(avx512Sigmoid), silu: unaryOf(avx512SiLU), softplus: unaryOf(avx512Softplus),
 		tanh: unaryOf(avx512Tanh), gelu: unaryOf(avx512GELU), relu: unaryOf(avx512ReLU), log: unaryOf(avx512Log), log1p: unaryOf(avx512Log1p),

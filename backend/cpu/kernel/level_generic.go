@@ -9,6 +9,9 @@ func newGeneric() *dispatch {
 		micro: microGeneric, packT: packTGeneric, pack: packGeneric, gemvN: gemvNGeneric, dot: dotGeneric,
 		narrow: narrowGeneric, widen: widenGeneric,
 
+		gemvBF16: gemvBF16Generic, gemvInt8: gemvInt8Generic, dotBF16: dotBF16Generic, dotInt8: dotInt8Generic,
+		widenInt8: widenInt8Generic,
+
 		exp: expGeneric, sigmoid: sigmoidGeneric, silu: siluGeneric, softplus: softplusGeneric,
 		tanh: tanhGeneric, gelu: geluGeneric, relu: reluGeneric, log: logGeneric, log1p: log1pGeneric,
 		siluGrad: siluGradGeneric, softplusGrad: softplusGradGeneric, geluGrad: geluGradGeneric, reluGrad: reluGradGeneric,

@@ -24,6 +24,7 @@ func main() {
 	gemmKernels()
 	bfloat16Kernels()
 	gemv8()
+	narrowKernels()
 	peak()
 	elementwise()
 	arithmetic()
