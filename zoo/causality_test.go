@@ -60,10 +60,10 @@ var liar = plugins.Router[struct{}]{
 	},
 }
 
-// TestRoutersThatLookAheadMustBeAllowed: expert choice and soft MoE fail the test of causality
-// (26), and are refused unless the recipe allows them; Sinkhorn looks ahead only while it
-// trains.
-func TestRoutersThatLookAheadMustBeAllowed(t *testing.T) {
+// TestProperty26RoutersThatLookAheadMustBeAllowed: expert choice and soft MoE fail the test of
+// causality, and are refused unless the recipe allows them; Sinkhorn looks ahead only while it
+// trains. Seen to fail when the changed tokens are not put in.
+func TestProperty26RoutersThatLookAheadMustBeAllowed(t *testing.T) {
 	for router, ahead := range map[string]string{"expert-choice": "routers/expert-choice", "soft-moe": "routers/soft-moe", "sinkhorn": "", "switch": ""} {
 		r, err := recipe.Load("moe-mamba-debug", "layers.moe.router="+router)
 		if err != nil {
