@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/graph"
@@ -158,5 +159,82 @@ func hfQwen2MoE(g *golden) error {
 		m.Layers = append(m.Layers, blocks.Layer{Branches: []blocks.Branch{{Name: "attention", Norm: n, Block: attention}}}, blocks.Layer{Branches: []blocks.Branch{{Name: "moe", Norm: n, Block: moe}}})
 	}
 	languageModel(g, m, importer.Qwen2MoELM, int(e))
+	return nil
+}
+
+func deepSeekMoE(g *golden) error {
+	d, e := g.int("d_model"), g.int("n_experts")
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": g.int("top_k"), "width": g.int("d_ff")}
+	config := fmt.Sprintf(`{"n_group":%d,"topk_group":%d,"renormalize":%v}`, g.int("n_group"), g.int("topk_group"), g.bool("norm_topk_prob"))
+	shared := g.shared(d, g.int("n_shared")*g.int("d_ff"))
+	shared.Gated = false
+	m := blocks.MoE{
+		DModel: d, Experts: e, Router: g.function("router", "sigmoid", config, dims), Expert: g.function("expert", "swiglu", `{}`, dims),
+		Shared: shared, Scale: g.float("routed_scaling_factor"),
+	}
+	b := newBlockTest(g, importer.DeepSeekMoE, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		return []output{{"y", m.Forward(c, x), nil}}
+	})
+	b.check()
+	return nil
+}
+
+func expertChoice(g *golden) error {
+	d, e := g.int("d_model"), g.int("n_experts")
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": g.int("top_k"), "width": g.int("expert_size")}
+	router := g.function("router", "expert-choice", fmt.Sprintf(`{"softmax":%q}`, g.config["softmax_over"]), dims)
+	m := blocks.MoE{DModel: d, Experts: e, Router: router, Expert: g.function("expert", "relu", `{}`, dims)}
+	b := newBlockTest(g, importer.LLMRandomMoE, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		return []output{{"y", m.Forward(c, x), nil}}
+	})
+	b.check()
+	return nil
+}
+
+// blackMambaMoE is the layer as released, which routes by the largest logit, and the balanced
+// matrix that its experts were chosen from while training.
+func blackMambaMoE(g *golden) error {
+	d, e := g.int("d_model"), g.int("n_experts")
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": 1, "width": g.int("d_ff")}
+	router := g.function("router", "sinkhorn", fmt.Sprintf(`{"bias":true,"sharpness":%v,"iterations":100}`, g.float("sharpness")), dims)
+	m := blocks.MoE{DModel: d, Experts: e, Router: router, Expert: g.function("expert", "gelu", `{"bias":true}`, dims)}
+	b := newBlockTest(g, importer.BlackMambaMoE, int(e))
+	b.infer = true
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		return []output{{"y", m.Forward(c, x), nil}}
+	})
+	b.check()
+	b = newBlockTest(g, importer.BlackMambaMoE, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		m.Forward(c, x)
+		return []output{{"balanced", c.PerToken("scores")[0], nil}}
+	})
+	got := b.run(b.g, map[string]blocks.Value{"out.balanced": b.outputs[0].v})
+	g.near("balanced", got["out.balanced"].F32(), g.floats("out.balanced"))
+	return nil
+}
+
+func softMoE(g *golden) error {
+	d, e := g.int("d_model"), g.int("n_experts")
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": 1, "width": g.int("d_ff")}
+	router := g.function("router", "soft-moe", fmt.Sprintf(`{"slots":%d}`, g.int("slots")), dims)
+	m := blocks.MoE{DModel: d, Experts: e, Router: router, Expert: g.function("expert", "gelu", `{"bias":true}`, dims)}
+	names := func(param string, experts int) (importer.Source, bool) {
+		if param == "router/slots" {
+			return importer.Source{Names: []string{"slot_embeds"}, Layout: importer.Transposed}, true
+		}
+		s, ok := importer.BlackMambaMoE(param, experts)
+		for i, name := range s.Names { // the same experts under other names
+			s.Names[i] = strings.NewReplacer("local_experts", "experts", "linear_", "").Replace(name)
+		}
+		return s, ok
+	}
+	b := newBlockTest(g, names, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		return []output{{"y", m.Forward(c, x), nil}}
+	})
+	b.check()
 	return nil
 }

@@ -144,6 +144,32 @@ func JambaMoE(param string, experts int) (Source, bool) {
 	return gatedMoE("router.weight", "experts.%d.gate_proj.weight", "experts.%d.up_proj.weight", "experts.%d.down_proj.weight", param, experts)
 }
 
+// DeepSeekMoE is transformers' DeepseekV3MoE, with its experts apart as on file.
+func DeepSeekMoE(param string, experts int) (Source, bool) {
+	if name, ok := strings.CutPrefix(param, "shared/"); ok {
+		return Source{[]string{"shared_experts." + name + "_proj.weight"}, Transposed}, true
+	}
+	if param == "router/bias" {
+		return Source{[]string{"gate.e_score_correction_bias"}, Plain}, true
+	}
+	return gatedMoE("gate.weight", "experts.%d.gate_proj.weight", "experts.%d.up_proj.weight", "experts.%d.down_proj.weight", param, experts)
+}
+
+// BlackMambaMoE is Zyphra's SwitchMLP: two products with biases, and a router with one.
+func BlackMambaMoE(param string, experts int) (Source, bool) {
+	switch param {
+	case "router/router":
+		return Source{[]string{"router.weight"}, Transposed}, true
+	case "router/router_bias":
+		return Source{[]string{"router.bias"}, Plain}, true
+	case "experts/w1", "experts/w2":
+		return Source{perExpert("local_experts.%d.linear_fc"+param[len("experts/w"):]+".weight", experts), Transposed}, true
+	case "experts/b1", "experts/b2":
+		return Source{perExpert("local_experts.%d.linear_fc"+param[len("experts/b"):]+".bias", experts), Plain}, true
+	}
+	return Source{}, false
+}
+
 // Qwen2MoE is transformers' Qwen2MoeSparseMoeBlock.
 func Qwen2MoE(param string, experts int) (Source, bool) {
 	if name, ok := strings.CutPrefix(param, "shared/"); ok {

@@ -10,7 +10,7 @@ import (
 // of our parameter. A source with several names is either one for each expert, or the
 // spellings of one tensor, of which the first that exists counts.
 func Read(f *safetensors.File, prefix string, s Source, shape []int) ([]float32, error) {
-	stacked := len(s.Names) > 1 && len(shape) == 3 && shape[0] == len(s.Names)
+	stacked := len(s.Names) > 1 && shape[0] == len(s.Names) && (len(shape) == 3 || len(shape) == 2 && s.Layout == Plain)
 	if !stacked {
 		for _, name := range s.Names {
 			if _, ok := f.Info(prefix + name); ok {
