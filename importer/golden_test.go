@@ -15,6 +15,7 @@ import (
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/importer"
+	"github.com/moezoo/moezoo/internal/testroot"
 	"github.com/moezoo/moezoo/safetensors"
 )
 
@@ -147,7 +148,7 @@ func unsupported(*golden) error { return errUnsupported }
 // TestGolden runs every file of a folder: $MOEZOO_GOLDEN, or the committed copy. The list
 // UNSUPPORTED can only shrink: a family on it that passes is a failure.
 func TestGolden(t *testing.T) {
-	dir := os.Getenv("MOEZOO_GOLDEN")
+	dir := testroot.FromEnv("MOEZOO_GOLDEN")
 	if dir == "" {
 		dir = "../testdata/golden"
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/moezoo/moezoo/graph/onnx"
 	"github.com/moezoo/moezoo/graph/onnx/file"
 	"github.com/moezoo/moezoo/graph/onnx/pb"
+	"github.com/moezoo/moezoo/internal/testroot"
 )
 
 // TestONNXNode runs the operator cases of onnx/onnx, folders with model.onnx and
@@ -33,7 +34,7 @@ import (
 // lists it with the reason it really has; a listed case that passes is a failure, so the
 // list can only shrink. $MOEZOO_ONNX_UNSUPPORTED names a file to write the present list to.
 func TestONNXNode(t *testing.T) {
-	root := os.Getenv("MOEZOO_ONNX_TESTS")
+	root := testroot.FromEnv("MOEZOO_ONNX_TESTS")
 	if root == "" {
 		root = "testdata/nodes"
 	}
