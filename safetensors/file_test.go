@@ -28,6 +28,12 @@ var bad = []struct {
 	want string
 }{
 	{"empty", nil, "0 bytes are too short"},
+	{"one byte", make([]byte, 1), "1 bytes are too short"},
+	{"two bytes", make([]byte, 2), "2 bytes are too short"},
+	{"three bytes", make([]byte, 3), "3 bytes are too short"},
+	{"four bytes", make([]byte, 4), "4 bytes are too short"},
+	{"five bytes", make([]byte, 5), "5 bytes are too short"},
+	{"six bytes", make([]byte, 6), "6 bytes are too short"},
 	{"seven bytes", make([]byte, 7), "7 bytes are too short"},
 	{"header of 2^63", binary.LittleEndian.AppendUint64(nil, 1<<63), "over the limit"},
 	{"header over the limit", binary.LittleEndian.AppendUint64(nil, MaxHeader+1), "over the limit"},
@@ -63,8 +69,11 @@ func TestBadFilesGiveOneErrorThatNamesFileAndField(t *testing.T) {
 	}
 }
 
+// emptyTensor has an extent of zero, which is no fault.
+var emptyTensor = file(`{"a":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]}}`, 0)
+
 func TestEmptyTensorsAreAccepted(t *testing.T) {
-	f, err := read(file(`{"a":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]}}`, 0))
+	f, err := read(emptyTensor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +123,8 @@ func FuzzHeader(f *testing.F) {
 	for _, c := range bad {
 		f.Add(c.file)
 	}
+	f.Add(emptyTensor)
+	f.Add(file(manyTensors(100), 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file, err := read(b)
 		if err != nil {

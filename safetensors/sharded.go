@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxIndex bounds the index of a sharded checkpoint.
@@ -78,7 +80,10 @@ func sorted(m map[string]string) []string {
 // parseIndex reads {"weight_map": {TENSOR: FILE, …}}. A tensor that occurs twice and a file
 // outside of the folder are errors.
 func parseIndex(raw []byte) (map[string]string, error) {
-	d := json.NewDecoder(strings.NewReader(string(raw)))
+	if !utf8.Valid(raw) {
+		return nil, errors.New("is not valid UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
 	if err := open(d, '{'); err != nil {
 		return nil, err
 	}
@@ -100,11 +105,17 @@ func parseIndex(raw []byte) (map[string]string, error) {
 			return nil, fmt.Errorf("weight_map: %w", err)
 		}
 	}
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	if rest := bytes.TrimLeft(raw[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return nil, errors.New("goes on after its closing }")
+	}
 	if len(weights) == 0 {
 		return nil, errors.New("weight_map is missing or empty")
 	}
 	for tensor, shard := range weights {
-		if shard == "" || shard != filepath.Base(shard) || strings.HasPrefix(shard, ".") || strings.ContainsAny(shard, `\:`) {
+		if shard == "" || shard != filepath.Base(shard) || strings.HasPrefix(shard, ".") || strings.ContainsAny(shard, "/\\:\x00") {
 			return nil, fmt.Errorf("tensor %q: the file %q is not beside the index", tensor, shard)
 		}
 	}

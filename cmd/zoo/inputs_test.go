@@ -261,3 +261,42 @@ func TestOutputThatCannotBeWrittenIsNoSuccess(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, message)
 	}
 }
+
+// TestAFullDiskLeavesNoHalfCheckpoint lets a run come upon a limit to the size of files.
+func TestAFullDiskLeavesNoHalfCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	smallRun(t, dir)
+	const blocks = "200" // of 512 bytes or of 1024, by shell: less than the moments take
+	c := exec.Command("sh", "-c", `ulimit -f `+blocks+` && exec "$@"`, "sh")
+	zoo := zooProcess(t, "train", "--init-from", "run", "--out", "full", "--data", "book.txt", "--steps", "4", "--set", "d_model=32", "--set", "train.save_every=1")
+	c.Args, c.Env, c.Dir = append(c.Args, zoo.Args...), zoo.Env, dir
+	code, _, message := ended(t, c)
+	if code != exitEnvironment || !strings.Contains(message, "saving step 1 in full") || !strings.Contains(message, "file too large") {
+		t.Errorf("exit code %d, %q", code, message)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "full", "checkpoints", "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+// TestFoldersThatCannotBeWrittenEndTheRunBeforeItBegins, also for root.
+func TestFoldersThatCannotBeWrittenEndTheRunBeforeItBegins(t *testing.T) {
+	for _, dir := range []string{"/proc/run", "/dev/null/run"} {
+		code, _, message := ended(t, zooProcess(t, "train", "mamba-debug", "--steps", "1", "--out", dir))
+		if code != exitEnvironment || !strings.HasPrefix(message, "zoo: run folder: mkdir ") || strings.Count(message, "\n") != 1 {
+			t.Errorf("%s: exit code %d, %q", dir, code, message)
+		}
+	}
+}
+
+// TestTrainingThatDivergesIsAFailedCheck: rates far too high leave no finite gradient.
+func TestTrainingThatDivergesIsAFailedCheck(t *testing.T) {
+	dir := t.TempDir()
+	c := zooProcess(t, "train", "mamba-debug", "--out", "run", "--steps", "100", "--set", "train.lr=1000", "--set", "train.clip=0", "--set", "train.warmup=0", "--set", "train.batch=1", "--set", "train.save_every=1")
+	c.Dir = dir
+	code, _, message := ended(t, c)
+	if code != exitCheck || !strings.Contains(message, "training diverged: the gradient was not finite for 10 steps in a row") {
+		t.Errorf("exit code %d, %q", code, message)
+	}
+}

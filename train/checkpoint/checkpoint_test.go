@@ -185,7 +185,14 @@ func TestASecondRunIsRefusedByName(t *testing.T) {
 }
 
 func FuzzManifest(f *testing.F) {
-	f.Add([]byte(`{"version":1,"step":2,"files":{"a":{"bytes":1,"sha256":"x"}}}`))
+	for _, manifest := range []string{
+		`{"version":1,"step":2,"files":{"a":{"bytes":1,"sha256":"x"}}}`,
+		`{"version":9,"step":2,"files":{"a":{}}}`, `{"version":1,"step":-2,"files":{"a":{}}}`, `{"version":1,"step":2,"files":{}}`,
+		`{"version":1,"step":2,"files":{"../x":{}}}`, `{"version":1,"step":2,"files":{"/etc/passwd":{}}}`, `{"version":1,"step":2,"files":{".lock":{}}}`,
+		`{"version":1,"step":2,"files":{"a":{"bytes":-1}}}`, `{"version":1,"step":2,"world":4,"files":{"a":{}}}`, `{"version":1,"step":9223372036854775808}`, "", "[]", "null",
+	} {
+		f.Add([]byte(manifest))
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if m, err := parseManifest(raw); err == nil {
 			for name := range m.Files {
