@@ -20,6 +20,21 @@ const (
 type Source struct {
 	Names  []string
 	Layout Layout
+	Part   Part
+}
+
+// Part says which of a fused tensor's outputs are meant: of each of its groups, share Index
+// of Of equal ones. The zero Part is the whole tensor.
+type Part struct{ Groups, Index, Of int }
+
+// plain and transposed are one tensor, or all its spellings, or one for each expert.
+func plain(names ...string) Source      { return Source{Names: names, Layout: Plain} }
+func transposed(names ...string) Source { return Source{Names: names, Layout: Transposed} }
+
+// part is share index of of equal ones in each of a fused tensor's groups.
+func (s Source) part(groups, index, of int) Source {
+	s.Part = Part{groups, index, of}
+	return s
 }
 
 // Names maps our parameters to a peer's tensors; ok is false for one that the peer does
@@ -30,9 +45,9 @@ type Names func(param string, experts int) (s Source, ok bool)
 func mambaTensors(prefix, name string) (Source, bool) {
 	switch name {
 	case "in_proj.weight", "x_proj.weight", "dt_proj.weight", "out_proj.weight":
-		return Source{[]string{prefix + name}, Transposed}, true
+		return transposed(prefix + name), true
 	case "conv1d.weight", "conv1d.bias", "dt_proj.bias", "A_log", "D", "in_proj.bias", "out_proj.bias", "dt_bias", "norm.weight":
-		return Source{[]string{prefix + name}, Plain}, true
+		return plain(prefix + name), true
 	}
 	return Source{}, false
 }
@@ -53,18 +68,18 @@ func Mamba(embedding string) Names {
 	return func(param string, _ int) (Source, bool) {
 		switch param {
 		case "embedding/weight":
-			return Source{[]string{"backbone." + embedding + ".weight"}, Plain}, true
+			return plain("backbone." + embedding + ".weight"), true
 		case "final_norm/weight":
-			return Source{[]string{"backbone.norm_f.weight"}, Plain}, true
+			return plain("backbone.norm_f.weight"), true
 		case "head/weight":
-			return Source{[]string{"lm_head.weight"}, Transposed}, true
+			return transposed("lm_head.weight"), true
 		}
 		i, rest, ok := layerOf(param)
 		switch {
 		case !ok:
 			return Source{}, false
 		case rest == "norm/weight":
-			return Source{[]string{fmt.Sprintf("backbone.layers.%d.norm.weight", i)}, Plain}, true
+			return plain(fmt.Sprintf("backbone.layers.%d.norm.weight", i)), true
 		}
 		return mambaTensors(fmt.Sprintf("backbone.layers.%d.mixer.", i), strings.TrimPrefix(strings.TrimPrefix(rest, "mamba/"), "mamba2/"))
 	}
@@ -77,7 +92,7 @@ func LLMRandomMoE(param string, _ int) (Source, bool) {
 		"router/router": "gating.gate", "experts/w1": "expert_inner_function.lin1_weight", "experts/w2": "expert_inner_function.lin2_weight",
 		"experts/gate": "expert_inner_function.gate_weight", "experts/up": "expert_inner_function.lin1_weight", "experts/down": "expert_inner_function.lin2_weight",
 	}[param]
-	return Source{[]string{name}, Plain}, ok
+	return plain(name), ok
 }
 
 // LLMRandom is the MoE-Mamba language model of llm-random: blocks of a Mamba and a
@@ -85,11 +100,11 @@ func LLMRandomMoE(param string, _ int) (Source, bool) {
 func LLMRandom(param string, _ int) (Source, bool) {
 	switch param {
 	case "embedding/weight":
-		return Source{[]string{"embedding_layer.layers.0.weight"}, Plain}, true
+		return plain("embedding_layer.layers.0.weight"), true
 	case "head/weight":
-		return Source{[]string{"head.weight"}, Transposed}, true
+		return transposed("head.weight"), true
 	case "head/bias":
-		return Source{[]string{"head.bias"}, Plain}, true
+		return plain("head.bias"), true
 	}
 	i, rest, ok := layerOf(param)
 	if !ok {
@@ -100,7 +115,7 @@ func LLMRandom(param string, _ int) (Source, bool) {
 	switch rest {
 	case "norm/weight", "norm/bias": // RMSNorm calls them g and b, LayerNorm weight and bias
 		short := map[string]string{"norm/weight": "g", "norm/bias": "b"}[rest]
-		return Source{[]string{prefix + "pre_norm." + short, prefix + "pre_norm." + strings.TrimPrefix(rest, "norm/")}, Plain}, true
+		return plain(prefix+"pre_norm."+short, prefix+"pre_norm."+strings.TrimPrefix(rest, "norm/")), true
 	}
 	if name, ok := strings.CutPrefix(rest, "mamba/"); ok {
 		return mambaTensors(prefix+"mamba.", name)
@@ -125,11 +140,11 @@ func perExpert(format string, experts int) []string {
 func SwitchMoE(param string, experts int) (Source, bool) {
 	switch param {
 	case "router/router":
-		return Source{[]string{"router.classifier.weight"}, Transposed}, true
+		return transposed("router.classifier.weight"), true
 	case "experts/w1":
-		return Source{perExpert("experts.expert_%d.wi.weight", experts), Transposed}, true
+		return transposed(perExpert("experts.expert_%d.wi.weight", experts)...), true
 	case "experts/w2":
-		return Source{perExpert("experts.expert_%d.wo.weight", experts), Transposed}, true
+		return transposed(perExpert("experts.expert_%d.wo.weight", experts)...), true
 	}
 	return Source{}, false
 }
@@ -173,10 +188,10 @@ func BlackMambaMoE(param string, experts int) (Source, bool) {
 // Qwen2MoE is transformers' Qwen2MoeSparseMoeBlock.
 func Qwen2MoE(param string, experts int) (Source, bool) {
 	if name, ok := strings.CutPrefix(param, "shared/"); ok {
-		return Source{[]string{"shared_expert." + name + "_proj.weight"}, Transposed}, true
+		return transposed("shared_expert." + name + "_proj.weight"), true
 	}
 	if param == "shared_gate.weight" {
-		return Source{[]string{"shared_expert_gate.weight"}, Transposed}, true
+		return transposed("shared_expert_gate.weight"), true
 	}
 	return gatedMoE("gate.weight", "experts.%d.gate_proj.weight", "experts.%d.up_proj.weight", "experts.%d.down_proj.weight", param, experts)
 }
@@ -184,13 +199,13 @@ func Qwen2MoE(param string, experts int) (Source, bool) {
 func gatedMoE(router, gate, up, down, param string, experts int) (Source, bool) {
 	switch param {
 	case "router/router":
-		return Source{[]string{router}, Transposed}, true
+		return transposed(router), true
 	case "experts/gate":
-		return Source{perExpert(gate, experts), Transposed}, true
+		return transposed(perExpert(gate, experts)...), true
 	case "experts/up":
-		return Source{perExpert(up, experts), Transposed}, true
+		return transposed(perExpert(up, experts)...), true
 	case "experts/down":
-		return Source{perExpert(down, experts), Transposed}, true
+		return transposed(perExpert(down, experts)...), true
 	}
 	return Source{}, false
 }
@@ -200,11 +215,11 @@ func gatedMoE(router, gate, up, down, param string, experts int) (Source, bool) 
 func Llama(param string, experts int) (Source, bool) {
 	switch param {
 	case "embedding/weight":
-		return Source{[]string{"model.embed_tokens.weight"}, Plain}, true
+		return plain("model.embed_tokens.weight"), true
 	case "final_norm/weight":
-		return Source{[]string{"model.norm.weight"}, Plain}, true
+		return plain("model.norm.weight"), true
 	case "head/weight":
-		return Source{[]string{"lm_head.weight"}, Transposed}, true
+		return transposed("lm_head.weight"), true
 	}
 	i, rest, ok := layerOf(param)
 	if !ok {
@@ -212,13 +227,13 @@ func Llama(param string, experts int) (Source, bool) {
 	}
 	prefix := fmt.Sprintf("model.layers.%d.", i/2)
 	if rest == "norm/weight" {
-		return Source{[]string{prefix + []string{"input_layernorm", "post_attention_layernorm"}[i%2] + ".weight"}, Plain}, true
+		return Source{[]string{prefix + []string{"input_layernorm", "post_attention_layernorm"}[i%2] + ".weight"}, Plain, Part{}}, true
 	}
 	if name, ok := strings.CutPrefix(rest, "attention/"); ok {
-		return Source{[]string{prefix + "self_attn." + name}, Transposed}, true
+		return transposed(prefix + "self_attn." + name), true
 	}
 	if name, ok := strings.CutPrefix(rest, "ff/"); ok {
-		return Source{[]string{prefix + "mlp." + name + "_proj.weight"}, Transposed}, true
+		return transposed(prefix + "mlp." + name + "_proj.weight"), true
 	}
 	s, ok := MixtralMoE(strings.TrimPrefix(rest, "moe/"), experts)
 	return s.under(prefix + "block_sparse_moe."), ok
@@ -233,7 +248,7 @@ func Qwen2MoELM(param string, experts int) (Source, bool) {
 	}
 	prefix := fmt.Sprintf("model.layers.%d.", i/2)
 	if name, ok := strings.CutPrefix(rest, "attention/"); ok && strings.HasSuffix(name, ".bias") {
-		return Source{[]string{prefix + "self_attn." + name}, Plain}, true
+		return plain(prefix + "self_attn." + name), true
 	}
 	if name, ok := strings.CutPrefix(rest, "moe/"); ok {
 		s, ok := Qwen2MoE(name, experts)
@@ -248,5 +263,6 @@ func (s Source) under(prefix string) Source {
 	for i, name := range s.Names {
 		names[i] = prefix + name
 	}
-	return Source{names, s.Layout}
+	s.Names = names
+	return s
 }

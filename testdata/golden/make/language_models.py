@@ -1,0 +1,150 @@
+"""Numbers of small language models, computed by transformers' own code with random weights.
+
+    python language_models.py OUT [NAME ...]
+
+Needs torch, transformers, safetensors and numpy. Writes OUT/*.safetensors and OUT/INDEX.part.json, whose entries belong into
+../INDEX.json; each says what it was made by. Experts that transformers keeps stacked are written one by one, as published
+checkpoints have them.
+"""
+
+import argparse
+import importlib
+import inspect
+import json
+import pathlib
+
+import numpy as np
+import torch
+import transformers
+from safetensors.numpy import save_file
+
+BATCH, LENGTH, PROMPT, GREEDY = 2, 12, 4, 24
+
+
+def qwen3_next():
+    return transformers.Qwen3NextConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=24, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2,
+        head_dim=8, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=4, linear_value_head_dim=6,
+        linear_conv_kernel_dim=4, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=12, shared_expert_intermediate_size=10,
+        norm_topk_prob=True, rms_norm_eps=1e-6, tie_word_embeddings=False, router_aux_loss_coef=0.0,
+    )
+
+
+def recurrent_gemma():
+    return transformers.RecurrentGemmaConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=40, num_hidden_layers=4, num_attention_heads=2, num_key_value_heads=1,
+        lru_width=16, attention_window_size=5, conv1d_width=4, logits_soft_cap=30.0, rms_norm_eps=1e-6,
+        pad_token_id=None,  # the gradient of the padding token's embedding would be left out
+    )
+
+
+def draw(model, seed):
+    """Fills all parameters from a seed, each in the range that such a parameter has."""
+    rng = torch.Generator().manual_seed(seed)
+    for name, p in model.named_parameters():
+        x = torch.randn(p.shape, generator=rng, dtype=torch.float64)
+        last = name.rsplit(".", 1)[-1]
+        if last == "A_log":
+            x = torch.log(1 + 7 * torch.rand(p.shape, generator=rng, dtype=torch.float64))
+        elif last == "D" or "norm" in name and last == "weight":
+            x = p.data.double() + 0.1 * x
+        else:
+            x = 0.3 * x
+        p.data.copy_(x.float())  # the weights on file are float32
+
+
+def on_disk(name, t):
+    """The names of published checkpoints."""
+    if name.endswith("experts.gate_up_proj"):
+        base, f = name.removesuffix("gate_up_proj"), t.shape[1] // 2
+        for e in range(t.shape[0]):
+            yield f"{base}{e}.gate_proj.weight", t[e, :f]
+            yield f"{base}{e}.up_proj.weight", t[e, f:]
+    elif name.endswith("experts.down_proj"):
+        base = name.removesuffix("down_proj")
+        for e in range(t.shape[0]):
+            yield f"{base}{e}.down_proj.weight", t[e]
+    else:
+        yield name, t
+
+
+def in_float64(name):
+    """The peer's own module with its casts to float32 made casts to float64: in float32 its recurrences lose more digits
+    than the comparison allows."""
+    module = importlib.import_module(f"transformers.models.{name}.modeling_{name}")
+    source = inspect.getsource(module).replace("torch.float32", "torch.float64").replace(".float()", ".double()")
+    exec(compile(source, module.__file__, "exec"), module.__dict__)
+    return module
+
+
+def well_conditioned(name, config, ids, limit=2e-6):
+    """The model in float64 with the first weights for which the peer's float32 run agrees to limit: norms of small random
+    recurrences can make any run in float32 lose most digits."""
+    module = importlib.import_module(f"transformers.models.{name}.modeling_{name}")
+    single = next(c for n, c in vars(module).items() if n.endswith("ForCausalLM"))(config).eval()
+    double = next(c for n, c in vars(in_float64(name)).items() if n.endswith("ForCausalLM"))(config).double().eval()
+    for seed in range(11, 200):
+        draw(single, seed)
+        double.load_state_dict(single.state_dict())
+        with torch.no_grad():
+            want = double(ids, use_cache=False).logits
+            error = float((single(ids, use_cache=False).logits - want).abs().max() / want.abs().max())
+        if error < limit:
+            return double, seed, error
+    raise SystemExit(f"{name}: no seed gives a well-conditioned model")
+
+
+def record(name, config, out):
+    config._attn_implementation = "eager"
+    config._experts_implementation = "eager"
+    ids = torch.randint(0, config.vocab_size, (BATCH, LENGTH), generator=torch.Generator().manual_seed(12))
+    model, seed, error = well_conditioned(name, config, ids)
+    logits = model(ids, use_cache=False).logits
+    loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, config.vocab_size), ids[:, 1:].reshape(-1))
+    loss.backward()
+    tensors = {"in.input_ids": ids, "out.logits": logits, "loss": loss.reshape(1), "loss_ce": loss.reshape(1)}
+    tied = getattr(config, "tie_word_embeddings", False)
+    for n, p in model.named_parameters():
+        if tied and n == "lm_head.weight":
+            continue
+        for disk, t in on_disk(n, p.data):
+            tensors["w." + disk] = t
+        for disk, t in on_disk(n, torch.zeros_like(p) if p.grad is None else p.grad):
+            tensors["gw." + disk] = t
+    prompt = ids[:1, :PROMPT]
+    tensors["gen.prompt"] = prompt
+    text, margin = prompt, float("inf")
+    with torch.no_grad():
+        for _ in range(GREEDY):
+            top = model(text, use_cache=False).logits[0, -1].topk(2)
+            margin = min(margin, float(top.values[0] - top.values[1]))
+            text = torch.cat([text, top.indices[:1].reshape(1, 1)], dim=1)
+    tensors["gen.greedy"] = text[:, PROMPT:]
+    arrays = {}
+    for key, t in tensors.items():
+        a = t.detach().numpy()
+        arrays[key] = np.ascontiguousarray(a.astype(np.int64 if a.dtype.kind == "i" else np.float32))
+    path = out / f"hf_{name}.safetensors"
+    save_file(arrays, path)
+    settings = {k: v for k, v in config.to_dict().items() if v not in (None, [], {}) and k not in ("id2label", "label2id")}
+    settings |= {"batch": BATCH, "seqlen": LENGTH, "train_trajectory": None, "greedy_min_margin": margin, "seed": seed}
+    return {
+        "file": path.name, "bytes": path.stat().st_size, "config": json.loads(json.dumps(settings, default=str)),
+        "reference": f"huggingface/transformers {transformers.__version__}, torch {torch.__version__}: models/{name}/modeling_{name}.py, casts to float32 made casts to float64",
+        "note": "loss_ce = mean next-token cross entropy. gen.* = greedy continuation of the prompt by full forward each step.",
+        "f32_run_rel_err": {"y": error}, "cross_checks": None, "tensors": {k: list(v.shape) for k, v in sorted(arrays.items())},
+    }
+
+
+MODELS = {f.__name__: f for f in (qwen3_next, recurrent_gemma)}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("names", nargs="*", choices=[[], *MODELS], default=[])
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    index = [record(n, MODELS[n](), args.out) for n in args.names or MODELS]
+    (args.out / "INDEX.part.json").write_text(json.dumps(index, indent=1))
+    for e in index:
+        print(e["file"], e["bytes"], "margin", e["config"]["greedy_min_margin"], "seed", e["config"]["seed"], e["f32_run_rel_err"])
