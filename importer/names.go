@@ -162,10 +162,10 @@ func JambaMoE(param string, experts int) (Source, bool) {
 // DeepSeekMoE is transformers' DeepseekV3MoE, with its experts apart as on file.
 func DeepSeekMoE(param string, experts int) (Source, bool) {
 	if name, ok := strings.CutPrefix(param, "shared/"); ok {
-		return Source{[]string{"shared_experts." + name + "_proj.weight"}, Transposed}, true
+		return transposed("shared_experts." + name + "_proj.weight"), true
 	}
 	if param == "router/bias" {
-		return Source{[]string{"gate.e_score_correction_bias"}, Plain}, true
+		return plain("gate.e_score_correction_bias"), true
 	}
 	return gatedMoE("gate.weight", "experts.%d.gate_proj.weight", "experts.%d.up_proj.weight", "experts.%d.down_proj.weight", param, experts)
 }
@@ -174,13 +174,13 @@ func DeepSeekMoE(param string, experts int) (Source, bool) {
 func BlackMambaMoE(param string, experts int) (Source, bool) {
 	switch param {
 	case "router/router":
-		return Source{[]string{"router.weight"}, Transposed}, true
+		return transposed("router.weight"), true
 	case "router/router_bias":
-		return Source{[]string{"router.bias"}, Plain}, true
+		return plain("router.bias"), true
 	case "experts/w1", "experts/w2":
-		return Source{perExpert("local_experts.%d.linear_fc"+param[len("experts/w"):]+".weight", experts), Transposed}, true
+		return transposed(perExpert("local_experts.%d.linear_fc"+param[len("experts/w"):]+".weight", experts)...), true
 	case "experts/b1", "experts/b2":
-		return Source{perExpert("local_experts.%d.linear_fc"+param[len("experts/b"):]+".bias", experts), Plain}, true
+		return plain(perExpert("local_experts.%d.linear_fc"+param[len("experts/b"):]+".bias", experts)...), true
 	}
 	return Source{}, false
 }
