@@ -238,66 +238,6 @@ func write(t *testing.T, s zoo.Stepper) string {
 	return g.Text
 }
 
-func TestEveryRouterAndExpertTrainsAndExports(t *testing.T) {
-	type pair struct{ router, expert string }
-	var pairs []pair
-	for _, r := range []string{"topk", "hash", "random", "{use: topk, softmax: after}", "{use: topk, renormalize: false, z_loss: 0.001}"} {
-		pairs = append(pairs, pair{r, "swiglu"}, pair{r, "{use: gelu, bias: true}"})
-	}
-	for _, r := range []string{
-		"gshard", "noisy-topk", "{use: sigmoid, n_group: 2, topk_group: 1}", "sinkhorn", "expert-choice", "soft-moe", "constant",
-		"{use: hash, table: balanced}", "{use: topk, bias: true}",
-	} {
-		pairs = append(pairs, pair{r, "relu"})
-	}
-	for _, e := range []string{"{use: relu2, bias: true}", "{use: geglu, form: tanh, bias: true}", "low-rank", "{use: linear, bias: true}"} {
-		pairs = append(pairs, pair{"switch", e})
-	}
-	for _, c := range pairs {
-		t.Run(c.router+" "+c.expert, func(t *testing.T) {
-			t.Parallel()
-			m := build(t, "moe-mamba-debug", "layers.moe.router="+c.router, "layers.moe.top_k=2", "layers.moe.expert="+c.expert, "train.steps=10",
-				"layers.moe.capacity_factor=1", "layers.moe.allow_future=true", "layers.moe.shared={width: 16, gate: true}", "layers.moe.routed_scale=1.5", "layers.moe.latent=24")
-			set := text(t, m, 100_000)
-			dir := filepath.Join(t.TempDir(), "run")
-			train(t, m, set, dir, 1)
-			d := cpu.New(1)
-			defer d.Close()
-			trained, err := zoo.Open(dir, d)
-			if err != nil {
-				t.Fatal(err)
-			}
-			o := zoo.ExportOptions{}
-			o.Compact = true
-			if r, err := trained.Export(context.Background(), filepath.Join(t.TempDir(), "compact.onnx"), o); err != nil {
-				t.Errorf("compact: %v %+v", err, r)
-			}
-			if ahead, err := trained.LooksAhead(context.Background()); err != nil {
-				t.Fatal(err)
-			} else if ahead != "" {
-				looksAhead(t, trained)
-				return
-			}
-			fullEqualsSteps(t, trained)
-			futureNeverChangesThePast(t, trained)
-			exportIsEqual(t, trained)
-		})
-	}
-}
-
-// looksAhead is what holds for a model that has no step by step form.
-func looksAhead(t *testing.T, m *zoo.Trained) {
-	t.Helper()
-	if _, err := m.Decoder(1); err == nil || !strings.Contains(err.Error(), "looks at later tokens") {
-		t.Errorf("a decoder of it: %v", err)
-	}
-	orttest.Require(t)
-	r, err := m.Export(context.Background(), filepath.Join(t.TempDir(), "m.onnx"), zoo.ExportOptions{})
-	if err != nil {
-		t.Fatalf("%v %+v", err, r)
-	}
-}
-
 func TestGenerationStopsAndStreams(t *testing.T) {
 	m := build(t, "mamba-debug", "train.steps=20")
 	dir := filepath.Join(t.TempDir(), "run")
