@@ -16,10 +16,23 @@ type Mamba struct {
 	Bias     bool  // of both projections
 	ConvBias bool
 	Mixture  *Mixture // experts in place of the projections "conv", "gate", "select" and "out"
+	// InnerNorm normalises Δ's low-rank input, B and C; "" does not.
+	InnerNorm InnerNorm
+	NormEps   float64 // of InnerNorm
 }
 
 // Routers are the routers of the mixture.
 func (m Mamba) Routers() []*plugins.Function { return m.Mixture.Routers() }
+
+// InnerNorm is an RMSNorm of what is selected by the input.
+type InnerNorm string
+
+// Inner norms: with a learned gain (Jamba, arXiv 2403.19887), and without one
+// (Falcon-Mamba, arXiv 2410.05355).
+const (
+	LearnedInnerNorm InnerNorm = "learned"
+	FixedInnerNorm   InnerNorm = "fixed"
+)
 
 // Forward is equation 2a with the selection of algorithm 2. State: the last K−1 inputs of
 // the convolution [B, Di, K−1] and h [B, Di, N].
@@ -61,10 +74,26 @@ func (m Mamba) inputs(c *Context, mix mixing, x Value) (u, z Value) {
 func (m Mamba) selection(c *Context, mix mixing, u Value) (dt, b, cc Value) {
 	s := mix.project(c, "select", u, func() Value { return c.Linear("x_proj", u, m.Inner, m.DtRank+2*m.DState, false) })
 	parts := op.Split(s, -1, m.DtRank, m.DState, m.DState)
+	for i, name := range []string{"dt", "b", "c"} {
+		parts[i] = m.normalise(c, name, parts[i])
+	}
 	w := c.G.Param("dt_proj.weight", dtProjInit(m.DtRank), true, m.DtRank, m.Inner)
 	bias := c.G.Param("dt_proj.bias", dtBiasInit(), false, m.Inner)
 	dt = op.Softplus(op.Linear(parts[0], w, bias))
 	return dt, op.Unsqueeze(parts[1], 2), op.Unsqueeze(parts[2], 2)
+}
+
+// normalise applies the inner norm to x [B, L, n].
+func (m Mamba) normalise(c *Context, name string, x Value) Value {
+	var gain Value
+	switch m.InnerNorm {
+	case "":
+		return x
+	case LearnedInnerNorm:
+		n, _ := x.Dim(-1).Int()
+		gain = c.G.Param(name+"_layernorm.weight", graph.Init{Scheme: "ones"}, false, n)
+	}
+	return op.RMSNorm(x, gain, nil, m.NormEps)
 }
 
 // a is A = −exp(A_log) [Di, N].

@@ -20,10 +20,12 @@ func stateSpaces(t *testing.T) map[string]net {
 	mamba2 := blocks.Mamba2{DModel: width, Heads: 4, HeadDim: 3, Groups: 2, DState: 5, DConv: 4, ConvBias: true, Bias: true, Gate: blocks.GatedNorm{Groups: 2, Eps: 1e-5}}
 	other := blocks.Mamba2{DModel: width, Heads: 5, HeadDim: 2, Groups: 1, DState: 3, DConv: 2, WideSkip: true, DtMin: 0.2, DtMax: 0.9, Gate: blocks.GatedNorm{Groups: 1, NormFirst: true, Eps: 1e-5}}
 	return map[string]net{
-		"mamba":              {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 4, DtRank: 2, ConvBias: true, Bias: true})},
-		"mamba, one tap":     {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 1, DtRank: 1})},
-		"mamba2":             {t: t, width: width, params: params{}, forward: one(mamba2)},
-		"mamba2, norm first": {t: t, width: width, params: params{}, forward: one(other)},
+		"mamba":                {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 4, DtRank: 2, ConvBias: true, Bias: true})},
+		"mamba, one tap":       {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 1, DtRank: 1})},
+		"mamba, learned norms": {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 3, DtRank: 2, ConvBias: true, InnerNorm: blocks.LearnedInnerNorm, NormEps: 1e-6})},
+		"mamba, fixed norms":   {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 3, DtRank: 2, InnerNorm: blocks.FixedInnerNorm, NormEps: 1e-6})},
+		"mamba2":               {t: t, width: width, params: params{}, forward: one(mamba2)},
+		"mamba2, norm first":   {t: t, width: width, params: params{}, forward: one(other)},
 	}
 }
 

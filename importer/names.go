@@ -46,7 +46,7 @@ func mambaTensors(prefix, name string) (Source, bool) {
 	switch name {
 	case "in_proj.weight", "x_proj.weight", "dt_proj.weight", "out_proj.weight":
 		return transposed(prefix + name), true
-	case "conv1d.weight", "conv1d.bias", "dt_proj.bias", "A_log", "D", "in_proj.bias", "out_proj.bias", "dt_bias", "norm.weight":
+	case "conv1d.weight", "conv1d.bias", "dt_proj.bias", "A_log", "D", "in_proj.bias", "out_proj.bias", "dt_bias", "norm.weight", "dt_layernorm.weight", "b_layernorm.weight", "c_layernorm.weight":
 		return plain(prefix + name), true
 	}
 	return Source{}, false

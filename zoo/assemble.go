@@ -70,8 +70,13 @@ func (m *Model) mamba(x *recipe.Mamba, d int64, path string, f function) (blocks
 	mixture, err := m.mixture(x.Mixture, d, map[string][2]int64{
 		"conv": {d, inner}, "gate": {d, inner}, "select": {inner, x.DtRank + 2*x.DState}, "out": {inner, d},
 	}, path, f)
+	norm := blocks.InnerNorm("")
+	if x.InnerNorm != recipe.NoInnerNorm {
+		norm = blocks.InnerNorm(x.InnerNorm)
+	}
 	return blocks.Mamba{
 		DModel: d, Inner: inner, DState: x.DState, DConv: x.DConv, DtRank: x.DtRank, Bias: x.Bias, ConvBias: x.ConvBias, Mixture: mixture,
+		InnerNorm: norm, NormEps: x.NormEps,
 	}, err
 }
 

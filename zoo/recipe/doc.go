@@ -13,7 +13,8 @@
 //	positions: none                     # none | {learned: MAX}
 //	repeat: 4                           # the layers below, four times
 //	layers:                             # required
-//	  - mamba:     {d_state: 16, d_conv: 4, expand: 2, dt_rank: auto, conv_bias: true, bias: false}
+//	  - mamba:     {d_state: 16, d_conv: 4, expand: 2, dt_rank: auto, conv_bias: true, bias: false,
+//	                inner_norm: none, norm_eps: 1e-6}
 //	  - mamba2:    {d_state: 128, head_dim: 64, heads: 4, groups: 1, d_conv: 4, expand: 2, gated_norm: grouped,
 //	                norm_first: false, norm_eps: 1e-5, skip: head, dt_limit: none, conv_bias: true, bias: false}
 //	  - gated_deltanet: {key_heads: 16, value_heads: 32, key_dim: 128, value_dim: 128, d_conv: 4, norm_eps: 1e-6}
