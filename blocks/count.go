@@ -89,6 +89,8 @@ func flops(n *graph.Node) int64 {
 		return 8 * size(n.Outputs[0])
 	case "GatedDelta": // decay, two products with the state and one that is added to it
 		return 7 * size(n.Outputs[0]) * dim(n.Inputs[0], 3)
+	case "DiagonalScan": // of every mode: a complex product, the input, and its share of each output
+		return size(n.Inputs[0]) * dim(n.Inputs[1], 1) * (7 + 4*dim(n.Inputs[2], 0))
 	case "Attention": // q·k and p·v over the keys that a query sees
 		l := dim(n.Inputs[0], 1)
 		return 4 * size(n.Inputs[0]) * visible(l, n.Int("window", 0)) / l

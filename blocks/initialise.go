@@ -85,6 +85,18 @@ func (in Initialiser) distribution(p *graph.Param, r *rand.Rand) (func(i int) fl
 			u := a["min"]*a["min"] + r.Float64()*(a["max"]*a["max"]-a["min"]*a["min"])
 			return math.Log(math.Expm1(-math.Log(u) / 16))
 		}, nil
+	case "log_uniform": // the logarithm of step sizes in [min, max]
+		lo, hi := math.Log(a["min"]), math.Log(a["max"])
+		return func(int) float64 { return lo + r.Float64()*(hi-lo) }, nil
+	case "s4d_lin": // row c is 0, π, 2π …
+		n, _ := p.Value.Dim(-1).Int()
+		return func(i int) float64 { return math.Pi * float64(int64(i)%n) }, nil
+	case "s4d_inv": // row c is N/π·(N/(2n+1) − 1)
+		half, _ := p.Value.Dim(-1).Int()
+		n := float64(2 * half)
+		return func(i int) float64 { return n / math.Pi * (n/float64(2*(int64(i)%half)+1) - 1) }, nil
+	case "hippo_im", "hippo_b", "hippo_c":
+		return hippo(p, r)
 	case "dt_proj":
 		return uniform(r, 1/math.Sqrt(max(a["rank"], 1))), nil
 	case "dt_bias":

@@ -3,10 +3,12 @@ package blocks_test
 import (
 	"fmt"
 	"math"
+	"math/cmplx"
 	"slices"
 	"testing"
 
 	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
 )
 
@@ -16,7 +18,7 @@ func stateSpaces(t *testing.T) map[string]net {
 	for i := range decay {
 		decay[i] = float32(math.Log(float64(1 + i%5)))
 	}
-	p := params{"A_log": decay}
+	p := params{"A_log": decay, "Lambda_re": {-0.5, -0.3, -0.1}}
 	mamba2 := blocks.Mamba2{DModel: width, Heads: 4, HeadDim: 3, Groups: 2, DState: 5, DConv: 4, ConvBias: true, Bias: true, Gate: blocks.GatedNorm{Groups: 2, Eps: 1e-5}}
 	other := blocks.Mamba2{DModel: width, Heads: 5, HeadDim: 2, Groups: 1, DState: 3, DConv: 2, WideSkip: true, DtMin: 0.2, DtMax: 0.9, Gate: blocks.GatedNorm{Groups: 1, NormFirst: true, Eps: 1e-5}}
 	return map[string]net{
@@ -24,6 +26,10 @@ func stateSpaces(t *testing.T) map[string]net {
 		"mamba, one tap":       {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 1, DtRank: 1})},
 		"mamba, learned norms": {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 3, DtRank: 2, ConvBias: true, InnerNorm: blocks.LearnedInnerNorm, NormEps: 1e-6})},
 		"mamba, fixed norms":   {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 3, DtRank: 2, InnerNorm: blocks.FixedInnerNorm, NormEps: 1e-6})},
+		"s4d":                  {t: t, width: width, params: params{}, forward: one(blocks.S4D{DModel: width, DState: 6, Modes: blocks.S4DLin})},
+		"s4d, real":            {t: t, width: width, params: params{}, forward: one(blocks.S4D{DModel: width, DState: 3, Modes: blocks.S4DReal})},
+		"s5":                   {t: t, width: width, params: p, forward: one(blocks.S5{DModel: width, DState: 6, Clip: true, Gate: blocks.S5Half1})},
+		"s5, bilinear":         {t: t, width: width, params: p, forward: one(blocks.S5{DModel: width, DState: 3, Full: true, Bilinear: true, Clip: true, Gate: blocks.S5Full})},
 		"mamba2":               {t: t, width: width, params: params{}, forward: one(mamba2)},
 		"mamba2, norm first":   {t: t, width: width, params: params{}, forward: one(other)},
 	}
@@ -31,7 +37,7 @@ func stateSpaces(t *testing.T) map[string]net {
 
 // Property 6, seen to fail with step sizes that are not masked, and with an input of the
 // convolution that is not: padding in front of a sequence changes nothing behind it, and
-// padding behind it leaves the recurrent state where it was.
+// padding behind it leaves the recurrent state where it was, where step sizes are the input's.
 func TestProperty6PaddingIsAsIfItWereNotThere(t *testing.T) {
 	const l, pads = 71, 9
 	x := sequence(6, l*width)
@@ -43,11 +49,22 @@ func TestProperty6PaddingIsAsIfItWereNotThere(t *testing.T) {
 		got := left.run(1, pads+l, slices.Concat(noise, x), nil, nil, 0).out[0]
 		near(t, name+", padding in front", got[pads*width:], want)
 
+		if n.fixed() {
+			continue
+		}
 		resumed, right := n, n
 		resumed.mode, right.mode = blocks.Decode, blocks.Decode
 		right.mask = append(slices.Repeat([]int64{1}, l), make([]int64, pads)...)
 		near(t, name+", the state before padding", right.run(1, l+pads, slices.Concat(x, noise), nil, nil, 0).states["ssm.0"], resumed.run(1, l, x, nil, nil, 0).states["ssm.0"])
 	}
+}
+
+// fixed tells whether a mixer's steps are the same at every token.
+func (n net) fixed() bool {
+	g := graph.New("net")
+	c := &blocks.Context{G: g, TokenIDs: g.Input("ids", graph.Int64, graph.Dims(1, 1))}
+	n.forward(c, g.Input("x", graph.Float32, graph.Dims(1, 1, n.width)))
+	return slices.ContainsFunc(g.Nodes, func(n *graph.Node) bool { return n.Op == "DiagonalScan" })
 }
 
 // operator is a net that gives its parameters to an operator.
@@ -99,9 +116,16 @@ func TestProperty7RecurrencesAreLinearInInputAndB(t *testing.T) {
 	})
 	negative(scan.params, "a", h*p*n)
 	scan.params["delta"] = slices.Repeat([]float32{0.3}, l*h*p)
-	for name, o := range map[string]net{"SSD": ssd, "SelectiveScan": scan} {
+	diagonal := operator(t, func(free func(string, ...int64) blocks.Value) []blocks.Value {
+		y, s := op.DiagonalScan(free("in", 1, l, h*p), free("a", h*p, n, 2), free("w", 1, h*p, n, 2), nil, nil)
+		return []blocks.Value{y, s}
+	})
+	for name, o := range map[string]net{"SSD": ssd, "SelectiveScan": scan, "DiagonalScan": diagonal} {
 		want := o.results()
 		for what, size := range map[string]int{"in": l * h * p, "b": l * g * n} {
+			if name == "DiagonalScan" && what == "b" {
+				continue // its input map is 1
+			}
 			for i, got := range o.times(what, size, -3).results() {
 				for j := range got {
 					got[j] /= -3
@@ -110,6 +134,86 @@ func TestProperty7RecurrencesAreLinearInInputAndB(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Property 11: S4D as the recurrence is S4D as a convolution with the kernel
+// 2·Re Σ C·(Ā − 1)/A·Āˡ of the paper's equation 4, computed here with complex numbers. Seen to
+// fail with weights that leave out the division by A, and with a mode turned the other way.
+func TestProperty11S4DIsAConvolution(t *testing.T) {
+	const l, n = 70, 3
+	m := net{t: t, width: width, params: params{}, forward: one(blocks.S4D{DModel: width, DState: 2 * n, Modes: blocks.S4DLin})}
+	x := sequence(5, l*width)
+	got := m.run(1, l, x, nil, nil, 0).out[0]
+	of := func(name string, size int) []float32 { return m.params.of(name, size) }
+	dt, re, im, c, d := of("log_dt", width), of("log_A_real", width*n), of("A_imag", width*n), of("C", width*n*2), of("D", width)
+	w, bias := of("output_linear.weight", width*2*width), make([]float32, 2*width)
+	copy(bias, of("output_linear.bias", 2*width))
+	gelus := make([]float64, l*width)
+	for ch := range width {
+		kernel := make([]float64, l)
+		for k := range n {
+			a := complex(-math.Exp(float64(re[ch*n+k])), float64(im[ch*n+k]))
+			step := a * complex(math.Exp(float64(dt[ch])), 0)
+			weight := complex(float64(c[(ch*n+k)*2]), float64(c[(ch*n+k)*2+1])) * (cmplx.Exp(step) - 1) / a
+			for i := range kernel {
+				kernel[i] += 2 * real(weight*cmplx.Exp(step*complex(float64(i), 0)))
+			}
+		}
+		for at := range l {
+			y := float64(d[ch]) * float64(x[at*width+ch])
+			for i := range at + 1 {
+				y += kernel[i] * float64(x[(at-i)*width+ch])
+			}
+			gelus[at*width+ch] = y / 2 * (1 + math.Erf(y/math.Sqrt2))
+		}
+	}
+	want := make([]float32, l*width)
+	for i := range want {
+		at, out := i/width, i%width
+		u, v := float64(bias[out]), float64(bias[width+out])
+		for ch := range width {
+			u += gelus[at*width+ch] * float64(w[ch*2*width+out])
+			v += gelus[at*width+ch] * float64(w[ch*2*width+width+out])
+		}
+		want[i] = float32(u / (1 + math.Exp(-v)))
+	}
+	near(t, "the convolution", got, want)
+}
+
+// Property 11: half of S5's states give, with their conjugates implied, what all of them
+// give, and it is real. Seen to fail without the factor 2.
+func TestProperty11S5ConjugatesAreImplied(t *testing.T) {
+	const l, n = 40, 3
+	half := net{t: t, width: width, params: params{}, forward: one(blocks.S5{DModel: width, DState: 2 * n, Clip: true, Gate: blocks.S5Gelu})}
+	full := half
+	full.params = params{}
+	full.forward = one(blocks.S5{DModel: width, DState: 2 * n, Full: true, Clip: true, Gate: blocks.S5Gelu})
+	conjugate := func(v []float32) []float32 {
+		out := slices.Clone(v)
+		for i := range out {
+			if i%2 == 1 {
+				out[i] = -out[i]
+			}
+		}
+		return out
+	}
+	im := half.params.of("Lambda_im", n)
+	minus := slices.Clone(im)
+	for i := range minus {
+		minus[i] = -minus[i]
+	}
+	full.params["Lambda_im"] = slices.Concat(im, minus)
+	for _, name := range []string{"Lambda_re", "log_step"} {
+		full.params[name] = slices.Repeat(half.params.of(name, n), 2)
+	}
+	b, c := half.params.of("B", n*width*2), half.params.of("C", width*n*2)
+	full.params["B"] = slices.Concat(b, conjugate(b))
+	for ch := range width { // C is [D, P, 2]
+		row := c[ch*n*2 : (ch+1)*n*2]
+		full.params["C"] = slices.Concat(full.params["C"], row, conjugate(row))
+	}
+	x := sequence(8, l*width)
+	near(t, "all states", full.run(1, l, x, nil, nil, 0).out[0], half.run(1, l, x, nil, nil, 0).out[0])
 }
 
 // Property 9: Mamba-2 with heads of one channel and one group is Mamba-1 whose rows of A are

@@ -57,6 +57,11 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 		}, nil
 	case b.RGLRU != nil:
 		return blocks.RGLRU{DModel: d, Width: b.RGLRU.Width, Heads: b.RGLRU.Heads, DConv: b.RGLRU.DConv}, nil
+	case b.S4D != nil:
+		x := b.S4D
+		return blocks.S4D{DModel: d, DState: x.DState, Modes: blocks.S4DModes(x.Modes), DtMin: x.Steps[0], DtMax: x.Steps[1]}, nil
+	case b.S5 != nil:
+		return s5(b.S5, d), nil
 	case b.Attention != nil:
 		return attention(b.Attention, d), nil
 	case b.FF != nil:
@@ -91,6 +96,13 @@ func mamba2(x *recipe.Mamba2, d int64) blocks.Block {
 	return blocks.Mamba2{
 		DModel: d, Heads: x.Heads, HeadDim: x.HeadDim, Groups: x.Groups, DState: x.DState, DConv: x.DConv, Gate: gate,
 		Bias: x.Bias, ConvBias: x.ConvBias, WideSkip: x.Skip == recipe.PerChannel, DtMin: x.DtLimit[0], DtMax: x.DtLimit[1],
+	}
+}
+
+func s5(x *recipe.S5, d int64) blocks.Block {
+	return blocks.S5{
+		DModel: d, DState: x.DState, Blocks: x.Blocks, Full: !x.Conjugate, Bilinear: x.Discretization == recipe.Bilinear, Clip: x.Clip,
+		Gate: blocks.S5Gate(x.Gate), DtMin: x.Steps[0], DtMax: x.Steps[1],
 	}
 }
 

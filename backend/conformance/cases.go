@@ -55,6 +55,12 @@ func Cases() []Case {
 			return []*graph.Value{y, state}
 		})
 	}
+	for _, s := range [][5]int64{{1, 1, 3, 2, 1}, {2, 5, 4, 3, 2}, {1, 33, 7, 2, 1}} { // B, L, C, M, O
+		add("DiagonalScan", func(g *graph.Graph) []*graph.Value {
+			y, state := op.DiagonalScan(input(g, "u", s[0], s[1], s[2]), op.Scale(op.Tanh(input(g, "a", s[2], s[3], 2)), 0.7), input(g, "w", s[4], s[2], s[3], 2), input(g, "past", s[0], s[2], s[3], 2), nil)
+			return []*graph.Value{y, state}
+		})
+	}
 	for _, s := range [][6]int64{{1, 1, 2, 3, 1, 4}, {2, 5, 4, 3, 2, 5}, {1, 64, 3, 4, 1, 8}, {2, 131, 4, 4, 4, 3}} { // B, L, H, P, G, N
 		add("SSD", func(g *graph.Graph) []*graph.Value {
 			bc := func(name string) *graph.Value { return input(g, name, s[0], s[1], s[4], s[5]) }

@@ -15,6 +15,8 @@ func init() {
 		"SelectiveScanGrad": {runScanGrad, scratchScanGrad},
 		"SSD":               {runSSD, scratchSSD},
 		"SSDGrad":           {runSSDGrad, scratchSSDGrad},
+		"DiagonalScan":      {runDiagonal, scratchDiagonal},
+		"DiagonalScanGrad":  {runDiagonalGrad, scratchDiagonalGrad},
 		"CausalConv":        {runConv, scratchConv},
 		"CausalConvGrad":    {runConvGrad, scratchConvGrad},
 		"RGLRU":             {runRGLRU, scratchRGLRU},
@@ -119,6 +121,35 @@ func runSSDGrad(d *Device, c *backend.Call) error {
 
 func scratchSSDGrad(d *Device, c *backend.Call) int {
 	return 4 * kernel.SSDBackwardScratch(d.Pool, ssdInput(c, 3))
+}
+
+// diagonalInput reads the inputs of the diagonal scan from position at on.
+func diagonalInput(c *backend.Call, at int) kernel.DiagonalInput {
+	u, w := c.Input(at).Shape, c.Input(at+2).Shape
+	return kernel.DiagonalInput{
+		Batch: u[0], Length: u[1], Channels: u[2], Modes: w[2], Outputs: w[0],
+		U: f32(c.Input(at)), A: f32(c.Input(at + 1)), W: f32(c.Input(at + 2)), H0: f32(c.Input(at + 3)), First: firstOf(c.Input(at + 4)),
+	}
+}
+
+func runDiagonal(d *Device, c *backend.Call) error {
+	kernel.DiagonalForward(d.Pool, diagonalInput(c, 0), f32(c.Output(0)), f32(c.Output(1)), f32(c.Output(2)), floats(c.Scratch))
+	return nil
+}
+
+func scratchDiagonal(d *Device, c *backend.Call) int {
+	return 4 * kernel.DiagonalScratch(d.Pool, diagonalInput(c, 0))
+}
+
+func runDiagonalGrad(d *Device, c *backend.Call) error {
+	kernel.DiagonalBackward(d.Pool, diagonalInput(c, 3), f32(c.Input(2)), f32(c.Input(0)), f32(c.Input(1)), kernel.DiagonalGrads{
+		U: f32(c.Output(0)), A: f32(c.Output(1)), W: f32(c.Output(2)), H0: f32(c.Output(3)),
+	}, floats(c.Scratch))
+	return nil
+}
+
+func scratchDiagonalGrad(d *Device, c *backend.Call) int {
+	return 4 * kernel.DiagonalBackwardScratch(d.Pool, diagonalInput(c, 3))
 }
 
 // convShape reads the extents from x [B, L, C] and w [C, K], and where documents begin.

@@ -28,6 +28,8 @@ var kinds = []string{"recipe", "mixer", "router", "expert"}
 var mixers = []listed{
 	{"mixer", "mamba", "selective state space, constant cost per token", "arXiv:2312.00752", "causal, onnx"},
 	{"mixer", "mamba2", "state-space duality: heads with one decay each, as products of matrices", "arXiv:2405.21060", "causal, onnx"},
+	{"mixer", "s4d", "a filter of diagonal modes for each channel", "arXiv:2206.11893", "causal, onnx"},
+	{"mixer", "s5", "one diagonal system that reads and writes all channels", "arXiv:2208.04933", "causal, onnx"},
 	{"mixer", "attention", "causal softmax attention, multi-head or grouped, with RoPE", "arXiv:1706.03762", "causal, onnx"},
 }
 

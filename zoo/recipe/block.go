@@ -16,6 +16,8 @@ type Block struct {
 	Mamba2    *Mamba2
 	DeltaNet  *DeltaNet
 	RGLRU     *RGLRU
+	S4D       *S4D
+	S5        *S5
 	Attention *Attention
 	FF        *FF
 	MoE       *MoE
@@ -41,6 +43,8 @@ var kinds = []struct {
 	{"mamba2", func(b *Block, s *section, d int64) { b.Mamba2 = readMamba2(s, d) }, func(b Block) kind { return given(b.Mamba2) }},
 	{"gated_deltanet", func(b *Block, s *section, d int64) { b.DeltaNet = readDeltaNet(s) }, func(b Block) kind { return given(b.DeltaNet) }},
 	{"rglru", func(b *Block, s *section, d int64) { b.RGLRU = readRGLRU(s, d) }, func(b Block) kind { return given(b.RGLRU) }},
+	{"s4d", func(b *Block, s *section, d int64) { b.S4D = readS4D(s) }, func(b Block) kind { return given(b.S4D) }},
+	{"s5", func(b *Block, s *section, d int64) { b.S5 = readS5(s) }, func(b Block) kind { return given(b.S5) }},
 	{"attention", func(b *Block, s *section, d int64) { b.Attention = readAttention(s, d) }, func(b Block) kind { return given(b.Attention) }},
 	{"ff", func(b *Block, s *section, d int64) { b.FF = readFF(s, d) }, func(b Block) kind { return given(b.FF) }},
 	{"moe", func(b *Block, s *section, d int64) { b.MoE = readMoE(s, d) }, func(b Block) kind { return given(b.MoE) }},

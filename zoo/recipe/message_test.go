@@ -53,6 +53,8 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	expectLayer(t, "mamba2: {head_dim: 5, heads: 6, groups: 3, d_state: 8, gated_norm: full, skip: channel, dt_limit: [0.01, none]}", "mamba2: {d_state: 8, head_dim: 5, heads: 6, groups: 3, d_conv: 4, gated_norm: full, norm_first: false, norm_eps: 1e-05, skip: channel, dt_limit: [0.01, none], conv_bias: true, bias: false}")
 	expectLayer(t, "mamba: {mixture: {at: [out, conv], experts: 4}}",
 		"mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 2, conv_bias: true, bias: false, mixture: {at: [conv, out], routing: each, router: switch, experts: 4, top_k: 1, expert: relu, width: 32, allow_future: false}}")
+	expectLayer(t, "s4d", "s4d: {d_state: 64, modes: lin, steps: [0.001, 0.1]}")
+	expectLayer(t, "s5: {d_state: 8, blocks: 2, gate: full}", "s5: {d_state: 8, blocks: 2, conjugate: true, discretization: zoh, clip: true, gate: full, steps: [0.001, 0.1]}")
 	expectLayer(t, "attention: {heads: 4}", "attention: {heads: 4, kv_heads: 4, head_dim: 8, rope: {base: 10000, fraction: 1, interleaved: false}, window: none, scale: auto, qk_norm: none, gate: false, bias: false}")
 	expectLayer(t, "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none}", "attention: {heads: 4, kv_heads: 2, head_dim: 6, rope: none, window: none, scale: auto, qk_norm: none, gate: false, bias: false}")
 	expectLayer(t, "attention: {heads: 4, rope: none, window: 16, scale: 0.5, qk_norm: {kind: rmsnorm, zero_centred: true}, gate: true, bias: qkv}",

@@ -26,10 +26,10 @@ func SSDBackward(p *Pool, s SSDInput, checkpoints, dy, dhT []float32, g SSDGrads
 	need(name, "checkpoints", len(checkpoints), SSDCheckpoints(s))
 	needOrNil(name, "dy", dy, rows*s.Heads*s.Dim)
 	needOrNil(name, "dhT", dhT, states)
-	need(name, "the gradient of X", len(g.X), rows*s.Heads*s.Dim)
-	need(name, "the gradient of Decay", len(g.Decay), rows*s.Heads)
-	need(name, "the gradient of B", len(g.B), rows*s.Groups*s.State)
-	need(name, "the gradient of C", len(g.C), rows*s.Groups*s.State)
+	needOrNil(name, "the gradient of X", g.X, rows*s.Heads*s.Dim)
+	needOrNil(name, "the gradient of Decay", g.Decay, rows*s.Heads)
+	needOrNil(name, "the gradient of B", g.B, rows*s.Groups*s.State)
+	needOrNil(name, "the gradient of C", g.C, rows*s.Groups*s.State)
 	needOrNil(name, "the gradient of H0", g.H0, states)
 	need(name, "scratch", len(scratch), SSDBackwardScratch(p, s))
 	t := ssdBackwardTasks.get()
@@ -39,8 +39,12 @@ func SSDBackward(p *Pool, s SSDInput, checkpoints, dy, dhT []float32, g SSDGrads
 	p.RunTask(s.items(), t)
 	f := ssdFoldTasks.get()
 	defer ssdFoldTasks.put(f)
-	f.t = t
-	p.RunTask(s.Batch*s.Groups, f)
+	for half, to := range [][]float32{g.B, g.C} {
+		if to != nil {
+			f.t, f.half, f.to = t, half, to
+			p.RunTask(s.Batch*s.Groups, f)
+		}
+	}
 }
 
 var (
@@ -118,13 +122,15 @@ func (t *ssdBackwardTask) head(w *ssdAdjoint, k, n, i int, b, c, dB, dC []float3
 	q, t0, size, ld, ldg, width := t.Chunk, k*t.Chunk, t.Dim*t.State, t.Heads*t.Dim, t.Groups*t.State, t.State
 	head := w.head + i
 	at := ((w.batch*t.Length+t0)*t.Heads + head) * t.Dim
-	x, dx := t.X[at:], t.grads.X[at:]
+	x, dx := t.X[at:], tail(t.grads.X, at)
 	s := w.s[i*size : (i+1)*size]
 	h := t.checkpoints[((w.batch*t.chunks()+k)*t.Heads+head)*size:][:size]
 	w.fill(&t.SSDInput, w.batch, head, t0, n)
 
 	scaleRows(w.rows, b, ldg, width, w.out[:n])
-	whole(gemmBlock{tb: true, m: n, n: t.Dim, k: width, a: w.rows, lda: width, b: s, ldb: width, c: dx, ldc: ld}, w.gemm)
+	if dx != nil {
+		whole(gemmBlock{tb: true, m: n, n: t.Dim, k: width, a: w.rows, lda: width, b: s, ldb: width, c: dx, ldc: ld}, w.gemm)
+	}
 	whole(gemmBlock{m: n, n: width, k: t.Dim, a: x, lda: ld, b: s, ldb: width, c: w.rows, ldc: width}, w.gemm)
 	t.meet(w.outof, w.rows, b, dB, w.out[:n])
 	kept := w.last * active.dot(s, h)
@@ -140,6 +146,14 @@ func (t *ssdBackwardTask) head(w *ssdAdjoint, k, n, i int, b, c, dB, dC []float3
 		t.scoreGradients(w, n, x, dx, dy)
 	}
 	t.decayGradients(w, head, t0, n, kept)
+}
+
+// tail is s from an index on; of nothing it is nothing.
+func tail(s []float32, at int) []float32 {
+	if s == nil {
+		return nil
+	}
+	return s[at:]
 }
 
 // meet scales rows by f, adds them to sum, and sets dot[r] to their product with those of
@@ -163,7 +177,9 @@ func (t *ssdBackwardTask) scoreGradients(w *ssdAdjoint, n int, x, dx, dy []float
 		active.mul(m, g, cb)
 		active.mulAdd(w.dcb[l*q:l*q+l+1], w.dm[l*q:l*q+l+1], g)
 	}
-	whole(gemmBlock{ta: true, m: n, n: t.Dim, k: n, a: w.m, lda: q, b: dy, ldb: ld, c: dx, ldc: ld, acc: true}, w.gemm)
+	if dx != nil {
+		whole(gemmBlock{ta: true, m: n, n: t.Dim, k: n, a: w.m, lda: q, b: dy, ldb: ld, c: dx, ldc: ld, acc: true}, w.gemm)
+	}
 	for l := range n {
 		m := w.m[l*q : l*q+l+1]
 		active.mul(m, m, w.dm[l*q:l*q+l+1])
@@ -174,6 +190,9 @@ func (t *ssdBackwardTask) scoreGradients(w *ssdAdjoint, n int, x, dx, dy []float
 // l ≥ t, from the state before the chunk to steps l ≥ t, from steps j < t to the state
 // behind, and from state to state.
 func (t *ssdBackwardTask) decayGradients(w *ssdAdjoint, head, t0, n int, kept float32) {
+	if t.grads.Decay == nil {
+		return
+	}
 	at := func(l int) *float32 { return &t.grads.Decay[(w.batch*t.Length+t0+l)*t.Heads+head] }
 	clear(w.across[:n])
 	into := float32(0)
@@ -189,25 +208,26 @@ func (t *ssdBackwardTask) decayGradients(w *ssdAdjoint, head, t0, n int, kept fl
 	}
 }
 
-// ssdFoldTask adds the items' parts of dB and dC, in the order of their heads.
-type ssdFoldTask struct{ t *ssdBackwardTask }
+// ssdFoldTask adds the items' parts of dB (half 0) or dC, in the order of their heads.
+type ssdFoldTask struct {
+	t    *ssdBackwardTask
+	half int
+	to   []float32
+}
 
 func (f *ssdFoldTask) Do(item, _ int) {
 	t := f.t
 	batch, group := item/t.Groups, item%t.Groups
 	size, spans := t.Length*t.State, t.spans()
 	for l := range t.Length {
-		to := ((batch*t.Length+l)*t.Groups + group) * t.State
-		dB, dC := t.grads.B[to:to+t.State], t.grads.C[to:to+t.State]
+		dst := f.to[((batch*t.Length+l)*t.Groups+group)*t.State:][:t.State]
 		for j := range spans {
-			part := t.parts[(item*spans+j)*2*size+l*t.State:]
+			part := t.parts[((item*spans+j)*2+f.half)*size+l*t.State:][:t.State]
 			if j == 0 {
-				copy(dB, part)
-				copy(dC, part[size:])
+				copy(dst, part)
 				continue
 			}
-			active.add(dB, dB, part[:t.State])
-			active.add(dC, dC, part[size:size+t.State])
+			active.add(dst, dst, part)
 		}
 	}
 }
