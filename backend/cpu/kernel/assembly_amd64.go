@@ -99,6 +99,7 @@ func packTOf(rows int, f packFunc) func(kc int, src []float32, ld int, dst []flo
 	}
 }
 
+// packOf is for assembly that packs nr columns, and mr.
 func packOf(nr int, columns packFunc, mr int, rows packFunc) func(kc, width int, src []float32, ld int, dst []float32) {
 	return func(kc, width int, src []float32, ld int, dst []float32) {
 		switch {
@@ -109,6 +110,19 @@ func packOf(nr int, columns packFunc, mr int, rows packFunc) func(kc, width int,
 			rows(kc, &src[0], 4*ld, &dst[0])
 		default:
 			packGeneric(kc, width, src, ld, dst)
+		}
+	}
+}
+
+// packNarrowOf is for assembly that packs nr columns, and any number up to 16.
+func packNarrowOf(nr int, columns packFunc, narrow func(kc, width int, src *float32, ld int, dst *float32)) func(kc, width int, src []float32, ld int, dst []float32) {
+	return func(kc, width int, src []float32, ld int, dst []float32) {
+		switch {
+		case kc == 0:
+		case width == nr:
+			columns(kc, &src[0], 4*ld, &dst[0])
+		default:
+			narrow(kc, width, &src[0], 4*ld, &dst[0])
 		}
 	}
 }
@@ -185,6 +199,36 @@ func laneSumsOf(f func(n int, dst, src *float32)) func(dst, src []float32) {
 			f(n, &dst[0], &src[0])
 		}
 		laneSumsGeneric(dst[n:], src[8*n:])
+	}
+}
+
+// convBlock is the number of rows that are gone down at a time, which stay in L1 also where
+// they lie a power of two apart.
+const convBlock = 8
+
+// convRowsOf is for 4 taps; others are run by the portable form.
+func convRowsOf(f func(rows, width int, x *float32, ld int, w *float32, ldw int, bias, y *float32, ldy int)) func(rows, taps, width int, x []float32, ld int, w, bias, y []float32, ldy int) {
+	return func(rows, taps, width int, x []float32, ld int, w, bias, y []float32, ldy int) {
+		if taps != 4 || width == 0 {
+			convRowsGeneric(rows, taps, width, x, ld, w, bias, y, ldy)
+			return
+		}
+		for t := 0; t < rows; t += convBlock {
+			f(min(convBlock, rows-t), width, &x[t*ld], 4*ld, &w[0], 4*width, &bias[0], &y[t*ldy], 4*ldy)
+		}
+	}
+}
+
+// convWeightsOf is for 4 taps; others are run by the portable form.
+func convWeightsOf(f func(rows, width int, x *float32, ld int, dy *float32, ldy int, part *float32, ldp int)) func(rows, taps, width int, x []float32, ld int, dy []float32, ldy int, part []float32, ldp int) {
+	return func(rows, taps, width int, x []float32, ld int, dy []float32, ldy int, part []float32, ldp int) {
+		if taps != 4 || width == 0 {
+			convWeightsGeneric(rows, taps, width, x, ld, dy, ldy, part, ldp)
+			return
+		}
+		for t := 0; t < rows; t += convBlock {
+			f(min(convBlock, rows-t), width, &x[t*ld], 4*ld, &dy[t*ldy], 4*ldy, &part[0], 4*ldp)
+		}
 	}
 }
 

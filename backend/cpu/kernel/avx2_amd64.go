@@ -303,3 +303,13 @@ func avx2ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDel
 //
 //go:noescape
 func avx2LaneSums(n int, dst *float32, src *float32)
+
+// avx2Conv4 is convRowsGeneric for 4 taps and at least one row; ld, ldw and ldy in bytes.
+//
+//go:noescape
+func avx2Conv4(rows int, width int, x *float32, ld int, w *float32, ldw int, bias *float32, y *float32, ldy int)
+
+// avx2Conv4Weights is convWeightsGeneric for 4 taps and at least one row; ld, ldy and ldp in bytes.
+//
+//go:noescape
+func avx2Conv4Weights(rows int, width int, x *float32, ld int, dy *float32, ldy int, part *float32, ldp int)

@@ -11763,3 +11763,177 @@ loop:
 	JNZ        loop
 	VZEROUPPER
 	RET
+
+// func avx2Conv4(rows int, width int, x *float32, ld int, w *float32, ldw int, bias *float32, y *float32, ldy int)
+// Requires: AVX, FMA3
+TEXT ·avx2Conv4(SB), NOSPLIT, $0-72
+	MOVQ width+8(FP), AX
+	MOVQ x+16(FP), CX
+	MOVQ ld+24(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ w+32(FP), SI
+	MOVQ ldw+40(FP), DI
+	LEAQ (DI)(DI*2), R8
+	MOVQ bias+48(FP), R9
+	MOVQ y+56(FP), R10
+	MOVQ ldy+64(FP), R11
+
+columns:
+	CMPQ    AX, $0x00000008
+	JLT     tail
+	VMOVUPS (SI), Y0
+	VMOVUPS (SI)(DI*1), Y1
+	VMOVUPS (SI)(DI*2), Y2
+	VMOVUPS (SI)(R8*1), Y3
+	VMOVUPS (R9), Y4
+	MOVQ    rows+0(FP), R14
+	MOVQ    CX, R12
+	MOVQ    R10, R13
+
+whole:
+	VMOVAPS     Y4, Y5
+	VMOVUPS     (R12), Y6
+	VFMADD231PS Y6, Y0, Y5
+	VMOVUPS     (R12)(DX*1), Y6
+	VFMADD231PS Y6, Y1, Y5
+	VMOVUPS     (R12)(DX*2), Y6
+	VFMADD231PS Y6, Y2, Y5
+	VMOVUPS     (R12)(BX*1), Y6
+	VFMADD231PS Y6, Y3, Y5
+	VMOVUPS     Y5, (R13)
+	ADDQ        DX, R12
+	ADDQ        R11, R13
+	DECQ        R14
+	JNZ         whole
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, SI
+	ADDQ        $0x00000020, R9
+	ADDQ        $0x00000020, R10
+	SUBQ        $0x00000008, AX
+	JMP         columns
+
+tail:
+	TESTQ      AX, AX
+	JZ         done
+	MOVQ       $0x00000008, R12
+	SUBQ       AX, R12
+	LEAQ       c_lanes<>+0(SB), AX
+	VMOVUPS    (AX)(R12*4), Y0
+	VMASKMOVPS (SI), Y0, Y1
+	VMASKMOVPS (SI)(DI*1), Y0, Y2
+	VMASKMOVPS (SI)(DI*2), Y0, Y3
+	VMASKMOVPS (SI)(R8*1), Y0, Y4
+	VMASKMOVPS (R9), Y0, Y5
+	MOVQ       rows+0(FP), AX
+	MOVQ       R10, SI
+
+masked:
+	VMOVAPS     Y5, Y6
+	VMASKMOVPS  (CX), Y0, Y7
+	VFMADD231PS Y7, Y1, Y6
+	VMASKMOVPS  (CX)(DX*1), Y0, Y7
+	VFMADD231PS Y7, Y2, Y6
+	VMASKMOVPS  (CX)(DX*2), Y0, Y7
+	VFMADD231PS Y7, Y3, Y6
+	VMASKMOVPS  (CX)(BX*1), Y0, Y7
+	VFMADD231PS Y7, Y4, Y6
+	VMASKMOVPS  Y6, Y0, (SI)
+	ADDQ        DX, CX
+	ADDQ        R11, SI
+	DECQ        AX
+	JNZ         masked
+
+done:
+	VZEROUPPER
+	RET
+
+// func avx2Conv4Weights(rows int, width int, x *float32, ld int, dy *float32, ldy int, part *float32, ldp int)
+// Requires: AVX, FMA3
+TEXT ·avx2Conv4Weights(SB), NOSPLIT, $0-64
+	MOVQ width+8(FP), AX
+	MOVQ x+16(FP), CX
+	MOVQ ld+24(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ dy+32(FP), SI
+	MOVQ ldy+40(FP), DI
+	MOVQ part+48(FP), R8
+	MOVQ ldp+56(FP), R9
+	LEAQ (R9)(R9*2), R10
+
+columns:
+	CMPQ    AX, $0x00000008
+	JLT     tail
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R9*1), Y1
+	VMOVUPS (R8)(R9*2), Y2
+	VMOVUPS (R8)(R10*1), Y3
+	VMOVUPS (R8)(R9*4), Y4
+	MOVQ    rows+0(FP), R13
+	MOVQ    CX, R11
+	MOVQ    SI, R12
+
+whole:
+	VMOVUPS     (R12), Y5
+	VMOVUPS     (R11), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     (R11)(DX*1), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     (R11)(DX*2), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     (R11)(BX*1), Y6
+	VFMADD231PS Y6, Y5, Y3
+	VADDPS      Y5, Y4, Y4
+	ADDQ        DX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+	JNZ         whole
+	VMOVUPS     Y0, (R8)
+	VMOVUPS     Y1, (R8)(R9*1)
+	VMOVUPS     Y2, (R8)(R9*2)
+	VMOVUPS     Y3, (R8)(R10*1)
+	VMOVUPS     Y4, (R8)(R9*4)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, SI
+	ADDQ        $0x00000020, R8
+	SUBQ        $0x00000008, AX
+	JMP         columns
+
+tail:
+	TESTQ      AX, AX
+	JZ         done
+	MOVQ       $0x00000008, R11
+	SUBQ       AX, R11
+	LEAQ       c_lanes<>+0(SB), AX
+	VMOVUPS    (AX)(R11*4), Y0
+	VMASKMOVPS (R8), Y0, Y1
+	VMASKMOVPS (R8)(R9*1), Y0, Y2
+	VMASKMOVPS (R8)(R9*2), Y0, Y3
+	VMASKMOVPS (R8)(R10*1), Y0, Y4
+	VMASKMOVPS (R8)(R9*4), Y0, Y5
+	MOVQ       rows+0(FP), AX
+	MOVQ       SI, SI
+
+masked:
+	VMASKMOVPS  (SI), Y0, Y6
+	VMASKMOVPS  (CX), Y0, Y7
+	VFMADD231PS Y7, Y6, Y1
+	VMASKMOVPS  (CX)(DX*1), Y0, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMASKMOVPS  (CX)(DX*2), Y0, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMASKMOVPS  (CX)(BX*1), Y0, Y7
+	VFMADD231PS Y7, Y6, Y4
+	VADDPS      Y6, Y5, Y5
+	ADDQ        DX, CX
+	ADDQ        DI, SI
+	DECQ        AX
+	JNZ         masked
+	VMASKMOVPS  Y1, Y0, (R8)
+	VMASKMOVPS  Y2, Y0, (R8)(R9*1)
+	VMASKMOVPS  Y3, Y0, (R8)(R9*2)
+	VMASKMOVPS  Y4, Y0, (R8)(R10*1)
+	VMASKMOVPS  Y5, Y0, (R8)(R9*4)
+
+done:
+	VZEROUPPER
+	RET

@@ -154,10 +154,10 @@ func avx512PackT(kc int, src *float32, ld int, dst *float32)
 //go:noescape
 func avx512Pack32(kc int, src *float32, ld int, dst *float32)
 
-// avx512Pack14 is packGeneric for 14 columns; ld in bytes.
+// avx512PackNarrow is packGeneric for up to 16 columns; ld in bytes.
 //
 //go:noescape
-func avx512Pack14(kc int, src *float32, ld int, dst *float32)
+func avx512PackNarrow(kc int, width int, src *float32, ld int, dst *float32)
 
 // avx512Narrow is narrowGeneric for n a multiple of the lanes, above 0.
 //
@@ -528,3 +528,13 @@ func avx512ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dD
 //
 //go:noescape
 func avx512LaneSums(n int, dst *float32, src *float32)
+
+// avx512Conv4 is convRowsGeneric for 4 taps and at least one row; ld, ldw and ldy in bytes.
+//
+//go:noescape
+func avx512Conv4(rows int, width int, x *float32, ld int, w *float32, ldw int, bias *float32, y *float32, ldy int)
+
+// avx512Conv4Weights is convWeightsGeneric for 4 taps and at least one row; ld, ldy and ldp in bytes.
+//
+//go:noescape
+func avx512Conv4Weights(rows int, width int, x *float32, ld int, dy *float32, ldy int, part *float32, ldp int)

@@ -6370,62 +6370,46 @@ done:
 	VZEROUPPER
 	RET
 
-// func avx512Pack14(kc int, src *float32, ld int, dst *float32)
-// Requires: AVX
-TEXT ·avx512Pack14(SB), NOSPLIT, $0-32
-	MOVQ kc+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ ld+16(FP), DX
-	MOVQ dst+24(FP), BX
+// func avx512PackNarrow(kc int, width int, src *float32, ld int, dst *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512PackNarrow(SB), NOSPLIT, $0-40
+	MOVQ  kc+0(FP), AX
+	MOVQ  width+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  ld+24(FP), BX
+	MOVQ  dst+32(FP), SI
+	MOVL  $0x0000ffff, DI
+	BZHIL CX, DI, DI
+	KMOVW DI, K1
+	SHLQ  $0x02, CX
+	LEAQ  (CX)(CX*2), DI
+	LEAQ  (BX)(BX*2), R8
 
 four:
-	CMPQ    AX, $0x00000004
-	JLT     rest
-	VMOVUPS (CX), Y0
-	VMOVUPS Y0, (BX)
-	VMOVUPS 32(CX), X0
-	VMOVUPS X0, 32(BX)
-	VMOVSD  48(CX), X0
-	VMOVSD  X0, 48(BX)
-	ADDQ    DX, CX
-	VMOVUPS (CX), Y0
-	VMOVUPS Y0, 56(BX)
-	VMOVUPS 32(CX), X0
-	VMOVUPS X0, 88(BX)
-	VMOVSD  48(CX), X0
-	VMOVSD  X0, 104(BX)
-	ADDQ    DX, CX
-	VMOVUPS (CX), Y0
-	VMOVUPS Y0, 112(BX)
-	VMOVUPS 32(CX), X0
-	VMOVUPS X0, 144(BX)
-	VMOVSD  48(CX), X0
-	VMOVSD  X0, 160(BX)
-	ADDQ    DX, CX
-	VMOVUPS (CX), Y0
-	VMOVUPS Y0, 168(BX)
-	VMOVUPS 32(CX), X0
-	VMOVUPS X0, 200(BX)
-	VMOVSD  48(CX), X0
-	VMOVSD  X0, 216(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x000000e0, BX
-	SUBQ    $0x04, AX
-	JMP     four
+	CMPQ      AX, $0x04
+	JLT       rest
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (DX)(BX*1), K1, Z0
+	VMOVUPS   Z0, K1, (SI)(CX*1)
+	VMOVUPS.Z (DX)(BX*2), K1, Z0
+	VMOVUPS   Z0, K1, (SI)(CX*2)
+	VMOVUPS.Z (DX)(R8*1), K1, Z0
+	VMOVUPS   Z0, K1, (SI)(DI*1)
+	LEAQ      (DX)(BX*4), DX
+	LEAQ      (SI)(CX*4), SI
+	SUBQ      $0x04, AX
+	JMP       four
 
 rest:
-	TESTQ   AX, AX
-	JZ      done
-	VMOVUPS (CX), Y0
-	VMOVUPS Y0, (BX)
-	VMOVUPS 32(CX), X0
-	VMOVUPS X0, 32(BX)
-	VMOVSD  48(CX), X0
-	VMOVSD  X0, 48(BX)
-	ADDQ    DX, CX
-	ADDQ    $0x00000038, BX
-	DECQ    AX
-	JMP     rest
+	TESTQ     AX, AX
+	JZ        done
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS   Z0, K1, (SI)
+	ADDQ      BX, DX
+	ADDQ      CX, SI
+	SUBQ      $0x01, AX
+	JMP       rest
 
 done:
 	VZEROUPPER
@@ -25806,5 +25790,177 @@ loop:
 	ADDQ       $0x20, CX
 	SUBQ       $0x08, AX
 	JNZ        loop
+	VZEROUPPER
+	RET
+
+// func avx512Conv4(rows int, width int, x *float32, ld int, w *float32, ldw int, bias *float32, y *float32, ldy int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512Conv4(SB), NOSPLIT, $0-72
+	MOVQ width+8(FP), AX
+	MOVQ x+16(FP), CX
+	MOVQ ld+24(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ w+32(FP), SI
+	MOVQ ldw+40(FP), DI
+	LEAQ (DI)(DI*2), R8
+	MOVQ bias+48(FP), R9
+	MOVQ y+56(FP), R10
+	MOVQ ldy+64(FP), R11
+
+columns:
+	CMPQ    AX, $0x00000010
+	JLT     tail
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(DI*1), Z1
+	VMOVUPS (SI)(DI*2), Z2
+	VMOVUPS (SI)(R8*1), Z3
+	VMOVUPS (R9), Z4
+	MOVQ    rows+0(FP), R14
+	MOVQ    CX, R12
+	MOVQ    R10, R13
+
+whole:
+	VMOVAPS     Z4, Z5
+	VMOVUPS     (R12), Z6
+	VFMADD231PS Z6, Z0, Z5
+	VMOVUPS     (R12)(DX*1), Z6
+	VFMADD231PS Z6, Z1, Z5
+	VMOVUPS     (R12)(DX*2), Z6
+	VFMADD231PS Z6, Z2, Z5
+	VMOVUPS     (R12)(BX*1), Z6
+	VFMADD231PS Z6, Z3, Z5
+	VMOVUPS     Z5, (R13)
+	ADDQ        DX, R12
+	ADDQ        R11, R13
+	DECQ        R14
+	JNZ         whole
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R10
+	SUBQ        $0x00000010, AX
+	JMP         columns
+
+tail:
+	TESTQ     AX, AX
+	JZ        done
+	MOVL      $0x0000ffff, R12
+	BZHIL     AX, R12, R12
+	KMOVW     R12, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (SI)(DI*1), K1, Z1
+	VMOVUPS.Z (SI)(DI*2), K1, Z2
+	VMOVUPS.Z (SI)(R8*1), K1, Z3
+	VMOVUPS.Z (R9), K1, Z4
+	MOVQ      rows+0(FP), AX
+	MOVQ      R10, SI
+
+masked:
+	VMOVAPS     Z4, Z5
+	VMOVUPS.Z   (CX), K1, Z6
+	VFMADD231PS Z6, Z0, Z5
+	VMOVUPS.Z   (CX)(DX*1), K1, Z6
+	VFMADD231PS Z6, Z1, Z5
+	VMOVUPS.Z   (CX)(DX*2), K1, Z6
+	VFMADD231PS Z6, Z2, Z5
+	VMOVUPS.Z   (CX)(BX*1), K1, Z6
+	VFMADD231PS Z6, Z3, Z5
+	VMOVUPS     Z5, K1, (SI)
+	ADDQ        DX, CX
+	ADDQ        R11, SI
+	DECQ        AX
+	JNZ         masked
+
+done:
+	VZEROUPPER
+	RET
+
+// func avx512Conv4Weights(rows int, width int, x *float32, ld int, dy *float32, ldy int, part *float32, ldp int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512Conv4Weights(SB), NOSPLIT, $0-64
+	MOVQ width+8(FP), AX
+	MOVQ x+16(FP), CX
+	MOVQ ld+24(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ dy+32(FP), SI
+	MOVQ ldy+40(FP), DI
+	MOVQ part+48(FP), R8
+	MOVQ ldp+56(FP), R9
+	LEAQ (R9)(R9*2), R10
+
+columns:
+	CMPQ    AX, $0x00000010
+	JLT     tail
+	VMOVUPS (R8), Z0
+	VMOVUPS (R8)(R9*1), Z1
+	VMOVUPS (R8)(R9*2), Z2
+	VMOVUPS (R8)(R10*1), Z3
+	VMOVUPS (R8)(R9*4), Z4
+	MOVQ    rows+0(FP), R13
+	MOVQ    CX, R11
+	MOVQ    SI, R12
+
+whole:
+	VMOVUPS     (R12), Z5
+	VMOVUPS     (R11), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     (R11)(DX*1), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     (R11)(DX*2), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     (R11)(BX*1), Z6
+	VFMADD231PS Z6, Z5, Z3
+	VADDPS      Z5, Z4, Z4
+	ADDQ        DX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+	JNZ         whole
+	VMOVUPS     Z0, (R8)
+	VMOVUPS     Z1, (R8)(R9*1)
+	VMOVUPS     Z2, (R8)(R9*2)
+	VMOVUPS     Z3, (R8)(R10*1)
+	VMOVUPS     Z4, (R8)(R9*4)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, R8
+	SUBQ        $0x00000010, AX
+	JMP         columns
+
+tail:
+	TESTQ     AX, AX
+	JZ        done
+	MOVL      $0x0000ffff, R11
+	BZHIL     AX, R11, R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R9*1), K1, Z1
+	VMOVUPS.Z (R8)(R9*2), K1, Z2
+	VMOVUPS.Z (R8)(R10*1), K1, Z3
+	VMOVUPS.Z (R8)(R9*4), K1, Z4
+	MOVQ      rows+0(FP), AX
+	MOVQ      SI, SI
+
+masked:
+	VMOVUPS.Z   (SI), K1, Z5
+	VMOVUPS.Z   (CX), K1, Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS.Z   (CX)(DX*1), K1, Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS.Z   (CX)(DX*2), K1, Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS.Z   (CX)(BX*1), K1, Z6
+	VFMADD231PS Z6, Z5, Z3
+	VADDPS      Z5, Z4, Z4
+	ADDQ        DX, CX
+	ADDQ        DI, SI
+	DECQ        AX
+	JNZ         masked
+	VMOVUPS     Z0, K1, (R8)
+	VMOVUPS     Z1, K1, (R8)(R9*1)
+	VMOVUPS     Z2, K1, (R8)(R9*2)
+	VMOVUPS     Z3, K1, (R8)(R10*1)
+	VMOVUPS     Z4, K1, (R8)(R9*4)
+
+done:
 	VZEROUPPER
 	RET

@@ -104,6 +104,20 @@ func TestBFloat16StaysInItsExtents(t *testing.T) {
 	})
 }
 
+func TestConvolutionsStayInTheirExtents(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := newSource(53)
+		for _, width := range edges {
+			s := ConvShape{Batch: 1, Length: 7, Channels: width, Taps: 4}
+			n := 7 * width
+			x, dy, w, bias := guardedRandom(t, r, n, -1, 1), guardedRandom(t, r, n, -1, 1), guardedRandom(t, r, 4*width, -1, 1), guardedRandom(t, r, width, -1, 1)
+			ConvForward(nil, s, x, w, bias, nil, guarded(t, n), nil, guarded(t, ConvScratch(nil, s)))
+			g := ConvGrads{X: guarded(t, n), W: guarded(t, len(w)), Bias: guarded(t, width)}
+			ConvBackward(nil, s, x, w, nil, dy, nil, g, guarded(t, ConvBackwardScratch(nil, s)))
+		}
+	})
+}
+
 func TestScansStayInTheirExtents(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		for _, c := range [][3]int{{8, 9, 8}, {16, 16, 16}, {17, 35, 16}, {32, 5, 32}, {40, 33, 3}} {

@@ -88,9 +88,9 @@ func (t *convTask) Do(item, worker int) {
 	}
 	at := batch*t.Length*t.Channels + c0
 	head, lead := t.loadHead(ws, t.x[min(at, len(t.x)):], t.past, batch, c0, width)
-	convRows(lead, t.Taps, width, head, width, taps, bias, t.y[min(at, len(t.y)):], t.Channels)
+	active.convRows(lead, t.Taps, width, head, width, taps, bias, t.y[min(at, len(t.y)):], t.Channels)
 	if rest := t.Length - lead; rest > 0 {
-		convRows(rest, t.Taps, width, t.x[at:], t.Channels, taps, bias, t.y[at+lead*t.Channels:], t.Channels)
+		active.convRows(rest, t.Taps, width, t.x[at:], t.Channels, taps, bias, t.y[at+lead*t.Channels:], t.Channels)
 	}
 	t.beginnings(batch, c0, width, taps, bias)
 	if t.newPast != nil {
@@ -168,9 +168,9 @@ func (t *convTask) storePast(head []float32, batch, c0, width int) {
 	}
 }
 
-// convRows computes y[t] = bias + Σ_j w[j]·x[t+j] for rows of width values: x
+// convRowsGeneric computes y[t] = bias + Σ_j w[j]·x[t+j] for rows of width values: x
 // rows ld apart, w [taps][width], y rows ldy apart.
-func convRows(rows, taps, width int, x []float32, ld int, w, bias, y []float32, ldy int) {
+func convRowsGeneric(rows, taps, width int, x []float32, ld int, w, bias, y []float32, ldy int) {
 	for t := range rows {
 		dst := y[t*ldy : t*ldy+width]
 		copy(dst, bias[:width])

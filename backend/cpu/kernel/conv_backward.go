@@ -89,6 +89,14 @@ func (t *convBackTask) weights(head []float32, lead, batch, c0, width int) {
 	for j := range t.Taps + 1 {
 		clear(row(j))
 	}
+	if t.First == nil {
+		part := t.part[batch*(t.Taps+1)*t.Channels+c0:]
+		active.convWeights(lead, t.Taps, width, head, width, t.dy[min(at, len(t.dy)):], t.Channels, part, t.Channels)
+		if lead < t.Length {
+			active.convWeights(t.Length-lead, t.Taps, width, t.x[at:], t.Channels, t.dy[at+lead*t.Channels:], t.Channels, part, t.Channels)
+		}
+		return
+	}
 	for l := range t.Length {
 		dy := t.dy[at+l*t.Channels : at+l*t.Channels+width]
 		for j := max(0, t.first(batch, l)-(l-t.Taps+1)); j < t.Taps; j++ {
@@ -103,19 +111,31 @@ func (t *convBackTask) weights(head []float32, lead, batch, c0, width int) {
 	}
 }
 
+// convWeightsGeneric adds dw and dbias of rows to rows of part, ldp apart: tap j gets
+// Σ_t dy[t]·x[t+j], the row behind the taps Σ_t dy[t].
+func convWeightsGeneric(rows, taps, width int, x []float32, ld int, dy []float32, ldy int, part []float32, ldp int) {
+	for t := range rows {
+		d := dy[t*ldy : t*ldy+width]
+		for j := range taps {
+			active.mulAdd(part[j*ldp:j*ldp+width], d, x[(t+j)*ld:(t+j)*ld+width])
+		}
+		active.add(part[taps*ldp:taps*ldp+width], part[taps*ldp:taps*ldp+width], d)
+	}
+}
+
 // inputs computes dx of one sequence: the same convolution over dy with the
 // taps reversed, looking forward; behind the last step dy is zero.
 func (t *convBackTask) inputs(ws, taps, zero []float32, at, width int) {
 	k1 := t.Taps - 1
 	lead := min(k1, t.Length)
 	body := t.Length - lead
-	convRows(body, t.Taps, width, t.dy[at:], t.Channels, taps, zero, t.grads.X[at:], t.Channels)
+	active.convRows(body, t.Taps, width, t.dy[at:], t.Channels, taps, zero, t.grads.X[at:], t.Channels)
 	tail := ws[:(lead+k1)*width]
 	clear(tail)
 	for r := range lead {
 		copy(tail[r*width:(r+1)*width], t.dy[at+(body+r)*t.Channels:])
 	}
-	convRows(lead, t.Taps, width, tail, width, taps, zero, t.grads.X[at+body*t.Channels:], t.Channels)
+	active.convRows(lead, t.Taps, width, tail, width, taps, zero, t.grads.X[at+body*t.Channels:], t.Channels)
 }
 
 // endings computes anew dx of the last steps of a document, whose inputs the next one does

@@ -52,6 +52,7 @@ func TestConvEqualsTheDefinitionAndItsGradients(t *testing.T) {
 		{ConvShape{Batch: 1, Length: 1, Channels: 9, Taps: 4}, true},
 		{ConvShape{Batch: 1, Length: 3, Channels: 300, Taps: 4}, true},
 		{ConvShape{Batch: 3, Length: 20, Channels: 16, Taps: 3}, true},
+		{ConvShape{Batch: 2, Length: 12, Channels: 41, Taps: 4}, true},
 		{ConvShape{Batch: 1, Length: 0, Channels: 4, Taps: 4}, true},
 	}
 	eachLevel(t, func(t *testing.T) {

@@ -59,6 +59,8 @@ type dispatch struct {
 	scanForward  func(n, steps int, s scanBlock)
 	scanBackward func(n, steps int, s scanBlock)
 	laneSums     func(dst, src []float32)
+	convRows     func(rows, taps, width int, x []float32, ld int, w, bias, y []float32, ldy int)
+	convWeights  func(rows, taps, width int, x []float32, ld int, dy []float32, ldy int, part []float32, ldp int)
 
 	// The machine's peak: a loop in registers, and its operations an iteration.
 	peak    func(iterations int)

@@ -53,6 +53,8 @@ func newAVX2() *dispatch {
 		scanForward:  scanForwardOf(avx2ScanForward8, avx2ScanForward16, avx2ScanForward32),
 		scanBackward: scanBackwardOf(avx2ScanBackward8, avx2ScanBackward16, avx2ScanBackward32),
 		laneSums:     laneSumsOf(avx2LaneSums),
+		convRows:     convRowsOf(avx2Conv4),
+		convWeights:  convWeightsOf(avx2Conv4Weights),
 
 		adamW: adamWOf(avx2AdamW),
 
@@ -73,7 +75,7 @@ func newAVX512() *dispatch {
 			avx512Micro1x2, avx512Micro2x2, avx512Micro3x2, avx512Micro4x2, avx512Micro5x2, avx512Micro6x2, avx512Micro7x2,
 			avx512Micro8x2, avx512Micro9x2, avx512Micro10x2, avx512Micro11x2, avx512Micro12x2, avx512Micro13x2, avx512Micro14x2,
 		}),
-		packT: packTOf(32, avx512PackT), pack: packOf(32, avx512Pack32, 14, avx512Pack14),
+		packT: packTOf(32, avx512PackT), pack: packNarrowOf(32, avx512Pack32, avx512PackNarrow),
 		gemvN: gemvOf(16, avx512Gemv8, avx512Axpy), dot: dotOf(avx512Dot),
 		narrow: narrowOf(16, avx512Narrow), widen: widenOf(16, avx512Widen),
 
@@ -93,6 +95,8 @@ func newAVX512() *dispatch {
 		scanForward:  scanForwardOf(avx512ScanForward8, avx512ScanForward16, avx512ScanForward32),
 		scanBackward: scanBackwardOf(avx512ScanBackward8, avx512ScanBackward16, avx512ScanBackward32),
 		laneSums:     laneSumsOf(avx512LaneSums),
+		convRows:     convRowsOf(avx512Conv4),
+		convWeights:  convWeightsOf(avx512Conv4Weights),
 
 		adamW: adamWOf(avx512AdamW),
 

@@ -21,6 +21,7 @@ func newGeneric() *dispatch {
 		scaled: scaledGeneric, combine: combineGeneric, shift: shiftGeneric, accumulate: accumulateGeneric,
 
 		scanLanes: 8, scanForward: scanForwardGeneric, scanBackward: scanBackwardGeneric, laneSums: laneSumsGeneric,
+		convRows: convRowsGeneric, convWeights: convWeightsGeneric,
 
 		adamW: adamWGeneric,
 

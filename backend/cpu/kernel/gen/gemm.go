@@ -23,7 +23,11 @@ func gemmKernels() {
 	}
 	packTranspose(2 * lanes)
 	packRows(2 * lanes)
-	packRows(mr)
+	if wide {
+		packNarrow()
+	} else {
+		packRows(mr)
+	}
 }
 
 // matrixRows addresses up to 15 rows that lie a stride apart: each base serves five.
@@ -250,6 +254,46 @@ func packRows(width int) {
 	row(0)
 	ADDQ(U32(4*width), dst)
 	DECQ(k)
+	JMP(LabelRef("rest"))
+	Label("done")
+	end()
+}
+
+// packNarrow copies rows of up to 16 values under a mask.
+func packNarrow() {
+	begin("PackNarrow", "func(kc, width int, src *float32, ld int, dst *float32)", "is packGeneric for up to 16 columns; ld in bytes.")
+	k, width, src, ld, dst := arg("kc"), arg("width"), arg("src"), arg("ld"), arg("dst")
+	mask := firstLanes(width)
+	step, step3 := GP64(), GP64()
+	MOVQ(width, step)
+	SHLQ(U8(2), step)
+	LEAQ(Mem{Base: step, Index: step, Scale: 2}, step3)
+	ld3 := GP64()
+	LEAQ(Mem{Base: ld, Index: ld, Scale: 2}, ld3)
+	from := matrixRows{base: []Register{src}, stride: ld, stride3: ld3}
+	to := matrixRows{base: []Register{dst}, stride: step, stride3: step3}
+	rows := func(count int) {
+		for i := range count {
+			VMOVUPS(loadTail(from.at(i, 0), mask), mask, to.at(i, 0))
+		}
+		if count == 4 {
+			LEAQ(Mem{Base: src, Index: ld, Scale: 4}, src)
+			LEAQ(Mem{Base: dst, Index: step, Scale: 4}, dst)
+		} else {
+			ADDQ(ld, src)
+			ADDQ(step, dst)
+		}
+		SUBQ(U8(count), k)
+	}
+	Label("four")
+	CMPQ(k, U8(4))
+	JLT(LabelRef("rest"))
+	rows(4)
+	JMP(LabelRef("four"))
+	Label("rest")
+	TESTQ(k, k)
+	JZ(LabelRef("done"))
+	rows(1)
 	JMP(LabelRef("rest"))
 	Label("done")
 	end()

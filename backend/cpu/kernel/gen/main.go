@@ -35,6 +35,8 @@ func main() {
 		scanBackward(n)
 	}
 	laneSums()
+	conv4()
+	conv4Weights()
 	Generate()
 }
 
