@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/spf13/cobra"
 
@@ -16,17 +18,19 @@ func generateCommand() *cobra.Command {
 	var o zoo.GenerateOptions
 	var prompts, stop []string
 	var engine, weights string
-	var asJSON bool
+	var asJSON, lines bool
 	c := &cobra.Command{
 		Use: "generate RUN|FILE.onnx", Short: "Continue a text",
 		Long: `Continue a text, from a run or, with --engine ort, from an exported file in ONNX Runtime.
-Without --prompt the prompt is read from standard input. Weights of bf16 take half the memory
+Without --prompt the prompt is standard input, or, with --lines, each of its lines is one: results come as
+the lines do, with --json an object a line. Weights of bf16 take half the memory
 of fp32, int8 a quarter, and decoding is as much faster as it waits for memory; zoo eval
 --weights tells what that costs.`,
 		Example: `  zoo generate runs/a --prompt "Call me" --max-tokens 200 --temperature 0.8 --seed 1
   zoo generate runs/a --weights int8 --prompt "Call me"
   zoo generate a.onnx --engine ort --prompt "Call me" --temperature 0
-  echo "Call me" | zoo generate runs/a --json`,
+  echo -n "Call me" | zoo generate runs/a --json
+  zoo generate runs/a --lines --json <prompts.txt >continued.jsonl`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.Check(); err != nil {
@@ -45,14 +49,22 @@ of fp32, int8 a quarter, and decoding is as much faster as it waits for memory; 
 			for _, s := range stop {
 				o.Stop = append(o.Stop, []byte(s))
 			}
-			if len(prompts) == 0 { // read before anything else is started
-				raw, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 64<<20))
-				if err != nil {
-					return err
-				}
-				prompts = []string{string(raw)}
+			texts, err := promptsOf(c, prompts, lines) // read before anything else is started
+			if err != nil {
+				return err
 			}
-			return generate(c, args[0], engine, kind, prompts, o, asJSON)
+			begin, tk, err := engineOf(c, args[0], engine, kind)
+			if err != nil {
+				return err
+			}
+			g := generation{c, begin, tk, texts, o}
+			switch {
+			case asJSON && lines:
+				return g.jsonLines()
+			case asJSON:
+				return g.json()
+			}
+			return g.text()
 		},
 	}
 	f := c.Flags()
@@ -65,6 +77,7 @@ of fp32, int8 a quarter, and decoding is as much faster as it waits for memory; 
 	f.StringArrayVar(&stop, "stop", nil, "end before this text")
 	f.StringVar(&engine, "engine", "zoo", "zoo, or ort for an exported file")
 	f.StringVar(&weights, "weights", "fp32", "what the weights are stored in: fp32, bf16 or int8")
+	f.BoolVar(&lines, "lines", false, "each line of standard input is a prompt")
 	f.BoolVar(&asJSON, "json", false, "tokens, log-probabilities and text, for scripts")
 	completeFlag(c, "engine", "zoo", "ort")
 	return c
@@ -99,35 +112,61 @@ func engineOf(c *cobra.Command, what, engine string, kind narrow.Kind) (func() (
 	return nil, nil, errors.New("--engine " + engine + ": want zoo or ort")
 }
 
-func generate(c *cobra.Command, what, engine string, kind narrow.Kind, prompts []string, o zoo.GenerateOptions, asJSON bool) error {
-	begin, tk, err := engineOf(c, what, engine, kind)
-	if err != nil {
-		return err
-	}
-	out := c.OutOrStdout()
-	var all []*zoo.Generated
-	for _, p := range prompts {
-		s, err := begin()
+// generation continues texts, one after the other.
+type generation struct {
+	c       *cobra.Command
+	begin   func() (zoo.Stepper, error)
+	tk      tokenizer.Tokenizer
+	texts   iter.Seq2[string, error]
+	options zoo.GenerateOptions
+}
+
+// each writes every text's continuation, as it comes, to what start answers, and hands the
+// result to done.
+func (g generation) each(start func(prompt string) io.Writer, done func(*zoo.Generated) error) error {
+	for text, err := range g.texts {
 		if err != nil {
 			return err
 		}
-		o.Prompt = []byte(p)
-		w := io.Discard
-		if !asJSON {
-			w = out
-			fmt.Fprint(out, p)
-		}
-		g, err := zoo.Generate(c.Context(), s, tk, o, w)
+		s, err := g.begin()
 		if err != nil {
 			return err
 		}
-		if !asJSON {
-			fmt.Fprintln(out)
+		g.options.Prompt = []byte(text)
+		result, err := zoo.Generate(g.c.Context(), s, g.tk, g.options, start(text))
+		if err == nil {
+			err = done(result)
 		}
-		all = append(all, g)
-	}
-	if asJSON {
-		return printJSON(out, all)
+		if err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// text writes each prompt and what follows.
+func (g generation) text() error {
+	out := g.c.OutOrStdout()
+	start := func(prompt string) io.Writer { fmt.Fprint(out, prompt); return out }
+	return g.each(start, func(*zoo.Generated) error {
+		_, err := fmt.Fprintln(out)
+		return err
+	})
+}
+
+func silent(string) io.Writer { return io.Discard }
+
+// json writes a list of all results.
+func (g generation) json() error {
+	var all []*zoo.Generated
+	if err := g.each(silent, func(r *zoo.Generated) error { all = append(all, r); return nil }); err != nil {
+		return err
+	}
+	return printJSON(g.c.OutOrStdout(), all)
+}
+
+// jsonLines writes each result as an object on a line of its own.
+func (g generation) jsonLines() error {
+	e := json.NewEncoder(g.c.OutOrStdout())
+	return g.each(silent, func(r *zoo.Generated) error { return e.Encode(r) })
 }
