@@ -38,6 +38,9 @@ const (
 	pastSize  = "past_sequence_length"
 )
 
+// newestOpset is the latest that ONNX Runtime calls supported, up to 1.30.
+const newestOpset = 26
+
 // Prepared is a source in standard operators, ready to be written.
 type Prepared struct {
 	Graph     *graph.Graph
@@ -58,8 +61,8 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 	if o.Opset == 0 {
 		o.Opset = onnx.Opset
 	}
-	if o.Opset < onnx.Opset || o.Opset > 22 {
-		return nil, fmt.Errorf("opset %d: want 18 to 22", o.Opset)
+	if o.Opset < onnx.Opset || o.Opset > newestOpset {
+		return nil, fmt.Errorf("opset %d: want %d to %d", o.Opset, onnx.Opset, newestOpset)
 	}
 	caches, err := number(s.Graph, s.Layers)
 	if err != nil {

@@ -54,7 +54,7 @@ code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
 	f.StringVarP(&out, "output", "o", "", "file or folder/ to write")
 	f.StringVar(&names, "names", "hf", "names of states: hf (transformers.js) or genai (onnxruntime-genai)")
 	f.StringVar(&weights, "weights", "fp32", "what the weights are stored in: fp32, fp16, bf16 or int8")
-	f.Int64Var(&o.Opset, "opset", 0, "opset to write, 18 to 22; 18 by default")
+	f.Int64Var(&o.Opset, "opset", 0, "opset to write, 18 to 26; 18 by default")
 	f.BoolVar(&o.External, "external", false, "weights in a file of their own, as above 1.5 GB")
 	f.BoolVar(&o.Functions, "functions", false, "keep fused operators as functions in the file")
 	f.BoolVar(&o.Compact, "compact", false, "loop over the experts that have tokens: a graph that does not grow with their number, somewhat slower")
