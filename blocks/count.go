@@ -9,7 +9,7 @@ import (
 
 // Counts are the sizes of a model. No weight is allocated to find them.
 type Counts struct {
-	// Total and Active are all parameters, and those that one token meets: of E experts only
+	// Total and Active are all parameters that training changes, and those that one token meets: of E experts only
 	// k, the router whole.
 	Total  int64 `json:"total"`
 	Active int64 `json:"active"`
@@ -36,6 +36,9 @@ func (m Model) Count(context int64) (Counts, error) {
 	b.G.Output(b.Logits)
 	c := Counts{Hash: b.G.Hash(), ActiveOf: map[string]int64{}}
 	for _, p := range b.G.Params {
+		if p.Frozen {
+			continue
+		}
 		n, _ := p.Value.Shape().Elements().Int()
 		active := n
 		for _, r := range b.routed {

@@ -109,7 +109,7 @@ func s5(x *recipe.S5, d int64) blocks.Block {
 func attention(x *recipe.Attention, d int64) blocks.Block {
 	a := blocks.Attention{
 		DModel: d, Heads: x.Heads, KVHeads: x.KVHeads, HeadDim: x.HeadDim, Window: x.Window, Scale: x.Scale, Gate: x.Gate,
-		Bias: x.Bias != recipe.NoBias, OutBias: x.Bias == recipe.AllBias,
+		Bias: x.Bias == recipe.AllBias || x.Bias == recipe.QKVBias, OutBias: x.Bias == recipe.AllBias || x.Bias == recipe.OutBias,
 	}
 	if x.Rope != nil {
 		a.Rope = &op.RopeSpec{Base: x.Rope.Base, Dims: int64(x.Rope.Fraction * float64(x.HeadDim)), Interleaved: x.Rope.Interleaved}

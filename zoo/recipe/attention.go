@@ -22,11 +22,13 @@ type Attention struct {
 // Biases says which of attention's projections have one.
 type Biases string
 
-// Biases of all four projections, or, as Qwen has them, of those to q, k and v.
+// Biases of all four projections, of those to q, k and v, as Qwen has them, or of the one
+// back, as RecurrentGemma has it.
 const (
 	NoBias  Biases = "false"
 	AllBias Biases = "true"
 	QKVBias Biases = "qkv"
+	OutBias Biases = "out"
 )
 
 // Rope is rotary position embedding (arXiv 2104.09864).
@@ -59,7 +61,7 @@ func readAttention(s *section, dModel int64) *Attention {
 		a.QKNorm = &norm
 	}
 	a.Gate = s.bool("gate", false)
-	a.Bias = choice(s, "bias", NoBias, NoBias, AllBias, QKVBias)
+	a.Bias = choice(s, "bias", NoBias, NoBias, AllBias, QKVBias, OutBias)
 	return a
 }
 

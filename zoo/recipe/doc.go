@@ -44,8 +44,8 @@
 //	data: {holdout: 5%, document_boundaries: carry}   # carry | reset
 //
 // rope is none for no positions, window how many tokens each sees, scale what multiplies the
-// scores (auto: head_dim^−½), qk_norm a norm of each head of q and k; bias is true, false or
-// qkv.
+// scores (auto: head_dim^−½), qk_norm a norm of each head of q and k; bias is true, false,
+// qkv or out.
 //
 // mamba takes mixture: {at: [conv, gate, select, out], routing: each, router: switch,
 // experts: 8, top_k: 1, expert: relu, width: 1x, allow_future: false}: experts in place of its

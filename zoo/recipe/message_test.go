@@ -144,7 +144,7 @@ func TestProductsOfSizesAreRefusedBeforeTheyOverflow(t *testing.T) {
 		"name: a\nd_model: 32\nlayers: [moe: {width: 3x, router: {use: a, balance: 1e999}}]\n":     "beyond the range",
 		"name: a\nd_model: 32\nlayers: [attention: {heads: 4, head_dim: 5}]\n":                     "want an even number",
 		"name: a\nd_model: 32\nlayers: [attention: {window: 0}]\n":                                 "window: got 0, want at least 1",
-		"name: a\nd_model: 32\nlayers: [attention: {bias: kv}]\n":                                  "bias: got \"kv\", want false or true or qkv",
+		"name: a\nd_model: 32\nlayers: [attention: {bias: kv}]\n":                                  "bias: got \"kv\", want false or true or qkv or out",
 		"name: a\nd_model: 32\nlayers: [mamba]\nnorm: {kind: layernorm, zero_centred: true}\n":     "zero_centred belongs to rmsnorm",
 		"name: a\nd_model: 32\nlayers: [parallel: [mamba, attention: {}]]\nnorm_placement: post\n": "blocks in parallel need their norms before",
 		"name: a\nd_model: 32\nlayers: [mamba]\nmultiplier: {embedding: root}\n":                   "embedding: got \"root\", want a number",

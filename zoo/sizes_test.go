@@ -1,0 +1,56 @@
+package zoo_test
+
+import (
+	"math"
+	"testing"
+)
+
+// Parameters as the peers' own classes count them at the published settings, with
+// testdata/golden/make/count_parameters.py (transformers 5.24). The figures behind are what
+// the models are published with: their names, papers or cards.
+var published = map[string]int64{
+	"mixtral-8x7b":      46_702_792_704, // 46.7B
+	"bamba-9b":          9_780_235_392,  // 9.78B
+	"granite-4-h-small": 32_207_337_984, // 32B
+	"granite-4-h-tiny":  6_939_037_248,  // 7B
+	"nemotron-h-8b":     8_100_852_736,  // 8.1B
+	"nemotron-3-nano":   31_577_937_344, // 31.6B
+	"qwen3-next-80b":    79_674_391_296, // 80B; the card's 81B has the head that predicts a further token
+	"recurrentgemma-2b": 2_682_862_080,  // 2.7B
+}
+
+func TestProperty28ParametersAreThePublishedOnes(t *testing.T) {
+	for name, want := range published {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			counts, err := build(t, name).Net.Count(256)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if counts.Total != want {
+				t.Errorf("%d parameters, want %d, which is %d more", counts.Total, want, want-counts.Total)
+			}
+		})
+	}
+}
+
+// Those without a class in transformers have only rounded figures, of their names: total and
+// active per token, in millions.
+func TestProperty28RoundedSizes(t *testing.T) {
+	for name, want := range map[string][2]float64{
+		"blackmamba-1.5b": {1500, 340},
+		"blackmamba-2.8b": {2800, 630},
+		"samba-421m":      {421, 421},
+		"samba-1.3b":      {1300, 1300},
+	} {
+		counts, err := build(t, name).Net.Count(256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range []int64{counts.Total, counts.Active} {
+			if got := float64(n) / 1e6; math.Abs(got-want[i]) > 0.04*want[i] {
+				t.Errorf("%s: %.0f million parameters (all, active)[%d], published are %.0f", name, got, i, want[i])
+			}
+		}
+	}
+}
