@@ -42,7 +42,7 @@ func (p *profile) add(n *graph.Node, took time.Duration) {
 	f := operations(n)
 	p.flops[name] += f
 	p.operations += f
-	p.frames[frame(n, name)] += took
+	p.frames[frame(n)] += took
 }
 
 func operatorName(n *graph.Node) string {
@@ -53,7 +53,7 @@ func operatorName(n *graph.Node) string {
 }
 
 // frame is the place of a node in the model: the pass, the layer, its block, the operator.
-func frame(n *graph.Node, operator string) string {
+func frame(n *graph.Node) string {
 	path := strings.Split(n.Name, "/")
 	pass := "forward"
 	if path[0] == "sum" {
@@ -62,7 +62,7 @@ func frame(n *graph.Node, operator string) string {
 	if path[0] == "grad" || path[0] == "gradient" { // a node on the way, or a parameter's gradient itself
 		pass, path = "backward", path[1:]
 	} else if strings.HasPrefix(n.Name, "next") || n.Op == "AdamW" || n.Op == "GlobalNorm" {
-		return "update;" + operator
+		return "update;" + n.Op
 	}
 	parts := []string{pass}
 	for _, s := range path[:max(len(path)-1, 0)] {
@@ -70,7 +70,7 @@ func frame(n *graph.Node, operator string) string {
 			parts = append(parts, s)
 		}
 	}
-	return strings.Join(append(parts, operator), ";")
+	return strings.Join(append(parts, n.Op), ";")
 }
 
 // operators lists them, the dearest first.

@@ -1,171 +1,310 @@
 #!/usr/bin/env python3
-"""Compares the zoo with PyTorch and ONNX Runtime on this machine: the same blocks with the same
-weights, forward and backward, and the same trained model, exported, in prefill and decoding. The
-programs take turns, so that all meet the same load.
+"""Compares the zoo with other programs on this machine: the same blocks with the same weights, forward
+and backward; the same model, exported, in prefill and decoding; products of matrices; and the zoo beside
+the machine's own peaks. run.sh installs the peers and starts this.
 
-    python3 bench/peers/run.py [--repeats 5] [--out docs/benchmarks.md]
+    bench/peers/run.sh --out docs/benchmarks.md
 
-PyTorch, onnxruntime and numpy must be installed for the Python that runs this (without onnxruntime its rows
-are left out); Go must be there. Where PyTorch can
-compile, that is a row, too, unless it takes more than --compile-limit seconds.
+The programs of a comparison take turns, so that all meet the same load. What was measured lies in --state:
+a run that is stopped goes on with the comparisons that are not there yet; --only takes some of them.
 """
 import argparse
-import importlib.util
-import datetime
 import json
 import os
-import platform
-import statistics
-import struct
+import re
+import select
 import subprocess
 import sys
 import tempfile
 import time
 
 import numpy as np
+from safetensors.numpy import load_file
+
+import report
+
+allowed = 0.1  # of the machine to other programs; what was measured beside more is measured again
 
 here = os.path.dirname(os.path.abspath(__file__))
-
-
-def read(path):
-    raw = open(path, "rb").read()
-    (n,) = struct.unpack("<Q", raw[:8])
-    return {k: np.frombuffer(raw, "<f4", (e["data_offsets"][1] - e["data_offsets"][0]) // 4, 8 + n + e["data_offsets"][0])
-            for k, e in json.loads(raw[8 : 8 + n]).items()}
+root = os.path.join(here, "..", "..")
 
 
 class Peer:
-    """A process that answers a line for a line."""
+    """A process that answers a line for a line, and what it answered."""
 
-    def __init__(self, name, command, limit):
-        self.name, self.samples = name, []
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=os.path.join(here, "..", ".."))
-        self.version = json.loads(self.line(limit))["ready"]
+    def __init__(self, name, command, limit=300, repeats=None, env=None):
+        self.name, self.samples, self.repeats = name, {}, repeats
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, cwd=root,
+                                        env=dict(os.environ, **(env or {})))
+        self.ready = json.loads(self.line(limit))
 
     def line(self, limit):
-        import select
         if not select.select([self.process.stdout], [], [], limit)[0]:
             self.process.kill()
-            raise TimeoutError(f"{self.name}: no answer within {limit} s")
+            raise TimeoutError(f"no answer within {limit} s")
         text = self.process.stdout.readline()
         if not text:
-            raise RuntimeError(f"{self.name} ended")
+            self.errors.seek(0)
+            raise RuntimeError("ended: " + (self.errors.read().strip().splitlines() or ["without a word"])[-1][:300])
         return text
 
-    def measure(self):
-        time.sleep(0.2)  # threads of the one before may still be spinning
-        self.process.stdin.write("again\n")
+    def measure(self, request="again"):
+        time.sleep(0.1)  # threads of the one before may still be spinning
+        before = self.used()
+        self.process.stdin.write(request + "\n")
         self.process.stdin.flush()
-        self.samples.append(json.loads(self.line(600)))
+        answer = json.loads(self.line(600))
+        return {**answer, "used_s": self.used() - before}
 
-    def column(self, key):
-        return [s[key] for s in self.samples]
-
-
-def compare(kind, d, args, folder, zoo):
-    shape = [str(v) for v in (8, args.batch, args.length)]
-    weights = os.path.join(folder, f"{kind}-{d}")
-    torch = lambda scan: [sys.executable, os.path.join(here, "peer_torch.py"), kind, str(d), *shape, str(args.threads), scan, weights]
-    peers = [Peer("PyTorch", torch("sequential"), 600)]
-    want = read(weights + ".torch")
-    peers.append(Peer("moezoo", [zoo, "-kind", kind, "-d", str(d), "-experts", shape[0], "-batch", shape[1], "-length", shape[2], "-threads", str(args.threads), "-weights", weights], 600))
-    got = read(weights + ".out")
-    for name in want:
-        # By norm: of a million hidden units one may stand so close to the kink of relu that
-        # rounding decides its gradient.
-        off = np.linalg.norm(got[name] - want[name]) / np.linalg.norm(want[name])
-        if not off < 1e-3:
-            raise SystemExit(f"{kind}, d={d}: {name} differs by {off:.2g} of its norm: there is nothing to compare")
-    import torch as t
-    if hasattr(t, "compile") and args.compile_limit > 0:
+    def used(self):
+        """Processor time of the process so far, in seconds, as /proc/stat counts it."""
         try:
-            peers.append(Peer("PyTorch, compiled", torch("compiled"), args.compile_limit))
-        except (TimeoutError, RuntimeError) as e:
-            print(e, file=sys.stderr)
-    return take_turns(peers, args.repeats)
+            fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        except OSError:
+            return 0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.terminate()
+        self.process.wait()
 
 
-def take_turns(peers, repeats):
-    for p in peers:
-        p.measure()  # to warm up
-        p.samples.clear()
-    for _ in range(repeats):
+class Alone:
+    """Holds the machine, where a command is given that does while it runs (flock, say). It lets go at
+    times, for others to have theirs."""
+
+    longest = 100  # seconds
+
+    def __init__(self, command):
+        self.command, self.process, self.since = command, None, 0
+
+    def turn(self):
+        if self.process and time.time() - self.since > self.longest:
+            self.release()
+        if self.command and not self.process:
+            self.process = subprocess.Popen(self.command.split() + ["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.process.stdin.write("mine\n")
+            self.process.stdin.flush()
+            self.process.stdout.readline()
+            self.since = time.time()
+
+    def release(self):
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait()
+            self.process = None
+
+
+class Comparison:
+    """Programs that do the same, on one or several requests."""
+
+    def __init__(self, title, start, tokens=0, requests=("again",)):
+        self.title, self.start, self.tokens, self.requests = title, start, tokens, requests
+
+    def run(self, args):
+        failed, alone = {}, args.machine
+        alone.turn()
+        peers = self.start(failed)
+        try:
+            samples = {p.name: {r: [] for r in self.requests} for p in peers}
+            disturbed = 0
+            for request in self.requests:
+                self.turn(peers, request, alone, -1)  # to warm up
+                taken, spare = 0, args.repeats
+                while taken < args.repeats:
+                    answers, others = self.turn(peers, request, alone, taken)
+                    if others > allowed and spare > 0:  # somebody else's work: once more
+                        spare -= 1
+                        continue
+                    taken += 1
+                    disturbed = max(disturbed, others)
+                    for name, s in answers.items():
+                        samples[name][request].append(s)
+        finally:
+            for p in peers:
+                p.close()
+        return {"tokens": self.tokens, "others": disturbed, "failed": failed, "peers": {p.name: {**p.ready, "samples": samples[p.name]} for p in peers}}
+
+
+    def turn(self, peers, request, alone, number):
+        """What each peer answers, and the part of the machine that other programs took meanwhile."""
+        alone.turn()
+        start, busy, answers = time.time(), busy_seconds(), {}
         for p in peers:
-            p.measure()
-    for p in peers:
-        p.process.stdin.close()
-        p.process.wait()
-    return peers
+            if p.repeats is None or number < p.repeats:
+                answers[p.name] = p.measure(request)
+        busy = busy_seconds() - busy - sum(s["used_s"] for s in answers.values())
+        return answers, busy / (time.time() - start) / os.cpu_count()
 
 
-def generation(d, tokens, args, folder, zoo):
+def busy_seconds():
+    """Processor time of all programs since the start of the machine; 0 where that is not told."""
+    try:
+        fields = open("/proc/stat").readline().split()
+    except OSError:
+        return 0
+    user, nice, system, _, _, irq, softirq = map(int, fields[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def equal(title, name, want, got, bound=1e-3):
+    """By norm: of a million hidden units one may stand so close to the kink of relu that rounding decides
+    its gradient."""
+    for key in want:
+        off = np.linalg.norm(got[key].astype("f8") - want[key]) / max(np.linalg.norm(want[key].astype("f8")), 1e-30)
+        if not off < bound:
+            raise SystemExit(f"{title}: {key} of {name} differs by {off:.2g} of its norm: there is nothing to compare")
+
+
+def blocks(args, zoo):
+    """One block, forward and backward, by the eager programs; by compiled ones, which take minutes to
+    start; and by transformers' own loop, which takes half a minute a step."""
+    for kind, d in [(k, d) for k in ("moe-mamba", "transformer") for d in (256, 512)]:
+        yield block(f"{kind} d={d}", kind, d, ["loop", "mambapy", "candle"] if kind == "moe-mamba" else ["loop", "candle"], args, zoo)
+        yield block(f"{kind} d={d}, compiled", kind, d, ["compiled", "associative"] if kind == "moe-mamba" else ["compiled"], args, zoo)
+    yield block("moe-mamba d=256, transformers", "moe-mamba", 256, ["transformers"], args, zoo)
+
+
+names = {"moezoo": "moezoo", "loop": "PyTorch", "mambapy": "PyTorch, mamba.py's scan", "transformers": "PyTorch, transformers' loop", "candle": "candle",
+         "compiled": "PyTorch, compiled", "associative": "PyTorch, compiled associative scan"}
+
+
+def block(title, kind, d, variants, args, zoo):
+    shape = ["8", str(args.batch), str(args.length)]
+    weights = os.path.join(args.state, f"{kind}-{d}-{args.batch}x{args.length}")
+
+    def program(variant):
+        if variant == "moezoo":
+            return [zoo, "-kind", kind, "-d", str(d), "-experts", shape[0], "-batch", shape[1], "-length", shape[2], "-threads", str(args.threads), "-weights", weights], {}
+        if variant == "candle":
+            return [os.path.join(args.peers, "candle", "release", "peer-candle"), kind, str(d), shape[0], weights], {"env": {"RAYON_NUM_THREADS": str(args.threads)}}
+        options = {"repeats": 3} if variant == "transformers" else {}
+        if variant in ("compiled", "associative"):
+            options = {"limit": args.compile_limit, "env": {"TORCHINDUCTOR_CACHE_DIR": os.path.join(args.state, "inductor")}}
+        return [sys.executable, os.path.join(here, "peer_torch.py"), kind, str(d), *shape, str(args.threads), variant, weights], options
+
+    def start(failed):
+        if not os.path.exists(weights + ".loop"):  # PyTorch's eager loop draws the weights and is what all are compared with
+            Peer("PyTorch", program("loop")[0]).close()
+        want, peers = load_file(weights + ".loop"), []
+        for variant in ["moezoo"] + variants:
+            command, options = program(variant)
+            try:
+                p = Peer(names[variant], command, **options)
+            except (TimeoutError, RuntimeError) as e:
+                failed[names[variant]] = str(e)
+                print(f"{title}: {names[variant]}: {e}", file=sys.stderr)
+                continue
+            equal(title, p.name, want, load_file(weights + "." + variant))
+            peers.append(p)
+        return peers
+
+    return Comparison(title, start, args.batch * args.length)
+
+
+def generation(name, d, tokens, args, zoo):
     """A model of four blocks, exported, in ONNX Runtime and here."""
-    run, root = os.path.join(folder, f"run-{d}"), os.path.join(here, "..", "..")
-    model = os.path.join(folder, f"model-{d}.onnx")
-    if not os.path.exists(model):
-        for command in (["train", "moe-mamba-tiny", "--out", run, "--set", f"d_model={d}", "--set", "train.steps=2", "--set", "train.batch=2"], ["export", run, "-o", model]):
-            subprocess.run(["go", "run", "./cmd/zoo", *command], check=True, cwd=root, capture_output=True)
-    logits = os.path.join(folder, f"logits-{d}-{tokens}")
-    peers = [Peer("ONNX Runtime", [sys.executable, os.path.join(here, "peer_ort.py"), model, str(tokens), str(args.threads), logits + ".ort"], 300),
-             Peer("moezoo", [zoo, "-run", run, "-tokens", str(tokens), "-threads", str(args.threads), "-weights", logits + ".out"], 300)]
-    off = np.abs(read(logits + ".ort")["logits"] - read(logits + ".out")["logits"]).max()
-    if not off < 1e-3:
-        raise SystemExit(f"generation, d={d}: a logit differs by {off:.2g}: there is nothing to compare")
-    return take_turns(peers, args.repeats)
+    title = f"{name} d={d}"
+    run, model = os.path.join(args.state, f"run-{d}"), os.path.join(args.state, f"model-{d}", "model.onnx")
+
+    def start(failed):
+        if not os.path.exists(model):
+            tool = os.path.join(args.state, "zoo")
+            os.makedirs(os.path.dirname(model), exist_ok=True)
+            settings = [f"d_model={d}", "train.steps=1", "train.batch=1", "train.context=64"]
+            subprocess.run([tool, "train", "moe-mamba-tiny", "--out", run] + [a for s in settings for a in ("--set", s)], check=True, capture_output=True)
+            # what ONNX Runtime answers is compared below
+            subprocess.run([tool, "export", run, "-o", model, "--no-verify"], check=True, capture_output=True)
+        logits = os.path.join(args.state, f"logits-{d}-{tokens}")
+        ours = [zoo, "-run", run, "-tokens", str(tokens), "-threads", str(args.threads)]
+        peers = [Peer("ONNX Runtime", [sys.executable, os.path.join(here, "peer_ort.py"), model, str(tokens), str(args.threads), logits + ".ort"]),
+                 Peer("moezoo", ours + ["-weights", logits + ".moezoo"])]
+        equal(title, "moezoo", load_file(logits + ".ort"), load_file(logits + ".moezoo"), 1e-3)
+        return peers
+
+    return Comparison(title, start, tokens)
+
+
+def products(threads, args, zoo):
+    shapes = [(1, 512, 512, 512), (1, 1024, 1024, 1024), (1, 4096, 1024, 256), (1, 4096, 256, 512), (1, 256, 1536, 512), (1, 256, 512, 1536), (1, 64, 1536, 512), (1, 64, 768, 256),
+              (8, 8, 768, 256), (8, 16, 768, 256), (8, 32, 768, 256), (8, 64, 768, 256), (8, 8, 1536, 512), (8, 16, 1536, 512), (8, 32, 1536, 512), (8, 64, 1536, 512)]
+
+    def start(failed):
+        python = lambda library: [sys.executable, os.path.join(here, "peer_gemm.py"), library, str(threads)]
+        return [Peer("OpenBLAS", python("openblas")), Peer("oneMKL", python("mkl")), Peer("moezoo", [zoo, "-products", "-threads", str(threads)])]
+
+    return Comparison(f"products, threads={threads}", start, 0, [" ".join(map(str, s)) for s in shapes])
+
+
+class Ourselves:
+    """zoo bench, beside the machine's peaks."""
+
+    def __init__(self, title, arguments):
+        self.title, self.arguments = title, arguments
+
+    def run(self, args):
+        for attempt in range(3):
+            args.machine.turn()
+            start, busy, used = time.time(), busy_seconds(), os.times()
+            command = [os.path.join(args.state, "zoo"), "bench", *self.arguments, "--repeats", str(args.repeats), "--threads", str(args.threads), "--json"]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            now = os.times()
+            own = now.children_user + now.children_system - used.children_user - used.children_system
+            others = (busy_seconds() - busy - own) / (time.time() - start) / os.cpu_count()
+            if others < allowed:
+                break
+        return {"command": "zoo bench " + " ".join(self.arguments), "others": others, "report": json.loads(out)}
+
+
+def plan(args):
+    zoo = os.path.join(args.state, "moezoo")
+    wide = ["moe-mamba-tiny", "--set", "d_model=256"]
+    jobs = [Ourselves("beside the peaks", wide), Ourselves("transformer beside the peaks", ["transformer-tiny", "--set", "d_model=256", "--what", "block,step"]),
+            Ourselves("a large model's decoding", ["moe-mamba-tiny", "--set", "d_model=1024", "--what", "decode"])]
+    jobs += blocks(args, zoo)
+    jobs += [generation("prefill, 512 tokens,", d, 512, args, zoo) for d in (256, 512)]
+    jobs += [generation("decode, 1 token,", d, 1, args, zoo) for d in (256, 512, 1024)]
+    jobs += [products(n, args, zoo) for n in sorted({1, args.threads})]
+    jobs += [Ourselves("growth: " + what, ["moe-mamba-tiny", "--what", what]) for what in ("tokens", "layers", "experts", "context")]
+    return jobs
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--repeats", type=int, default=5)
+    a.add_argument("--peers", required=True, help="where run.sh installed them")
+    a.add_argument("--state", help="where weights, models and what was measured lie (default: in --peers)")
+    a.add_argument("--repeats", type=int, default=7)
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--batch", type=int, default=8)
     a.add_argument("--length", type=int, default=256)
-    a.add_argument("--widths", default="256,512")
-    a.add_argument("--compile-limit", type=int, default=300)
-    a.add_argument("--out", help="write a table in Markdown")
+    a.add_argument("--compile-limit", type=int, default=600, help="seconds that torch.compile may take")
+    a.add_argument("--only", default="", help="the comparisons whose title this regular expression finds")
+    a.add_argument("--again", action="store_true", help="measure them even if they are there")
+    a.add_argument("--alone", default="", help="a command that holds the machine while the command after it runs, as in 'flock /tmp/machine'")
+    a.add_argument("--out", help="write the tables into this Markdown file, behind its introduction")
     args = a.parse_args()
-    lines = []
-    versions = {}
-    with tempfile.TemporaryDirectory() as folder:
-        zoo = os.path.join(folder, "moezoo")
-        subprocess.run(["go", "build", "-o", zoo, "./bench/peers/moezoo"], check=True, cwd=os.path.join(here, "..", ".."))
-        widths = [int(d) for d in args.widths.split(",")]
-        jobs = [(kind, d, args.batch * args.length, lambda k=kind, w=d: compare(k, w, args, folder, zoo)) for kind in ("moe-mamba", "transformer") for d in widths]
-        if importlib.util.find_spec("onnxruntime"):
-            jobs += [("prefill" if n > 1 else "decode", d, n, lambda w=d, t=n: generation(w, t, args, folder, zoo)) for n in (512, 1) for d in widths]
-        for kind, d, tokens, job in jobs:
-            peers = job()
-            ours = next(p for p in peers if p.name == "moezoo")
-            for p in peers:
-                versions[p.name] = p.version
-                wall, cpu = p.column("wall_ms"), p.column("cpu_ms")
-                ratio = statistics.median(wall) / statistics.median(ours.column("wall_ms"))
-                lines.append((kind, d, p.name, min(wall), statistics.median(wall), max(wall), statistics.median(cpu), tokens / statistics.median(wall) * 1e3, ratio))
-                print("%-12s d=%d  %-18s best %8.2f  median %8.2f  worst %8.2f ms, cpu %8.2f ms, %7.0f tokens/s, %5.2f x moezoo's time" % lines[-1], flush=True)
+    args.state = args.state or os.path.join(args.peers, "state")
+    os.makedirs(args.state, exist_ok=True)
+    for name, package in (("moezoo", "./bench/peers/moezoo"), ("zoo", "./cmd/zoo")):
+        subprocess.run(["go", "build", "-o", os.path.join(args.state, name), package], check=True, cwd=root)
+    path = os.path.join(args.state, "results.json")
+    results = json.load(open(path)) if os.path.exists(path) else {}
+    args.machine = Alone(args.alone)
+    jobs = plan(args)
+    for job in jobs:
+        if not re.search(args.only, job.title) or (job.title in results and not args.again):
+            continue
+        print(job.title, flush=True)
+        results[job.title] = {"date": time.strftime("%Y-%m-%d"), **job.run(args)}
+        with open(path + ".new", "w") as f:
+            json.dump(results, f)
+        os.replace(path + ".new", path)
+        print(report.section(job.title, results[job.title]), flush=True)
+    args.machine.release()
     if args.out:
-        write(args, lines, versions)
-
-
-def write(args, lines, versions):
-    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.processor())
-    with open(args.out, "w") as f:
-        f.write(f"""# Benchmarks
-
-Made on {datetime.date.today()} by `python3 bench/peers/run.py --repeats {args.repeats} --out {args.out}` on {cpu}, {args.threads} threads;
-load average at the end {os.getloadavg()[0]:.1f}. {"; ".join(f"{k}: {v}" for k, v in versions.items())}.
-
-`moe-mamba` and `transformer`: one block, forward and backward, {args.batch} × {args.length} tokens, float32; the same weights, outputs and input gradients equal to 1e-3 of
-their norm before anything is timed. The first is norm, Mamba (N = 16, expand 2), norm, 8 experts of width 3d,
-top-1; the second norm, causal attention with heads of 64, norm, feed-forward of width 4d. PyTorch
-computes the scan as a loop over time, as transformers does without its CUDA kernels. `prefill` and `decode`: `moe-mamba-tiny` of
-that width (four blocks), 512 tokens from the beginning and one token behind others (the mean of 32 in a row), the exported file in ONNX Runtime and
-the run here; logits equal to 1e-3. The programs take turns.
-
-| block | d | program | best ms | median ms | worst ms | cpu ms | tokens/s | time beside moezoo |
-|---|---|---|---|---|---|---|---|---|
-""")
-        for l in lines:
-            f.write("| %s | %d | %s | %.2f | %.2f | %.2f | %.2f | %.0f | %.2f × |\n" % l)
+        report.write(args.out, [j.title for j in jobs], results, args)
 
 
 if __name__ == "__main__":

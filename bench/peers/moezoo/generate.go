@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/backend/cpu"
@@ -52,14 +50,11 @@ func generate(run string, tokens, threads int, path string) error {
 		if tokens == 1 {
 			count = 32 // a mean over tokens in a row, as in writing
 		}
-		start, used := time.Now(), processorTime()
-		for range count {
-			if _, err := dec.Feed(context.Background(), ids); err != nil {
-				return err
-			}
-		}
-		wall, cpu := time.Since(start)/time.Duration(count), (processorTime()-used)/time.Duration(count)
-		if err := json.NewEncoder(os.Stdout).Encode(map[string]float64{"wall_ms": wall.Seconds() * 1e3, "cpu_ms": cpu.Seconds() * 1e3}); err != nil {
+		err := answer(count, func() error {
+			_, err := dec.Feed(context.Background(), ids)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
