@@ -5,6 +5,7 @@ import (
 
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/plugins"
 )
 
 // Mamba2 is the state-space duality mixer of arXiv 2405.21060, [B, L, D] → [B, L, D].
@@ -19,16 +20,22 @@ type Mamba2 struct {
 	Gate     GatedNorm
 	Bias     bool // of both projections
 	ConvBias bool
-	WideSkip bool    // a skip weight for each channel instead of each head
-	DtMin    float64 // step sizes are limited to DtMin … DtMax, the model's own limit and not
-	DtMax    float64 // the range of their initial values; 0 and 0 for none
+	WideSkip bool     // a skip weight for each channel instead of each head
+	DtMin    float64  // step sizes are limited to DtMin … DtMax, the model's own limit and not
+	DtMax    float64  // the range of their initial values; 0 and 0 for none
+	Mixture  *Mixture // experts in place of the projections "in" and "out"
 }
+
+// Routers are the routers of the mixture.
+func (m Mamba2) Routers() []*plugins.Function { return m.Mixture.Routers() }
 
 // Forward is the block of figure 6, on the left. State: the last K−1 inputs of the
 // convolution [B, Di+2GN, K−1] and h [B, H, P, N].
 func (m Mamba2) Forward(c *Context, x Value) Value {
 	inner, bc := m.Heads*m.HeadDim, m.Groups*m.DState
-	parts := op.Split(c.Linear("in_proj", x, m.DModel, 2*inner+2*bc+m.Heads, m.Bias), -1, inner, inner+2*bc, m.Heads)
+	mix := m.Mixture.begin(c, x, m.DModel)
+	zxbcdt := mix.project(c, "in", x, func() Value { return c.Linear("in_proj", x, m.DModel, 2*inner+2*bc+m.Heads, m.Bias) })
+	parts := op.Split(zxbcdt, -1, inner, inner+2*bc, m.Heads)
 	z, xbc, dt := parts[0], parts[1], parts[2] // [B, L, Di], [B, L, Di+2GN], [B, L, H]
 
 	past := c.State("conv", inner+2*bc, m.DConv-1)
@@ -47,7 +54,9 @@ func (m Mamba2) Forward(c *Context, x Value) Value {
 	y = op.Add(y, op.Mul(u, m.d(c)))
 
 	y = m.Gate.Forward(c, op.Reshape(y, 0, 0, inner), z, inner)
-	return op.Linear(y, c.G.Param("out_proj.weight", residualInit(inner), true, inner, m.DModel), c.Bias("out_proj", m.Bias, m.DModel))
+	return mix.project(c, "out", y, func() Value {
+		return op.Linear(y, c.G.Param("out_proj.weight", residualInit(inner), true, inner, m.DModel), c.Bias("out_proj", m.Bias, m.DModel))
+	})
 }
 
 // steps are the step sizes Δ = softplus(dt + bias) within their limits.

@@ -46,6 +46,17 @@ func mixtures(t *testing.T) map[string]blocks.Block {
 		"Routing Mamba":      mixed{sites: []string{"conv", "gate", "out"}, router: "topk", config: `{"renormalize":false}`, expert: "linear", experts: 3, k: 2, shared: true}.block(t),
 		"mixture of Δ, B, C": mixed{sites: []string{"select"}, router: "sigmoid", config: `{}`, expert: "linear", experts: 3, k: 2}.block(t),
 	}
+	in, back := map[string]int64{"d_model": width, "d_out": 2*12 + 2*2*5 + 4, "width": 1}, map[string]int64{"d_model": 12, "d_out": width, "width": 1}
+	out["Mamba-2, mixed"] = blocks.Mamba2{
+		DModel: width, Heads: 4, HeadDim: 3, Groups: 2, DState: 5, DConv: 4, ConvBias: true, Gate: blocks.GatedNorm{Groups: 2, Eps: 1e-5},
+		Mixture: &blocks.Mixture{
+			Experts: 3, TopK: 2, Router: function(t, plugins.RouterKind, "topk", "{}", map[string]int64{"d_model": width, "experts": 3, "top_k": 2}),
+			Sites: []blocks.Site{
+				{Name: "in", DIn: width, DOut: in["d_out"], Expert: function(t, plugins.ExpertKind, "linear", "{}", in)},
+				{Name: "out", DIn: 12, DOut: width, Expert: function(t, plugins.ExpertKind, "linear", "{}", back)},
+			},
+		},
+	}
 	for set := 1; set < 8; set++ {
 		var sites []string
 		for i, name := range []string{"conv", "gate", "out"} {

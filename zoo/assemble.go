@@ -49,7 +49,7 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 	case b.Mamba != nil:
 		return m.mamba(b.Mamba, d, b.Path, f)
 	case b.Mamba2 != nil:
-		return mamba2(b.Mamba2, d), nil
+		return m.mamba2(b.Mamba2, d, b.Path, f)
 	case b.DeltaNet != nil:
 		x := b.DeltaNet
 		return blocks.GatedDeltaNet{
@@ -85,7 +85,9 @@ func (m *Model) mamba(x *recipe.Mamba, d int64, path string, f function) (blocks
 	}, err
 }
 
-func mamba2(x *recipe.Mamba2, d int64) blocks.Block {
+func (m *Model) mamba2(x *recipe.Mamba2, d int64, path string, f function) (blocks.Block, error) {
+	inner := x.Heads * x.HeadDim
+	mixture, err := m.mixture(x.Mixture, d, map[string][2]int64{"in": {d, 2*inner + 2*x.Groups*x.DState + x.Heads}, "out": {inner, d}}, path, f)
 	gate := blocks.GatedNorm{NormFirst: x.NormFirst, Eps: x.NormEps}
 	switch x.GatedNorm {
 	case recipe.FullNorm:
@@ -95,8 +97,8 @@ func mamba2(x *recipe.Mamba2, d int64) blocks.Block {
 	}
 	return blocks.Mamba2{
 		DModel: d, Heads: x.Heads, HeadDim: x.HeadDim, Groups: x.Groups, DState: x.DState, DConv: x.DConv, Gate: gate,
-		Bias: x.Bias, ConvBias: x.ConvBias, WideSkip: x.Skip == recipe.PerChannel, DtMin: x.DtLimit[0], DtMax: x.DtLimit[1],
-	}
+		Bias: x.Bias, ConvBias: x.ConvBias, WideSkip: x.Skip == recipe.PerChannel, DtMin: x.DtLimit[0], DtMax: x.DtLimit[1], Mixture: mixture,
+	}, err
 }
 
 func s5(x *recipe.S5, d int64) blocks.Block {

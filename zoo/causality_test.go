@@ -78,7 +78,14 @@ func TestProperty26RoutersThatLookAheadMustBeAllowed(t *testing.T) {
 			t.Errorf("%s: in inference %q looks ahead, want %q (%v)", router, got, ahead, err)
 		}
 	}
-	r, err := recipe.Load("moe-mamba-debug", "layers.moe.router=wrong/liar")
+	r, err := recipe.Load("moe-mamba-debug", "layers.moe={router: soft-moe, width: 16, capacity_factor: 1.5, allow_future: true}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := zoo.Build(context.Background(), r, newHost(t)); err == nil || !strings.Contains(err.Error(), "a capacity has no meaning") {
+		t.Errorf("a capacity for slots: %v", err)
+	}
+	r, err = recipe.Load("moe-mamba-debug", "layers.moe.router=wrong/liar")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,9 @@ func (m *Model) moe(x *recipe.MoE, path string, f function) (blocks.Block, error
 	if err != nil {
 		return nil, err
 	}
+	if x.CapacityFactor > 0 && router.Routing.Kind != plugins.Assign {
+		return nil, m.Recipe.ErrorAt(path+".capacity_factor", fmt.Sprintf("router %s gives every expert the same number of rows: a capacity has no meaning", x.Router.Name), "leave it out")
+	}
 	inside := d
 	if x.Latent > 0 {
 		inside = x.Latent

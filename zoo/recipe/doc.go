@@ -49,7 +49,8 @@
 //
 // mamba takes mixture: {at: [conv, gate, select, out], routing: each, router: switch,
 // experts: 8, top_k: 1, expert: relu, width: 1x, allow_future: false}: experts in place of its
-// projections, with a router at each or one for all (routing: shared).
+// projections, with a router at each or one for all (routing: shared); mamba2 has the
+// projections in and out.
 //
 // shared is none or {experts: 1, width: 3x, expert: relu, gate: false}: an expert that every
 // token passes besides; latent: WIDTH lets the routed experts work between two projections;

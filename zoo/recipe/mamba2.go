@@ -19,6 +19,7 @@ type Mamba2 struct {
 	DtLimit   [2]float64    // of step sizes; 0 and 0 for none
 	ConvBias  bool          // true
 	Bias      bool          // of the projections, false
+	Mixture   *Mixture      // of the projections in, to all at once, and out
 }
 
 // GatedNormKind says over which channels the gated output is normalised.
@@ -53,6 +54,7 @@ func readMamba2(s *section, dModel int64) *Mamba2 {
 		m.DtLimit = s.limits(n, "dt_limit")
 	}
 	m.ConvBias, m.Bias = s.bool("conv_bias", true), s.bool("bias", false)
+	m.Mixture = readMixture(s, dModel, "in", "out")
 	return m
 }
 
@@ -96,10 +98,11 @@ func writeLimits(l [2]float64) string {
 }
 
 func (m *Mamba2) yaml() string {
-	return fmt.Sprintf("{d_state: %d, head_dim: %d, heads: %d, groups: %d, d_conv: %d, gated_norm: %s, norm_first: %v, norm_eps: %s, skip: %s, dt_limit: %s, conv_bias: %v, bias: %v}",
-		m.DState, m.HeadDim, m.Heads, m.Groups, m.DConv, m.GatedNorm, m.NormFirst, format(m.NormEps), m.Skip, writeLimits(m.DtLimit), m.ConvBias, m.Bias)
+	return fmt.Sprintf("{d_state: %d, head_dim: %d, heads: %d, groups: %d, d_conv: %d, gated_norm: %s, norm_first: %v, norm_eps: %s, skip: %s, dt_limit: %s, conv_bias: %v, bias: %v%s}",
+		m.DState, m.HeadDim, m.Heads, m.Groups, m.DConv, m.GatedNorm, m.NormFirst, format(m.NormEps), m.Skip, writeLimits(m.DtLimit), m.ConvBias, m.Bias, m.Mixture.yaml())
 }
 
 func (m *Mamba2) over(dModel int64) bool {
-	return over(maxWeight, m.Heads, m.HeadDim, max(2*dModel, m.DConv, m.DState)) || over(maxWeight, dModel, 2*m.Groups, m.DState) || over(maxWeight, 2*m.Groups, m.DState, m.DConv)
+	return over(maxWeight, m.Heads, m.HeadDim, max(2*dModel, m.DConv, m.DState)) || over(maxWeight, dModel, 2*m.Groups, m.DState) || over(maxWeight, 2*m.Groups, m.DState, m.DConv) ||
+		m.Mixture.over(2*m.Heads*m.HeadDim+2*m.Groups*m.DState+m.Heads)
 }

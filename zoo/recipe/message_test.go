@@ -51,6 +51,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	expectLayer(t, "mamba: {inner_norm: learned}", "mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 2, conv_bias: true, bias: false, inner_norm: learned, norm_eps: 1e-06}")
 	expectLayer(t, "mamba2: {head_dim: 16}", "mamba2: {d_state: 128, head_dim: 16, heads: 4, groups: 1, d_conv: 4, gated_norm: grouped, norm_first: false, norm_eps: 1e-05, skip: head, dt_limit: none, conv_bias: true, bias: false}")
 	expectLayer(t, "mamba2: {head_dim: 5, heads: 6, groups: 3, d_state: 8, gated_norm: full, skip: channel, dt_limit: [0.01, none]}", "mamba2: {d_state: 8, head_dim: 5, heads: 6, groups: 3, d_conv: 4, gated_norm: full, norm_first: false, norm_eps: 1e-05, skip: channel, dt_limit: [0.01, none], conv_bias: true, bias: false}")
+	expectLayer(t, "mamba2: {head_dim: 16, mixture: {at: in, routing: shared, expert: linear}}", "mamba2: {d_state: 128, head_dim: 16, heads: 4, groups: 1, d_conv: 4, gated_norm: grouped, norm_first: false, norm_eps: 1e-05, skip: head, dt_limit: none, conv_bias: true, bias: false, mixture: {at: [in], routing: shared, router: switch, experts: 8, top_k: 1, expert: linear, width: 32, allow_future: false}}")
 	expectLayer(t, "mamba: {mixture: {at: [out, conv], experts: 4}}",
 		"mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 2, conv_bias: true, bias: false, mixture: {at: [conv, out], routing: each, router: switch, experts: 4, top_k: 1, expert: relu, width: 32, allow_future: false}}")
 	expectLayer(t, "s4d", "s4d: {d_state: 64, modes: lin, steps: [0.001, 0.1]}")
