@@ -15,7 +15,7 @@ import (
 )
 
 // patient are deadlines that a busy machine keeps.
-var patient = Timeouts{Start: 20 * time.Second, Describe: 20 * time.Second, Build: 20 * time.Second, Kill: 500 * time.Millisecond}
+var patient = Timeouts{Start: time.Minute, Describe: time.Minute, Build: time.Minute, Kill: 500 * time.Millisecond}
 
 // waiting are the deadlines of a case that waits for one of them, which alone is short.
 func waiting(deadline string) Timeouts {
@@ -135,7 +135,7 @@ func runFault(t *testing.T, c faultCase) {
 	_, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8})
 	waitForLog(log, c.log)
 	h.Close()
-	if took := time.Since(start); took > 15*time.Second {
+	if took := time.Since(start); took > 45*time.Second { // a second or two; deadlines of a minute are not waited for
 		t.Errorf("took %v", took)
 	}
 	checkError(t, err, strings.ReplaceAll(c.want, "PATH", filepath.Join(dir, "zoo-plugin-faulty")))
@@ -151,7 +151,7 @@ func runFault(t *testing.T, c faultCase) {
 // waitForLog gives what a plugin printed the time to come through its pipe: it travels
 // beside the answers, and closing the host ends it.
 func waitForLog(log *logBuffer, want string) {
-	for end := time.Now().Add(5 * time.Second); !strings.Contains(log.String(), want) && time.Now().Before(end); {
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(log.String(), want) && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
@@ -204,7 +204,7 @@ func checkNothingLeft(t *testing.T, root string) {
 	t.Helper()
 	var left []os.DirEntry
 	var pids []string
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(45 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		left, _ = os.ReadDir(root)
 		if pids = processesOf(root); len(left) == 0 && len(pids) == 0 {
 			return
@@ -287,12 +287,15 @@ func TestGrandchildrenDieWithThePlugin(t *testing.T) {
 }
 
 func TestCancellingTheCallEndsIt(t *testing.T) {
-	h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}, Env: []string{"ZOO_FAULT=hang"}})
+	h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}, Timeouts: patient, Env: []string{"ZOO_FAULT=hang"}})
+	if _, err := h.Lookup(context.Background(), RouterKind, "faulty/pick"); err != nil { // it runs
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(300*time.Millisecond, cancel)
 	start := time.Now()
 	_, err := h.Build(ctx, Request{Kind: RouterKind, Name: "faulty/pick", Dims: dims8})
-	if !errors.Is(err, context.Canceled) || time.Since(start) > 5*time.Second {
+	if !errors.Is(err, context.Canceled) || time.Since(start) > 45*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(start))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -43,6 +44,9 @@ func testHost(t *testing.T, c Config) (*Host, *logBuffer) {
 	c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if c.RunRoot == "" {
 		c.RunRoot = shortDir(t)
+	}
+	if c.Timeouts == (Timeouts{}) { // deadlines that a busy machine keeps
+		c.Timeouts = Timeouts{Start: time.Minute, Describe: time.Minute, Build: time.Minute}
 	}
 	h, err := NewHost(c)
 	if err != nil {
