@@ -60,7 +60,7 @@ var startFaults = []faultCase{
 	{fault: "address-outside", want: `plugin faulty: start: it was refused: it answered from unix "/tmp/other.sock", which is outside its socket folder`},
 	{fault: "address-tcp", want: `plugin faulty: start: it was refused: it answered from tcp "127.0.0.1:22", a unix socket was expected`},
 	{fault: "address-file", want: `plugin faulty: start: it was refused: it answered from unix "…`},
-	{fault: "long-line", deadline: "start", want: `plugin faulty: start: it printed "xxxxxxxxxx…`},
+	{fault: "long-line", want: `plugin faulty: start: it printed "xxxxxxxxxx…`},
 	{fault: "stdin", want: `plugin faulty: start: it ended before the handshake (exit status 5)
   its stderr ends with:
     | stdin: 0 bytes, EOF`},

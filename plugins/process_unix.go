@@ -30,7 +30,7 @@ const firstLineLimit = 4 << 10
 
 // exitGrace is how long a process that closed its stdout or its connection may
 // take to be gone, before it counts as alive.
-const exitGrace = 500 * time.Millisecond
+const exitGrace = 2 * time.Second
 
 // process is one provider process: started in a group of its own, without the
 // host's stdin and environment, and ended with its whole group. It implements

@@ -98,14 +98,12 @@ func checkPrivate(dir string) error {
 	return nil
 }
 
-// sweepRuns removes the folders of dead hosts under root and reports whether it
-// removed any.
-func sweepRuns(root string) bool {
+// sweepRuns removes the folders of dead hosts under root.
+func sweepRuns(root string) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return false
+		return
 	}
-	swept := false
 	for _, e := range entries {
 		if !e.IsDir() || !strings.HasPrefix(e.Name(), "r") {
 			continue
@@ -120,9 +118,8 @@ func sweepRuns(root string) bool {
 			continue
 		}
 		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
-			swept = os.RemoveAll(path) == nil || swept
+			_ = os.RemoveAll(path)
 		}
 		f.Close()
 	}
-	return swept
 }

@@ -9,10 +9,16 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	plugin "github.com/hashicorp/go-plugin"
 )
 
 // watchInterval is how often a provider looks whether its host still lives.
 const watchInterval = 250 * time.Millisecond
+
+// leaveGrace is how long a provider that has to go waits for its host's death to become
+// visible: on a busy machine the system takes its time.
+const leaveGrace = 3 * time.Second
 
 // watchHost ends this provider within a second of its host's death, however the
 // host died, and takes the socket and the provider's own children along.
@@ -44,18 +50,18 @@ func watchHost() {
 func leave(host int) {
 	// The kernel's signal comes when the first of the host's threads is gone; the
 	// host itself is a moment later.
-	for deadline := time.Now().Add(watchInterval); host != 0 && os.Getppid() == host; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(leaveGrace); host != 0 && os.Getppid() == host; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			os.Exit(3) // a SIGTERM from a person: the host lives and cleans up
 		}
 	}
 	if root := os.Getenv(envRunRoot); root != "" {
 		// The kernel releases the dead host's lock a moment after its death.
-		for range 20 {
-			if sweepRuns(root) {
+		for deadline := time.Now().Add(leaveGrace); ; time.Sleep(10 * time.Millisecond) {
+			sweepRuns(root)
+			if _, err := os.Stat(os.Getenv(plugin.EnvUnixSocketDir)); err != nil || time.Now().After(deadline) {
 				break
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	if syscall.Getpgrp() == os.Getpid() {
