@@ -24,15 +24,6 @@ type listed struct {
 // kinds of what is listed.
 var kinds = []string{"recipe", "mixer", "router", "expert"}
 
-// mixers are the kinds of layers that need no plugin.
-var mixers = []listed{
-	{"mixer", "mamba", "selective state space, constant cost per token", "arXiv:2312.00752", "causal, onnx"},
-	{"mixer", "mamba2", "state-space duality: heads with one decay each, as products of matrices", "arXiv:2405.21060", "causal, onnx"},
-	{"mixer", "s4d", "a filter of diagonal modes for each channel", "arXiv:2206.11893", "causal, onnx"},
-	{"mixer", "s5", "one diagonal system that reads and writes all channels", "arXiv:2208.04933", "causal, onnx"},
-	{"mixer", "attention", "causal softmax attention, multi-head or grouped, with RoPE", "arXiv:1706.03762", "causal, onnx"},
-}
-
 func listCommand() *cobra.Command {
 	var kind string
 	var asJSON bool
@@ -85,7 +76,9 @@ func everything() ([]listed, error) {
 	for _, e := range recipe.List() {
 		out = append(out, listed{"recipe", e.Name, e.Doc, e.Paper, ""})
 	}
-	out = append(out, mixers...)
+	for _, m := range recipe.Mixers() { // all of them run stepwise and are exported
+		out = append(out, listed{"mixer", m.Name, m.Doc, m.Paper, "causal, onnx"})
+	}
 	h, err := newHost()
 	if err != nil {
 		return nil, err

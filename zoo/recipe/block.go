@@ -35,19 +35,53 @@ type kind interface {
 
 // kinds are all blocks by the key they are written with, in the order of documentation.
 var kinds = []struct {
-	name string
-	read func(b *Block, s *section, dModel int64)
-	of   func(b Block) kind // nil when the block is of another kind
+	name  string
+	mixer string // what it mixes sequences by, in a line; empty for blocks of single tokens
+	paper string
+	read  func(b *Block, s *section, dModel int64)
+	of    func(b Block) kind // nil when the block is of another kind
 }{
-	{"mamba", func(b *Block, s *section, d int64) { b.Mamba = readMamba(s, d) }, func(b Block) kind { return given(b.Mamba) }},
-	{"mamba2", func(b *Block, s *section, d int64) { b.Mamba2 = readMamba2(s, d) }, func(b Block) kind { return given(b.Mamba2) }},
-	{"gated_deltanet", func(b *Block, s *section, d int64) { b.DeltaNet = readDeltaNet(s) }, func(b Block) kind { return given(b.DeltaNet) }},
-	{"rglru", func(b *Block, s *section, d int64) { b.RGLRU = readRGLRU(s, d) }, func(b Block) kind { return given(b.RGLRU) }},
-	{"s4d", func(b *Block, s *section, d int64) { b.S4D = readS4D(s) }, func(b Block) kind { return given(b.S4D) }},
-	{"s5", func(b *Block, s *section, d int64) { b.S5 = readS5(s) }, func(b Block) kind { return given(b.S5) }},
-	{"attention", func(b *Block, s *section, d int64) { b.Attention = readAttention(s, d) }, func(b Block) kind { return given(b.Attention) }},
-	{"ff", func(b *Block, s *section, d int64) { b.FF = readFF(s, d) }, func(b Block) kind { return given(b.FF) }},
-	{"moe", func(b *Block, s *section, d int64) { b.MoE = readMoE(s, d) }, func(b Block) kind { return given(b.MoE) }},
+	{
+		"mamba", "selective state space, constant cost per token", "arXiv:2312.00752",
+		func(b *Block, s *section, d int64) { b.Mamba = readMamba(s, d) }, func(b Block) kind { return given(b.Mamba) },
+	},
+	{
+		"mamba2", "state-space duality: heads with one decay each, as products of matrices", "arXiv:2405.21060",
+		func(b *Block, s *section, d int64) { b.Mamba2 = readMamba2(s, d) }, func(b Block) kind { return given(b.Mamba2) },
+	},
+	{
+		"gated_deltanet", "a matrix of associations for each head, corrected by the delta rule", "arXiv:2412.06464",
+		func(b *Block, s *section, d int64) { b.DeltaNet = readDeltaNet(s) }, func(b Block) kind { return given(b.DeltaNet) },
+	},
+	{
+		"rglru", "a diagonal recurrence with gates on decay and input, of Griffin", "arXiv:2402.19427",
+		func(b *Block, s *section, d int64) { b.RGLRU = readRGLRU(s, d) }, func(b Block) kind { return given(b.RGLRU) },
+	},
+	{
+		"s4d", "a filter of diagonal modes for each channel", "arXiv:2206.11893",
+		func(b *Block, s *section, d int64) { b.S4D = readS4D(s) }, func(b Block) kind { return given(b.S4D) },
+	},
+	{
+		"s5", "one diagonal system that reads and writes all channels", "arXiv:2208.04933",
+		func(b *Block, s *section, d int64) { b.S5 = readS5(s) }, func(b Block) kind { return given(b.S5) },
+	},
+	{
+		"attention", "causal softmax attention, multi-head or grouped, with RoPE", "arXiv:1706.03762",
+		func(b *Block, s *section, d int64) { b.Attention = readAttention(s, d) }, func(b Block) kind { return given(b.Attention) },
+	},
+	{"ff", "", "", func(b *Block, s *section, d int64) { b.FF = readFF(s, d) }, func(b Block) kind { return given(b.FF) }},
+	{"moe", "", "", func(b *Block, s *section, d int64) { b.MoE = readMoE(s, d) }, func(b Block) kind { return given(b.MoE) }},
+}
+
+// Mixers lists the blocks that mix the tokens of a sequence.
+func Mixers() []Entry {
+	var out []Entry
+	for _, k := range kinds {
+		if k.mixer != "" {
+			out = append(out, Entry{Name: k.name, Doc: k.mixer, Paper: k.paper})
+		}
+	}
+	return out
 }
 
 // given is k, or nil when it points nowhere.
