@@ -109,6 +109,10 @@ func Cases() []Case {
 			rows = op.Add(op.GroupedMatMul(rows, input(g, "w", s[2], s[3], 6), d), op.ExpertRows(input(g, "bias", s[2], 6), d))
 			return one(op.Combine(rows, input(g, "weight", s[0], s[1]), d))
 		})
+		add("SumRows", func(g *graph.Graph) []*graph.Value {
+			d := op.Dispatch(experts(g), s[2], false)
+			return one(op.SumRows(op.Mul(op.TakeRows(input(g, "x", s[0], s[3]), d), input(g, "y", s[0]*s[1], s[3])), d))
+		})
 	}
 	for _, s := range [][4]int64{{1, 1, 1, 4}, {7, 3, 2, 5}, {40, 4, 9, 16}} { // T, E, C, D
 		add("ScatterRows", func(g *graph.Graph) []*graph.Value {

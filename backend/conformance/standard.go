@@ -12,6 +12,7 @@ func standard() []Case {
 	type value = *graph.Value
 	x := func(g *graph.Graph) value { return input(g, "x", 3, 4, 5) }
 	pos := func(g *graph.Graph) value { return input(g, "pos_x", 3, 4, 5) }
+	pos2 := func(g *graph.Graph) value { return input(g, "pos_y", 3, 4, 5) }
 	cases := map[string]func(g *graph.Graph) value{
 		"Add":         func(g *graph.Graph) value { return op.Add(x(g), input(g, "y", 4, 1)) },
 		"Sub":         func(g *graph.Graph) value { return op.Sub(input(g, "y", 5), x(g)) },
@@ -54,6 +55,61 @@ func standard() []Case {
 		"TopK":   func(g *graph.Graph) value { v, _ := op.TopK(x(g), g.Int64s(2), -1, true, true); return v },
 		"Where":  func(g *graph.Graph) value { y := x(g); return op.Where(op.Greater(y, g.Float(10)), y, op.Mul(y, y)) },
 		"CumSum": func(g *graph.Graph) value { return op.CumSum(x(g), 1) },
+		"Sum":    func(g *graph.Graph) value { return op.Sum(x(g), input(g, "y", 4, 1), input(g, "z", 5)) },
+		"Mean":   func(g *graph.Graph) value { return op.Mean(x(g), input(g, "y", 4, 1), input(g, "z", 5)) },
+		"Max": func(g *graph.Graph) value {
+			return op.Max(pos(g), input(g, "neg_y", 5), op.Scale(input(g, "pos_z", 3, 4, 5), 20))
+		},
+		"Min": func(g *graph.Graph) value {
+			return op.Min(pos(g), input(g, "neg_y", 5), op.Scale(input(g, "neg_z", 4, 1), 20))
+		},
+		"Clip": func(g *graph.Graph) value { return op.Clip(pos(g), g.Float(0.05), g.Float(9)) },
+		"ClipCuts": func(g *graph.Graph) value {
+			return op.Add(op.Clip(pos(g), g.Float(20), nil), op.Clip(pos2(g), nil, g.Float(0)))
+		},
+		"LeakyRelu": func(g *graph.Graph) value {
+			return op.Add(op.LeakyRelu(pos(g), 0.3), op.LeakyRelu(input(g, "neg_y", 5), 0.3))
+		},
+		"Sign":            func(g *graph.Graph) value { y := input(g, "neg_y", 5); return op.Mul(y, op.Sign(y)) },
+		"Floor":           func(g *graph.Graph) value { y := pos(g); return op.Add(y, op.Floor(op.Scale(y, 0.1))) },
+		"Ceil":            func(g *graph.Graph) value { y := pos(g); return op.Add(y, op.Ceil(op.Scale(y, 0.1))) },
+		"Round":           func(g *graph.Graph) value { y := pos(g); return op.Add(y, op.Round(op.Scale(y, 0.1))) },
+		"ReduceL1":        func(g *graph.Graph) value { return op.ReduceL1(input(g, "neg_x", 3, 4, 5), []int64{1}, true) },
+		"ReduceL2":        func(g *graph.Graph) value { return op.ReduceL2(x(g), []int64{0, 2}, false) },
+		"ReduceLogSum":    func(g *graph.Graph) value { return op.ReduceLogSum(pos(g), []int64{2}, false) },
+		"ReduceSumSquare": func(g *graph.Graph) value { return op.ReduceSumSquare(x(g), nil, false) },
+		"ReduceMin":       func(g *graph.Graph) value { return op.ReduceMin(x(g), []int64{-1}, true) },
+		"Cast":            func(g *graph.Graph) value { return op.Cast(op.Exp(op.Cast(x(g), graph.Float64)), graph.Float32) },
+		"Identity":        func(g *graph.Graph) value { return op.Identity(x(g)) },
+		"Flatten":         func(g *graph.Graph) value { return op.Flatten(x(g), 2) },
+		"Squeeze":         func(g *graph.Graph) value { return op.Squeeze(input(g, "x", 3, 1, 5, 1), 1, -1) },
+		"Unsqueeze":       func(g *graph.Graph) value { return op.Unsqueeze(x(g), 0, -1) },
+		"Pad":             func(g *graph.Graph) value { return op.Pad(x(g), nil, 0, 1, 2, 3, 0, 1) },
+		"PadCuts":         func(g *graph.Graph) value { return op.Pad(x(g), nil, 0, -1, 2, 0, 0, -1) },
+		"PadValue":        func(g *graph.Graph) value { return op.Pad(x(g), input(g, "v"), 0, 1, -1, 3, 0, 1) },
+		"Tile":            func(g *graph.Graph) value { return op.Tile(x(g), 2, 1, 3) },
+		"Trilu":           func(g *graph.Graph) value { return op.Trilu(x(g), -1, false) },
+		"TriluUpper":      func(g *graph.Graph) value { return op.Trilu(x(g), 1, true) },
+		"GatherND": func(g *graph.Graph) value {
+			return op.GatherND(x(g), g.Const("i", graph.Ints([]int{3, 2}, 2, 1, 0, 3, 2, 1)))
+		},
+		"ScatterElements": func(g *graph.Graph) value {
+			return op.ScatterElements(input(g, "x", 3, 4), g.Const("i", graph.Ints([]int{3, 2}, 0, 3, 1, 2, 2, 0)), input(g, "y", 3, 2), 1, "none")
+		},
+		"ScatterElementsAdds": func(g *graph.Graph) value {
+			return op.ScatterElements(input(g, "x", 3, 4), g.Const("i", graph.Ints([]int{3, 2}, 0, 0, 1, 2, 2, 2)), input(g, "y", 3, 2), 1, "add")
+		},
+		"ScatterND": func(g *graph.Graph) value {
+			return op.ScatterND(input(g, "x", 3, 4), g.Const("i", graph.Ints([]int{2, 1}, 2, 0)), input(g, "y", 2, 4), "none")
+		},
+		"ScatterNDAdds": func(g *graph.Graph) value {
+			return op.ScatterND(input(g, "x", 3, 4), g.Const("i", graph.Ints([]int{2, 1}, 2, 2)), input(g, "y", 2, 4), "add")
+		},
+		"Dropout": func(g *graph.Graph) value {
+			o, err := graph.Lookup("", "Dropout")
+			g.Fail(err)
+			return g.Apply(o, nil, 1, x(g))[0]
+		},
 		"LayerNormalization": func(g *graph.Graph) value {
 			return op.LayerNormalization(x(g), input(g, "gain", 5), input(g, "bias", 5), -1, 1e-5)
 		},

@@ -28,6 +28,9 @@ func init() {
 func runDispatch(_ *Device, c *backend.Call) error {
 	experts := c.Input(0).I64()
 	order, inverse, offsets := c.Output(0).I64(), c.Output(1).I64(), c.Output(2).I64()
+	if offsets == nil { // nothing reads them
+		offsets = make([]int64, c.Node.Int("experts", 1)+1)
+	}
 	e := len(offsets) - 1
 	clear(offsets)
 	for _, x := range experts {
@@ -49,7 +52,9 @@ func runDispatch(_ *Device, c *backend.Call) error {
 		} else {
 			nobody++
 		}
-		inverse[i] = row
+		if inverse != nil {
+			inverse[i] = row
+		}
 		if order != nil {
 			order[row] = int64(i)
 		}

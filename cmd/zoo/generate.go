@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -85,8 +86,12 @@ of fp32, int8 a quarter, and decoding is as much faster as it waits for memory; 
 
 // engineOf opens what generates, with its tokenizer, and a way to begin a new text.
 func engineOf(c *cobra.Command, what, engine string, kind narrow.Kind) (func() (zoo.Stepper, error), tokenizer.Tokenizer, error) {
+	info, statErr := os.Stat(what)
 	switch engine {
 	case "zoo":
+		if statErr == nil && info.Mode().IsRegular() {
+			return nil, nil, fmt.Errorf("%s: is a file, not the folder of a run; an exported file needs --engine ort", what)
+		}
 		t, err := openRun(c, what, kind)
 		if err != nil {
 			return nil, nil, err
@@ -98,6 +103,9 @@ func engineOf(c *cobra.Command, what, engine string, kind narrow.Kind) (func() (
 		d, err := t.Decoder(1)
 		return func() (zoo.Stepper, error) { return d, d.Reset() }, tk, err
 	case "ort":
+		if statErr == nil && info.IsDir() {
+			return nil, nil, fmt.Errorf("%s: is a folder; --engine ort takes an exported FILE.onnx, a run goes without", what)
+		}
 		s, err := zoo.OpenORT(what)
 		if err != nil {
 			return nil, nil, err

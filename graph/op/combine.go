@@ -12,6 +12,11 @@ func TakeRows(x Value, d Dispatched) Value {
 	return one(takeRows, graph.Attrs{"k": d.K}, x, d.Order, d.Inverse)
 }
 
+// SumRows adds up the rows of each token: x [R, D] → [T, D] with y[t] = Σ_j x[inverse[t·k + j]].
+func SumRows(x Value, d Dispatched) Value {
+	return one(sumRows, graph.Attrs{"k": d.K}, x, d.Order, d.Inverse)
+}
+
 // Combine brings the experts' rows back to their tokens: rows [R, D], weight [T, k] →
 // y [T, D] with y[t] = Σ_j weight[t, j] · rows[inverse[t·k + j]], added in the order of j.
 func Combine(rows, weight Value, d Dispatched) Value {

@@ -71,24 +71,22 @@ func inferPad(c *graph.Infer) error {
 	return nil
 }
 
-// gradPad cuts the padding off again.
+// gradPad pads the other way round: what was added is cut off, what was cut off is 0. The
+// value gets what is not x's.
 func gradPad(c *graph.Grad) []Value {
-	x, pads := c.In(0), c.In(1)
 	if mode := c.Str("mode", "constant"); mode != "constant" {
 		c.G.Fail(fmt.Errorf("Pad with mode %q has no gradient: only constant has", mode))
 		return nil
 	}
-	n := int64(x.Rank())
-	axes := c.In(3)
-	extents := ShapeOf(x)
+	dy, value, axes := c.DOut[0], c.In(2), c.In(3)
+	in := []Value{dy, Sub(c.G.Int64(0), c.In(1))}
 	if axes != nil {
-		n, _ = axes.Dim(0).Int()
-		extents = Gather(extents, axes, 0)
+		in = append(in, nil, axes)
 	}
-	starts := Slice(pads, 0, 0, n)
-	in := []Value{c.DOut[0], starts, Add(starts, extents)}
-	if axes != nil {
-		in = append(in, axes)
+	dx := one(pad, nil, in...)
+	d := []Value{dx, nil, nil, nil}
+	if value != nil {
+		d[2] = ReshapeTo(Sub(ReduceSum(dy, nil, false), ReduceSum(dx, nil, false)), ShapeOf(value))
 	}
-	return []Value{one(slice, nil, in...), nil, nil, nil}[:len(c.Inputs)]
+	return d[:len(c.Inputs)]
 }
