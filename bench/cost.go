@@ -19,7 +19,7 @@ func operations(n *graph.Node) float64 {
 	switch n.Op {
 	case "MatMul":
 		return 2 * elements(n.Outputs[0]) * extent(n.Inputs[0], -1)
-	case "Gemm":
+	case "Gemm", "MixedMatMul":
 		axis := -1
 		if n.Int("transA", 0) == 1 {
 			axis = 0

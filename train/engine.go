@@ -16,6 +16,9 @@ type Sizes struct {
 	// Memory is how many bytes training may take; 0 for no limit. The backward pass then
 	// computes a second time what does not fit.
 	Memory int
+	// BFloat16 rounds both operands of matrix products with weights, but for those that the
+	// task keeps; parameters, gradients, sums and everything else stay float32.
+	BFloat16 bool
 }
 
 // Engine makes optimiser steps. It owns the device buffers of parameters, gradients and

@@ -125,7 +125,7 @@ func fit(e *Engine, t *Task) (*backend.Plan, saving, error) {
 
 // costly operators are not worth a second time for the memory of their results alone.
 var costly = map[string]bool{
-	"MatMul": true, "Gemm": true, "SplitMatMul": true, "GroupedMatMul": true, "SelectiveScan": true, "GatedDelta": true, "RGLRU": true, "Attention": true, "Conv": true,
+	"MatMul": true, "MixedMatMul": true, "Gemm": true, "SplitMatMul": true, "GroupedMatMul": true, "SelectiveScan": true, "GatedDelta": true, "RGLRU": true, "Attention": true, "Conv": true,
 	"TopK": true, "Scan": true, "Loop": true,
 }
 

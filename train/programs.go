@@ -7,6 +7,7 @@ import (
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/autodiff"
 	"github.com/moezoo/moezoo/graph/fuse"
+	"github.com/moezoo/moezoo/graph/mixed"
 	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/graph/recompute"
 )
@@ -76,7 +77,7 @@ func (e *Engine) gradientPlan(t *Task, adding bool, s saving) (*backend.Plan, er
 func (e *Engine) gradientGraph(t *Task, adding bool, s saving) (*graph.Graph, error) {
 	g := graph.New(t.Train.Name)
 	c := graph.NewCopier(g, nil)
-	c.Names, c.Rewrite = true, fuse.Rules(t.Train)
+	c.Names, c.Rewrite = true, e.rules(t)
 	t.Train.CopyInputs(c)
 	c.Nodes(t.Train)
 	loss := c.Value(t.Loss)
@@ -130,6 +131,21 @@ func (e *Engine) gradientGraph(t *Task, adding bool, s saving) (*graph.Graph, er
 		return g, err
 	}
 	return recompute.Graph(g, forward, again)
+}
+
+// rules are the rewrites in front of differentiation.
+func (e *Engine) rules(t *Task) func(n *graph.Node, in []*graph.Value) []*graph.Value {
+	fused := fuse.Rules(t.Train)
+	if !e.sizes.BFloat16 {
+		return fused
+	}
+	rounded := mixed.Rules(func(name string) bool { return t.Float32 != nil && t.Float32(name) })
+	return func(n *graph.Node, in []*graph.Value) []*graph.Value {
+		if out := rounded(n, in); out != nil {
+			return out
+		}
+		return fused(n, in)
+	}
 }
 
 // ownOutput makes sure that a value can be an output under a name of its own: an input,

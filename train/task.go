@@ -24,6 +24,9 @@ type Task struct {
 	Eval    *graph.Graph
 	Entropy *graph.Value
 
+	// Float32 names parameters that no precision rounds, as those of routers; nil for none.
+	Float32 func(name string) bool
+
 	// Init writes the first values of a parameter.
 	Init func(p *graph.Param, out []float32) error
 }

@@ -53,7 +53,7 @@ func (m *Model) Task() (*train.Task, error) {
 		return nil, err
 	}
 	in := blocks.Initialiser{Policy: blocks.Policy(m.Recipe.Init), Layers: len(m.Net.Layers), Seed: m.Recipe.Train.Seed}
-	t := &train.Task{Train: b.G, Loss: b.Loss, Layers: b.Layers, Eval: eval.G, Entropy: eval.Entropy, Init: in.Fill}
+	t := &train.Task{Train: b.G, Loss: b.Loss, Layers: b.Layers, Eval: eval.G, Entropy: eval.Entropy, Float32: keepsFloat32, Init: in.Fill}
 	t.Reports = append(t.Reports, train.Report{Name: "cross_entropy", Value: b.Entropy})
 	for _, r := range append(b.Losses, b.Metrics...) {
 		t.Reports = append(t.Reports, train.Report{Name: r.Name, Value: r.Value})
@@ -85,13 +85,25 @@ func (m *Model) packed() (blocks.Model, error) {
 // Settings are the recipe's settings as package train takes them.
 func Settings(r *recipe.Recipe) (train.Sizes, train.Optimizer, schedule.Schedule) {
 	t := r.Train
-	return train.Sizes{Batch: int(t.Batch), Context: int(t.Context), Accumulate: int(t.Accumulate)},
+	return train.Sizes{Batch: int(t.Batch), Context: int(t.Context), Accumulate: int(t.Accumulate), BFloat16: t.Precision == recipe.BFloat16},
 		train.Optimizer{AdamWSpec: op.AdamWSpec{Beta1: t.Betas[0], Beta2: t.Betas[1], Eps: t.Eps, Decay: t.WeightDecay}, Clip: t.Clip, DecayAll: t.Decay == recipe.DecayAll},
 		schedule.Schedule{Kind: schedule.Kind(t.Schedule), LR: t.LR, Steps: int(t.Steps), Warmup: int(t.Warmup), Final: t.FinalFraction, Decay: int(t.Cooldown)}
 }
 
 // Machine names what bit-equality depends on: the architecture and the kernel level.
 func Machine() string { return runtime.GOARCH + "/" + kernel.Level() }
+
+// machine is Machine for a precision: with bf16 the bits depend, too, on whether the
+// processor multiplies bfloat16.
+func machine(p recipe.Precision) string {
+	switch {
+	case p != recipe.BFloat16:
+		return Machine()
+	case kernel.BFloat16Dot():
+		return Machine() + "+bf16dot"
+	}
+	return Machine() + "+bf16"
+}
 
 // Data tokenizes and splits texts as the recipe says.
 func (m *Model) Data(ctx context.Context, docs []corpus.Document) (*data.Set, error) {
@@ -138,7 +150,7 @@ func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.R
 	return train.New(train.Config{
 		Dir: o.Dir, Sizes: sizes, Optimizer: optimizer, Schedule: sched, Seed: t.Seed,
 		EvalEvery: int(t.EvalEvery), SaveEvery: int(t.SaveEvery), KeepLast: int(t.KeepLast), KeepBest: t.KeepBest,
-		Blobs: blobs, Machine: Machine(), AnyMachine: o.AnyMachine, Resume: o.Resume, InitFrom: weights, Progress: o.Progress, Log: o.Log,
+		Blobs: blobs, Machine: machine(t.Precision), AnyMachine: o.AnyMachine, Resume: o.Resume, InitFrom: weights, Progress: o.Progress, Log: o.Log,
 	}, task, set, d)
 }
 

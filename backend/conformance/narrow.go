@@ -55,5 +55,29 @@ func narrow() []Case {
 			})
 		}
 	}
+	half := func(v *graph.Value) *graph.Value { return op.Cast(v, graph.BFloat16) }
+	for _, s := range [][3]int64{{1, 9, 7}, {6, 40, 33}, {30, 33, 64}} { // rows, columns, terms
+		m, n, k := s[0], s[1], s[2]
+		add := func(name string, build func(g *graph.Graph) *graph.Value) { // rounding has no difference quotient
+			out = append(out, Case{Name: name, NoGradient: true, Build: func(g *graph.Graph) []*graph.Value { return []*graph.Value{build(g)} }})
+		}
+		add("MixedMatMul", func(g *graph.Graph) *graph.Value {
+			return op.MixedMatMul(half(input(g, "a", 2, m, k)), half(input(g, "b", k, n)), false, false)
+		})
+		add("MixedMatMul, b transposed", func(g *graph.Graph) *graph.Value {
+			return op.MixedMatMul(half(input(g, "a", m, k)), half(input(g, "b", n, k)), false, true)
+		})
+		add("MixedMatMul, a transposed", func(g *graph.Graph) *graph.Value {
+			return op.MixedMatMul(half(input(g, "a", k, m)), half(input(g, "b", k, n)), true, false)
+		})
+		add("GroupedMatMul of bfloat16", func(g *graph.Graph) *graph.Value {
+			ids := make([]int64, m)
+			for i := range ids {
+				ids[i] = int64(i*i) % 3
+			}
+			d := op.Dispatch(g.Const("experts", graph.Ints([]int{int(m), 1}, ids...)), 4, false)
+			return op.GroupedMatMul(half(op.TakeRows(input(g, "x", m, k), d)), half(input(g, "w", 4, k, n)), d)
+		})
+	}
 	return out
 }

@@ -103,6 +103,10 @@ func runCast(d *Device, c *backend.Call) error {
 		kernel.Widen(d.Pool, y.F32(), narrowOf(x, nil))
 		return nil
 	}
+	if y.DType == graph.BFloat16 && x.DType == graph.Float32 {
+		kernel.ToBFloat16(d.Pool, backend.As[uint16](y), x.F32())
+		return nil
+	}
 	if x.DType.IsFloat() {
 		v, err := doubles(x)
 		if err != nil {

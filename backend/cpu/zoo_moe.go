@@ -133,6 +133,10 @@ func groupedExtents(c *backend.Call) (e, rows, n, k int, transposed bool) {
 
 func runGroupedMatMul(d *Device, c *backend.Call) error {
 	e, rows, n, k, transposed := groupedExtents(c)
+	if c.Input(0).DType == graph.BFloat16 {
+		kernel.GroupedGemmBF16(d.Pool, e, rows, n, k, backend.As[uint16](c.Input(0)), c.Input(2).I64(), backend.As[uint16](c.Input(1)), transposed, f32(c.Output(0)), floats(c.Scratch))
+		return nil
+	}
 	if c.Input(1).DType != graph.Float32 {
 		w := narrowOf(c.Input(1), c.Input(3))
 		w.Trans = transposed
@@ -145,6 +149,9 @@ func runGroupedMatMul(d *Device, c *backend.Call) error {
 
 func scratchGroupedMatMul(d *Device, c *backend.Call) int {
 	_, rows, n, k, _ := groupedExtents(c)
+	if c.Input(0).DType == graph.BFloat16 {
+		return 4 * kernel.GroupedGemmBF16Scratch(d.Pool, rows, n, k)
+	}
 	if c.Input(1).DType != graph.Float32 {
 		return 4 * kernel.NarrowGroupedScratch(d.Pool, rows, n, k)
 	}
@@ -153,12 +160,19 @@ func scratchGroupedMatMul(d *Device, c *backend.Call) int {
 
 func runGroupedOuter(d *Device, c *backend.Call) error {
 	a, b, out := c.Input(0), c.Input(1), c.Output(0)
+	if a.DType == graph.BFloat16 {
+		kernel.GroupedOuterBF16(d.Pool, out.Shape[0], a.Shape[0], b.Shape[1], a.Shape[1], backend.As[uint16](a), backend.As[uint16](b), c.Input(2).I64(), f32(out), false, floats(c.Scratch))
+		return nil
+	}
 	kernel.GroupedOuter(d.Pool, out.Shape[0], a.Shape[0], b.Shape[1], a.Shape[1], f32(a), f32(b), c.Input(2).I64(), f32(out), false, floats(c.Scratch))
 	return nil
 }
 
 func scratchGroupedOuter(d *Device, c *backend.Call) int {
 	a, b := c.Input(0).Shape, c.Input(1).Shape
+	if c.Input(0).DType == graph.BFloat16 {
+		return 4 * kernel.GroupedOuterBF16Scratch(d.Pool, a[0], b[1], a[1])
+	}
 	return 4 * kernel.GroupedOuterScratch(d.Pool, a[0], b[1], a[1])
 }
 

@@ -27,6 +27,7 @@ type training struct {
 func trainCommand() *cobra.Command {
 	var o training
 	var steps int64
+	var precision string
 	var memory byteSize
 	c := &cobra.Command{
 		Use: "train RECIPE", Short: "Train a model, or continue a run",
@@ -42,6 +43,9 @@ a new run with the weights of another, by default with its recipe; step, moments
 			if c.Flags().Changed("steps") {
 				o.settings = append(o.settings, fmt.Sprintf("train.steps=%d", steps))
 			}
+			if c.Flags().Changed("precision") {
+				o.settings = append(o.settings, "train.precision="+precision)
+			}
 			if len(args) == 1 {
 				o.recipe = args[0]
 			}
@@ -53,6 +57,7 @@ a new run with the weights of another, by default with its recipe; step, moments
 	f.StringArrayVar(&o.texts, "data", []string{corpus.DefaultName}, "text: a file, .gz, folder or - ; the embedded novel by default")
 	f.StringVar(&o.Dir, "out", "", "folder of the run")
 	f.Int64Var(&steps, "steps", 0, "optimiser steps, as --set train.steps=N")
+	f.StringVar(&precision, "precision", "", "fp32, or bf16 for products of bfloat16 with float32 sums, as --set train.precision=bf16")
 	f.StringArrayVar(&o.settings, "set", nil, "KEY=VALUE: change the recipe")
 	f.BoolVar(&o.Resume, "resume", false, "continue the run in --out")
 	f.StringVar(&o.InitFrom, "init-from", "", "begin with the weights of this run, or of one of its checkpoints")
@@ -112,7 +117,7 @@ func (o *training) check() error {
 	case o.Resume && o.recipe != "":
 		return errors.New("a run is resumed with the recipe it began with: leave out the recipe's name")
 	case o.Resume && len(o.settings) > 0:
-		return errors.New("a run is resumed with the recipe it began with: leave out --set and --steps")
+		return errors.New("a run is resumed with the recipe it began with: leave out --set, --steps and --precision")
 	case !o.Resume && o.InitFrom == "" && o.recipe == "":
 		return errors.New("train needs a recipe; see zoo list --kind recipe")
 	}

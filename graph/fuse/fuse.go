@@ -87,7 +87,7 @@ const minPart = 64
 // splitMatMul: Split(x·w) along the last axis → SplitMatMul(x, w).
 func splitMatMul(m matcher, n *graph.Node, in []*graph.Value) []*graph.Value {
 	p := m.only(n, 0, "", "MatMul")
-	if p == nil || in[0].Node() == nil || in[0].Rank() < 2 || p.Inputs[1].Rank() != 2 || in[0].Type.DType != graph.Float32 {
+	if p == nil || in[0].Node() == nil || in[0].Node().Op != "MatMul" || in[0].Rank() < 2 || p.Inputs[1].Rank() != 2 || in[0].Type.DType != graph.Float32 {
 		return nil
 	}
 	if axis, err := in[0].Shape().Axis(n.Int("axis", 0)); err != nil || axis != in[0].Rank()-1 {

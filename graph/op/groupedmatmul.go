@@ -40,13 +40,18 @@ func init() {
 		Name: "GroupedMatMul", Domain: graph.Domain, Since: 1,
 		Doc: "y[r] = x[r] · w[e] for offsets[e] ≤ r < offsets[e+1], 0 from offsets[E] on",
 		Inputs: []graph.Arg{
-			{Name: "x", Doc: "[R, in]"}, {Name: "w", Doc: "[E, in, out], or [E, out, in] with transB; float32, or narrow in inference"}, {Name: "offsets", Doc: "int64 [E+1]"},
+			{Name: "x", Doc: "float32 [R, in], or bfloat16 with bfloat16 matrices"},
+			{Name: "w", Doc: "[E, in, out], or [E, out, in] with transB; float32, or narrow"}, {Name: "offsets", Doc: "int64 [E+1]"},
 			{Name: "scale", Doc: "float32 [E, out], of int8 matrices", Optional: true},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "[R, out]"}},
 		Attrs:   []graph.Attr{partial, {Name: "transB", Kind: graph.IntAttr, Doc: "1: multiply by the transposes"}},
 		Infer: func(c *graph.Infer) error {
-			if err := c.Want(0, graph.Float32, 2); err != nil {
+			rounded := c.DType(0) == graph.BFloat16 && c.DType(1) == graph.BFloat16
+			if err := c.Want(0, graph.Float32, 2); err != nil && !rounded {
+				return err
+			}
+			if err := c.Want(0, c.DType(0), 2); err != nil {
 				return err
 			}
 			if err := c.Want(1, c.DType(1), 3); err != nil {
@@ -73,9 +78,12 @@ func init() {
 		},
 		Grad: func(c *graph.Grad) []Value {
 			x, w, offsets, dy := c.In(0), c.In(1), c.In(2), c.DOut[0]
-			if w.Type.DType != graph.Float32 {
-				c.G.Fail(fmt.Errorf("GroupedMatMul with %v matrices has no gradient: they are for inference", w.Type.DType))
+			if w.Type.DType != x.Type.DType {
+				c.G.Fail(fmt.Errorf("GroupedMatMul of %v rows with %v matrices has no gradient: it is for inference", x.Type.DType, w.Type.DType))
 				return nil
+			}
+			if x.Type.DType == graph.BFloat16 {
+				dy = Cast(dy, graph.BFloat16)
 			}
 			transposed := c.Int("transB", 0) == 1
 			dx := one(groupedMatMul, groupedAttrs(c.Int("partial", 0) == 1, !transposed), dy, w, offsets)
@@ -90,8 +98,8 @@ func init() {
 	groupedOuter = graph.Register(&graph.Op{
 		Name: "GroupedOuter", Domain: graph.Domain, Since: 1,
 		Doc:     "y[e] = Σ_{r of e} a[r] ⊗ b[r], the gradient of the experts' matrices",
-		Inputs:  []graph.Arg{{Name: "a", Doc: "[R, in]"}, {Name: "b", Doc: "[R, out]"}, {Name: "offsets", Doc: "int64 [E+1]"}},
-		Outputs: []graph.Arg{{Name: "y", Doc: "[E, in, out]"}},
+		Inputs:  []graph.Arg{{Name: "a", Doc: "[R, in], float32 or bfloat16"}, {Name: "b", Doc: "[R, out], as a"}, {Name: "offsets", Doc: "int64 [E+1]"}},
+		Outputs: []graph.Arg{{Name: "y", Doc: "float32 [E, in, out]"}},
 		Infer: func(c *graph.Infer) error {
 			e := c.Shape(2)[0].Sub(graph.Const(1))
 			c.Out(0, graph.Float32, graph.Shape{e, c.Shape(0)[1], c.Shape(1)[1]})
@@ -104,7 +112,7 @@ func init() {
 // lowerGroupedMatMul splits the rows by expert, at sizes known only at run time, and
 // gives every expert a product of its own. Parts without rows are legal and almost free.
 func lowerGroupedMatMul(c *graph.Lower) []Value {
-	x, w, offsets := c.In(0), c.In(1), c.In(2)
+	x, w, offsets := Wide(c.In(0), nil, 0), c.In(1), c.In(2)
 	e := intDim(w, 0)
 	counts := Sub(Slice(offsets, 0, 1, maxInt64), Slice(offsets, 0, 0, -1)) // [E]
 	parts := e

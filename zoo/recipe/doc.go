@@ -39,7 +39,7 @@
 //	balance: per_layer_sum              # per_layer_sum | all_layers_mean | per_sequence
 //	train: {optimizer: adamw, lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1,
 //	        decay: groups, clip: 1, schedule: cosine, warmup: 1%, cooldown: 20%, final_fraction: 0.1,
-//	        steps: 1000, batch: 16, context: 256, accumulate: 1, seed: 0,
+//	        steps: 1000, batch: 16, context: 256, accumulate: 1, seed: 0, precision: fp32,   # fp32 | bf16
 //	        eval_every: 100, save_every: 100, keep_last: 2, keep_best: true}
 //	data: {holdout: 5%, document_boundaries: carry}   # carry | reset
 //

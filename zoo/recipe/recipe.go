@@ -133,6 +133,7 @@ type Train struct {
 	Context    int64 // tokens a sequence, 256
 	Accumulate int64 // micro-batches a step, 1
 	Seed       uint64
+	Precision  Precision // fp32
 
 	EvalEvery int64 // steps, default a tenth of Steps, at most 1000; 0 for only at the end
 	SaveEvery int64 // steps, likewise
@@ -148,6 +149,16 @@ type Decay string
 const (
 	DecayGroups Decay = "groups"
 	DecayAll    Decay = "all"
+)
+
+// Precision is what matrix products with weights multiply.
+type Precision string
+
+// Precisions: with BFloat16 weights and activations are rounded for products, whose sums,
+// like everything else, are float32.
+const (
+	Float32  Precision = "fp32"
+	BFloat16 Precision = "bf16"
 )
 
 // Schedule is the learning rate's course after the warm-up.

@@ -247,6 +247,7 @@ func readTrain(r *reader, n *node, at place) Train {
 	t.FinalFraction = s.float("final_fraction", final, 0, 1)
 	t.Batch, t.Context, t.Accumulate = s.int("batch", 16, 1), s.int("context", 256, 1), s.int("accumulate", 1, 1)
 	t.Seed = uint64(s.int("seed", 0, 0))
+	t.Precision = choice(s, "precision", Float32, Float32, BFloat16)
 	tenth := min(max(t.Steps/10, 1), 1000)
 	t.EvalEvery, t.SaveEvery = s.int("eval_every", tenth, 0), s.int("save_every", tenth, 0)
 	t.KeepLast, t.KeepBest = s.int("keep_last", 2, 1), s.bool("keep_best", true)
@@ -311,7 +312,7 @@ func (r *Recipe) YAML() []byte {
 	t := r.Train
 	line("train:")
 	line("  {optimizer: %s, lr: %s, betas: [%s, %s], eps: %s, weight_decay: %s, decay: %s, clip: %s,", t.Optimizer, format(t.LR), format(t.Betas[0]), format(t.Betas[1]), format(t.Eps), format(t.WeightDecay), t.Decay, format(t.Clip))
-	line("   schedule: %s, steps: %d, warmup: %d, cooldown: %d, final_fraction: %s, batch: %d, context: %d, accumulate: %d, seed: %d,", t.Schedule, t.Steps, t.Warmup, t.Cooldown, format(t.FinalFraction), t.Batch, t.Context, t.Accumulate, t.Seed)
+	line("   schedule: %s, steps: %d, warmup: %d, cooldown: %d, final_fraction: %s, batch: %d, context: %d, accumulate: %d, seed: %d, precision: %s,", t.Schedule, t.Steps, t.Warmup, t.Cooldown, format(t.FinalFraction), t.Batch, t.Context, t.Accumulate, t.Seed, t.Precision)
 	line("   eval_every: %d, save_every: %d, keep_last: %d, keep_best: %v}", t.EvalEvery, t.SaveEvery, t.KeepLast, t.KeepBest)
 	line("data: {holdout: %s, document_boundaries: %s}", format(r.Data.Holdout), r.Data.Boundaries)
 	return b.Bytes()
