@@ -106,6 +106,9 @@ func decode(v Variant, dims map[string]int64, resp *wire.BuildResponse) (*Functi
 		if err != nil {
 			return nil, fmt.Errorf("update of state %s: %w", s.Tensor.Name, err)
 		}
+		if len(update.Outputs) != 1 || update.Outputs[0].Type.DType != t.DType || !update.Outputs[0].Shape().Equal(t.Shape) {
+			return nil, fmt.Errorf("update of state %s answers %v, want one %v", s.Tensor.Name, update.Outputs, t)
+		}
 		f.States = append(f.States, FunctionState{Name: s.Tensor.Name, Shape: s.Tensor.Dims, Fill: float32(s.Fill), Accumulate: s.AccumulateOutput, Update: update})
 	}
 	var err error
@@ -161,6 +164,11 @@ func (f *Function) checkOutputs(fn *graph.Graph, dims map[string]int64, resp *wi
 	}
 	if err := f.checkRouting(fn, dims, resp, want); err != nil {
 		return err
+	}
+	for _, s := range f.States {
+		if err := want(s.Accumulate, graph.Float32, graph.Dims(s.Shape...)); err != nil {
+			return fmt.Errorf("state %s: %w", s.Name, err)
+		}
 	}
 	for _, l := range f.Losses {
 		shape := graph.Shape(nil)

@@ -29,12 +29,23 @@ var mixing = plugins.Expert[struct{}]{
 	},
 }
 
-func init() { plugins.Register(plugins.NewProvider("wrong", "1.0.0", leaky, liar, mixing)) }
+func init() { plugins.Register(plugins.NewProvider("wrong", "1.0.0", leaky, liar, gambler, mixing)) }
+
+// gambler draws its expert, also when it should not.
+var gambler = plugins.Router[struct{}]{
+	Name: "gambler", Doc: "draws without end", Capabilities: plugins.Capabilities{Causal: true, NeedsRNG: true},
+	Route: func(b *plugins.Builder, x plugins.Value, _ struct{}, d plugins.Dims) plugins.Routing {
+		drawn := op.Mod(op.Slice(b.RNG, 0, 0, 1), b.Int64(d.Experts)) // int64 [1]
+		weight, expert := op.TopK(b.Linear("router", x, d.DModel, d.Experts), b.Int64s(d.TopK), -1, true, true)
+		return plugins.Routing{Expert: op.Mod(op.Add(expert, drawn), b.Int64(d.Experts)), Weight: weight}
+	},
+}
 
 func TestARouterThatLeaksTheFutureIsCaught(t *testing.T) {
 	for setting, want := range map[string]string{
-		"layers.moe.router=wrong/leaky":  "changes with later tokens",
-		"layers.moe.expert=wrong/mixing": "may mix tokens",
+		"layers.moe.router=wrong/leaky":   "changes with later tokens",
+		"layers.moe.expert=wrong/mixing":  "may mix tokens",
+		"layers.moe.router=wrong/gambler": "asks for randomness, which only training gives",
 	} {
 		r, err := recipe.Load("moe-mamba-debug", setting)
 		if err != nil {
