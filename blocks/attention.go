@@ -11,6 +11,7 @@ import (
 // positions (arXiv 1706.03762, 2305.13245, 2104.09864), [B, L, D] → [B, L, D].
 type Attention struct {
 	DModel  int64
+	Out     int64 // width of the result, DModel when 0
 	Heads   int64 // query heads, Hq
 	KVHeads int64 // key-value heads, Hkv; divides Heads
 	HeadDim int64 // Dh
@@ -42,9 +43,12 @@ func (a Attention) Forward(c *Context, x Value) Value {
 	if gate != nil {
 		y = op.Mul(y, op.Sigmoid(gate))
 	}
-	width := a.Heads * a.HeadDim
-	w := c.G.Param("o_proj.weight", residualInit(width), true, width, a.DModel)
-	return op.Linear(op.Reshape(y, 0, 0, width), w, c.Bias("o_proj", a.OutBias, a.DModel))
+	width, out := a.Heads*a.HeadDim, a.Out
+	if out == 0 {
+		out = a.DModel
+	}
+	w := c.G.Param("o_proj.weight", residualInit(width), true, width, out)
+	return op.Linear(op.Reshape(y, 0, 0, width), w, c.Bias("o_proj", a.OutBias, out))
 }
 
 // project makes q [B, L, Hq, Dh], k and v [B, L, Hkv, Dh], and the gate, as q, which

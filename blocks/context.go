@@ -31,6 +31,7 @@ type Context struct {
 	Train bool // use the training form of routers, capacities included
 
 	TokenIDs Value // int64 [B, L]
+	Embedded Value // [B, L, D]: the embedding, before any layer; nil outside of a model
 	Past     Value // int64 scalar: tokens before this call; nil for 0
 	Mask     Value // int64 [B, L]: 0 at padding; nil for no padding
 	KeyMask  Value // int64 [B, past+L]: the same over all keys; nil for no padding

@@ -49,7 +49,7 @@ func (m Model) Count(context int64) (Counts, error) {
 		c.Total += n
 		c.Active += active
 		c.ActiveOf[p.Value.Name] = active
-		if strings.HasPrefix(p.Value.Name, "layers.") {
+		if strings.HasPrefix(p.Value.Name, "layers.") || strings.HasPrefix(p.Value.Name, "shared.") {
 			c.PaperTotal += n
 			c.PaperActive += active
 		}

@@ -35,6 +35,13 @@ type Layer struct {
 	Branches  []Branch
 	Placement NormPlacement // PreNorm when empty
 	Scale     float64       // of what is added to h, 1 when 0
+	Aside     *Aside        // instead of branches
+}
+
+// Aside is a block whose result is added to what the next layer reads, not to the stream.
+type Aside struct {
+	Name  string
+	Block Block
 }
 
 // Branch is a block with its norm.
@@ -95,6 +102,7 @@ func (m Model) Build(o Options) (*Built, error) {
 	}
 	m.past(c, o)
 	h := m.embed(c)
+	c.Embedded = h
 	layers := Stack(c, m.Layers, h, m.DModel)
 	if err := g.Err(); err != nil {
 		return nil, err
@@ -181,9 +189,14 @@ func (m Model) embed(c *Context) Value {
 // Stack is what x [B, L, d] is behind each of the layers.
 func Stack(c *Context, layers []Layer, x Value, d int64) []Value {
 	var out []Value
+	aside := Value(nil)
 	for i, layer := range layers {
 		c.Layer = i
-		x = layer.forward(c, i, x, d)
+		if a := layer.Aside; a != nil {
+			aside = a.forward(c, i, x)
+		} else {
+			x, aside = layer.forward(c, i, x, aside, d), nil
+		}
 		if c.G.Err() != nil {
 			break
 		}
@@ -192,9 +205,18 @@ func Stack(c *Context, layers []Layer, x Value, d int64) []Value {
 	return out
 }
 
-// forward is the layer's step, h [B, L, d] → [B, L, d].
-func (l Layer) forward(c *Context, i int, h Value, d int64) Value {
+func (a *Aside) forward(c *Context, i int, x Value) Value {
+	defer c.G.Scope(fmt.Sprintf("layers.%d", i))()
+	defer c.G.Scope(a.Name)()
+	return a.Block.Forward(c, x)
+}
+
+// forward is the layer's step, h [B, L, d] → [B, L, d]. Its blocks read h + aside.
+func (l Layer) forward(c *Context, i int, h, aside Value, d int64) Value {
 	sum := h
+	if aside != nil {
+		h = op.Add(h, aside)
+	}
 	for _, b := range l.Branches {
 		done := c.G.Scope(fmt.Sprintf("layers.%d", i))
 		y := h
@@ -208,7 +230,7 @@ func (l Layer) forward(c *Context, i int, h Value, d int64) Value {
 			y = b.Norm.Forward(c, "post_"+b.normName(l), y, d)
 		}
 		if c.G.Err() != nil {
-			return h
+			return sum
 		}
 		sum = op.Add(sum, scaled(y, l.Scale))
 		if l.Placement == PostNorm {

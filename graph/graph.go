@@ -18,6 +18,7 @@ type Graph struct {
 
 	parent *Graph // the graph around a control-flow body
 	scope  []string
+	shared bool // parameters of the present scope may exist already, see Shared
 	names  map[string]bool
 	bounds map[string]Dim // upper bounds of run-time symbols
 	err    error
@@ -120,6 +121,32 @@ func (g *Graph) Scope(name string) func() {
 	return func() { g.scope = g.scope[:depth-1] }
 }
 
+// Shared enters a scope that stands beside all others, whatever the present one is, and
+// whose parameters may be made more than once: made again, they are the same. The result
+// goes back to the present scope.
+func (g *Graph) Shared(name string) func() {
+	scope, shared := g.scope, g.shared
+	g.scope, g.shared = []string{name}, true
+	return func() { g.scope, g.shared = scope, shared }
+}
+
+// made is the parameter of a shared scope that exists already, nil for none.
+func (g *Graph) made(name string, shape []int64) *Value {
+	if !g.shared {
+		return nil
+	}
+	for _, p := range g.Params {
+		if p.Value.Name != name {
+			continue
+		}
+		if !p.Value.Shape().Equal(Dims(shape...)) {
+			g.Fail(fmt.Errorf("parameter %q: is shared as %v, not %v", name, p.Value.Shape(), shape))
+		}
+		return p.Value
+	}
+	return nil
+}
+
 // Path is name below the present scope.
 func (g *Graph) Path(name string) string {
 	return strings.Join(append(append([]string(nil), g.scope...), name), "/")
@@ -168,6 +195,9 @@ func (g *Graph) addInput(name string, t Type) *Value {
 
 // Param adds a weight named by the scope. Shapes of weights are numbers.
 func (g *Graph) Param(name string, init Init, decay bool, shape ...int64) *Value {
+	if v := g.made(g.Path(name), shape); v != nil {
+		return v
+	}
 	full := g.reserve("parameter", g.Path(name))
 	for _, d := range shape {
 		if d < 0 {

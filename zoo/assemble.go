@@ -1,6 +1,8 @@
 package zoo
 
 import (
+	"math"
+
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/plugins"
@@ -22,9 +24,15 @@ func (m *Model) assemble(f function) error {
 		n := norm(*r.FinalNorm)
 		m.Net.FinalNorm = &n
 	}
+	shared := int64(0) // uses of shared blocks so far
 	for range r.Repeat {
 		for _, l := range r.Layers {
 			layer := blocks.Layer{Placement: blocks.NormPlacement(r.Placement), Scale: r.Multiplier.Residual}
+			if x := l.Blocks[0].Shared; x != nil {
+				m.Net.Layers = append(m.Net.Layers, blocks.Layer{Aside: &blocks.Aside{Name: "shared_transformer", Block: m.shared(x, shared)}})
+				shared++
+				continue
+			}
 			for _, b := range l.Blocks {
 				block, err := m.block(b, f)
 				if err != nil {
@@ -113,14 +121,27 @@ func attention(x *recipe.Attention, d int64) blocks.Block {
 		DModel: d, Heads: x.Heads, KVHeads: x.KVHeads, HeadDim: x.HeadDim, Window: x.Window, Scale: x.Scale, Gate: x.Gate,
 		Bias: x.Bias == recipe.AllBias || x.Bias == recipe.QKVBias, OutBias: x.Bias == recipe.AllBias || x.Bias == recipe.OutBias,
 	}
-	if x.Rope != nil {
-		a.Rope = &op.RopeSpec{Base: x.Rope.Base, Dims: int64(x.Rope.Fraction * float64(x.HeadDim)), Interleaved: x.Rope.Interleaved}
-	}
+	a.Rope = rope(x.Rope, x.HeadDim)
 	if x.QKNorm != nil {
 		n := norm(*x.QKNorm)
 		a.QKNorm = &n
 	}
 	return a
+}
+
+// shared is the nth use of a shared transformer.
+func (m *Model) shared(x *recipe.SharedTransformer, n int64) blocks.Block {
+	d := m.Recipe.DModel
+	a := blocks.Attention{DModel: 2 * d, Out: d, Heads: x.Heads, KVHeads: x.Heads, HeadDim: x.HeadDim, Scale: 1 / math.Sqrt(float64(x.HeadDim)/2), Rope: rope(x.Rope, x.HeadDim)}
+	return blocks.SharedTransformer{DModel: d, Index: n % x.Blocks, Attention: a, Width: x.Width, Rank: x.AdapterRank, Norm: norm(m.Recipe.Norm)}
+}
+
+// rope is how heads are rotated, nil for not at all.
+func rope(x *recipe.Rope, headDim int64) *op.RopeSpec {
+	if x == nil {
+		return nil
+	}
+	return &op.RopeSpec{Base: x.Base, Dims: int64(x.Fraction * float64(headDim)), Interleaved: x.Interleaved}
 }
 
 func feedForward(x *recipe.FF, d int64, path string, f function) (blocks.Block, error) {

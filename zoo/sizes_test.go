@@ -10,6 +10,9 @@ import (
 // the models are published with: their names, papers or cards.
 var published = map[string]int64{
 	"mixtral-8x7b":      46_702_792_704, // 46.7B
+	"jamba-v0.1":        51_570_323_328, // 52B
+	"falcon-mamba-7b":   7_272_665_088,  // 7.27B
+	"zamba2-2.7b":       2_662_214_560,  // 2.7B
 	"bamba-9b":          9_780_235_392,  // 9.78B
 	"granite-4-h-small": 32_207_337_984, // 32B
 	"granite-4-h-tiny":  6_939_037_248,  // 7B

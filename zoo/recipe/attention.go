@@ -79,11 +79,15 @@ func readRope(s *section, headDim int64) *Rope {
 	return r
 }
 
-func (a *Attention) yaml() string {
-	rope, window, scale, norm := "none", "none", "auto", "none"
-	if a.Rope != nil {
-		rope = fmt.Sprintf("{base: %s, fraction: %s, interleaved: %v}", format(a.Rope.Base), format(a.Rope.Fraction), a.Rope.Interleaved)
+func (r *Rope) yaml() string {
+	if r == nil {
+		return "none"
 	}
+	return fmt.Sprintf("{base: %s, fraction: %s, interleaved: %v}", format(r.Base), format(r.Fraction), r.Interleaved)
+}
+
+func (a *Attention) yaml() string {
+	window, scale, norm := "none", "auto", "none"
 	if a.Window > 0 {
 		window = strconv.FormatInt(a.Window, 10)
 	}
@@ -94,7 +98,7 @@ func (a *Attention) yaml() string {
 		norm = a.QKNorm.yaml()
 	}
 	return fmt.Sprintf("{heads: %d, kv_heads: %d, head_dim: %d, rope: %s, window: %s, scale: %s, qk_norm: %s, gate: %v, bias: %s}",
-		a.Heads, a.KVHeads, a.HeadDim, rope, window, scale, norm, a.Gate, a.Bias)
+		a.Heads, a.KVHeads, a.HeadDim, a.Rope.yaml(), window, scale, norm, a.Gate, a.Bias)
 }
 
 func (a *Attention) over(dModel int64) bool { return over(maxWeight, dModel, a.Heads, a.HeadDim, 2) }

@@ -19,6 +19,7 @@ type Block struct {
 	S4D       *S4D
 	S5        *S5
 	Attention *Attention
+	Shared    *SharedTransformer
 	FF        *FF
 	MoE       *MoE
 
@@ -68,6 +69,10 @@ var kinds = []struct {
 	{
 		"attention", "causal softmax attention, multi-head or grouped, with RoPE", "arXiv:1706.03762",
 		func(b *Block, s *section, d int64) { b.Attention = readAttention(s, d) }, func(b Block) kind { return given(b.Attention) },
+	},
+	{
+		"shared_transformer", "attention and a dense layer whose weights several layers share, of Zamba2", "arXiv:2411.15242",
+		func(b *Block, s *section, d int64) { b.Shared = readSharedTransformer(s, d) }, func(b Block) kind { return given(b.Shared) },
 	},
 	{"ff", "", "", func(b *Block, s *section, d int64) { b.FF = readFF(s, d) }, func(b Block) kind { return given(b.FF) }},
 	{"moe", "", "", func(b *Block, s *section, d int64) { b.MoE = readMoE(s, d) }, func(b Block) kind { return given(b.MoE) }},
@@ -136,6 +141,9 @@ func readLayer(r *reader, n *node, path string, dModel int64) Layer {
 				r.fail(item.at, "", "two %s blocks in parallel are not supported", b.Kind())
 			}
 			seen[b.Kind()] = true
+			if b.Shared != nil {
+				r.fail(item.at, "give it a layer of its own", "a shared_transformer stands beside the stream, not in parallel to other blocks")
+			}
 			l.Blocks = append(l.Blocks, b)
 		}
 		return l
