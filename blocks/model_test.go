@@ -64,9 +64,9 @@ func TestMoEMambaWithOneExpertIsMambaWithADenseLayer(t *testing.T) {
 	equal(t, "logits", logits(t, model(layer(mamba), layer(experts)), p, l), logits(t, model(layer(mamba), layer(ff)), q, l))
 }
 
-// TestSequentialAndParallelAgreeWhenTheSecondBranchIsZero, the only case in which the two
+// TestProperty30SequentialAndParallelAgreeWhenTheSecondBranchIsZero, the only case in which the two
 // arrangements are the same function.
-func TestSequentialAndParallelAgreeWhenTheSecondBranchIsZero(t *testing.T) {
+func TestProperty30SequentialAndParallelAgreeWhenTheSecondBranchIsZero(t *testing.T) {
 	mamba := branch("mamba", blocks.Mamba{DModel: width, Inner: 16, DState: 4, DConv: 4, DtRank: 1})
 	ff := branch("ff", blocks.FeedForward{DModel: width, Expert: function(t, "expert", "relu", "{}", map[string]int64{"d_model": width, "width": hidden})})
 	p := params{"layers.0/ff/w2": make([]float32, hidden*width), "layers.1/ff/w2": make([]float32, hidden*width)}
@@ -81,8 +81,8 @@ func TestSequentialAndParallelAgreeWhenTheSecondBranchIsZero(t *testing.T) {
 	}
 }
 
-// TestATiedHeadIsTheEmbedding: one matrix, whose gradient has both parts.
-func TestATiedHeadIsTheEmbedding(t *testing.T) {
+// TestProperty31ATiedHeadIsTheEmbedding: one matrix, whose gradient has both parts.
+func TestProperty31ATiedHeadIsTheEmbedding(t *testing.T) {
 	tied := model()
 	tied.TiedHead = true
 	free := model()
@@ -171,5 +171,43 @@ func TestUntrainedModelsGuess(t *testing.T) {
 	loss := net{t: t, params: p}.compute(bound, map[string]*backend.Tensor{"input_ids": tokens(l), "targets": tokens(l)}, nil)["loss"].F32()[0]
 	if math.Abs(float64(loss)-math.Log(vocabulary)) > 0.05 {
 		t.Errorf("the loss starts at %v, ln V is %v", loss, math.Log(vocabulary))
+	}
+}
+
+// TestSharedBlocksAreOneSetOfWeights: two uses of one shared block compute what two blocks of
+// equal weights do, and their gradient is the sum of those.
+func TestSharedBlocksAreOneSetOfWeights(t *testing.T) {
+	use := func(index int64) []blocks.Layer {
+		n := blocks.Norm{Kind: blocks.RMSNorm, Eps: 1e-5}
+		s := blocks.SharedTransformer{DModel: width, Index: index, Width: 12, Rank: 2, Norm: n, Attention: blocks.Attention{DModel: 2 * width, Out: width, Heads: 2, KVHeads: 2, HeadDim: 4}}
+		mamba := branch("mamba", blocks.Mamba{DModel: width, Inner: 16, DState: 4, DConv: 4, DtRank: 1})
+		return []blocks.Layer{{Aside: &blocks.Aside{Name: "shared_transformer", Block: s}}, layer(mamba)}
+	}
+	one, two := model(append(use(0), use(0)...)...), model(append(use(0), use(1)...)...)
+	p := params{}
+	b, err := one.Build(blocks.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range b.G.Params {
+		if rest, ok := strings.CutPrefix(q.Value.Name, "shared.0/"); ok {
+			n, _ := q.Value.Shape().Elements().Int()
+			p[q.Value.Name] = p.of(q.Value.Name, int(n))
+			p["shared.1/"+rest] = p[q.Value.Name]
+		}
+	}
+	if len(p) == 0 {
+		t.Fatal("no weight is shared")
+	}
+	equal(t, "logits", logits(t, one, p, 9), logits(t, two, p, 9))
+	single, double := lossGradients(t, one, p), lossGradients(t, two, p)
+	for name, g := range single {
+		want := double[name]
+		if rest, ok := strings.CutPrefix(name, "shared.0/"); ok {
+			for i, v := range double["shared.1/"+rest] {
+				want[i] += v
+			}
+		}
+		near(t, "the gradient of "+name, g, want)
 	}
 }

@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/moezoo/moezoo/blocks"
@@ -110,5 +111,31 @@ func hfRecurrentGemma(g *golden) error {
 		m.Layers = append(m.Layers, mixer, single("ff", n, ff))
 	}
 	languageModel(g, m, importer.RecurrentGemma, 0)
+	return nil
+}
+
+func hfJamba(g *golden) error {
+	d, heads, e := g.int("hidden_size"), g.int("num_attention_heads"), g.int("num_experts")
+	g.refuse(map[string]any{"hidden_act": "silu", "attention_dropout": 0.0, "sliding_window": nil})
+	n := rms(g.float("rms_norm_eps"), false)
+	attention := blocks.Attention{DModel: d, Heads: heads, KVHeads: g.int("num_key_value_heads"), HeadDim: d / heads}
+	dims := map[string]int64{"d_model": d, "experts": e, "top_k": g.int("num_experts_per_tok"), "width": g.int("intermediate_size")}
+	router := g.function("router", "topk", fmt.Sprintf(`{"renormalize":false,"balance":%v}`, g.float("router_aux_loss_coef")), dims)
+	expert := g.function("expert", "swiglu", `{}`, dims)
+	m := blocks.Model{Name: "jamba", Vocabulary: g.int("vocab_size"), DModel: d, FinalNorm: &n, TiedHead: g.bool("tie_word_embeddings"), Balance: blocks.AllLayersMean}
+	for i := range g.int("num_hidden_layers") {
+		mixer := single("attention", n, attention)
+		if i%g.int("attn_layer_period") != g.int("attn_layer_offset") {
+			mamba := g.mixer(fmt.Sprintf("w.model.layers.%d.mamba.", i))
+			mamba.InnerNorm, mamba.NormEps = blocks.LearnedInnerNorm, n.Eps
+			mixer = single("mamba", n, mamba)
+		}
+		ff := single("ff", n, blocks.FeedForward{DModel: d, Expert: expert})
+		if i%g.int("expert_layer_period") == g.int("expert_layer_offset") {
+			ff = single("moe", n, blocks.MoE{DModel: d, Experts: e, Router: router, Expert: expert})
+		}
+		m.Layers = append(m.Layers, mixer, ff)
+	}
+	languageModel(g, m, importer.Jamba, int(e))
 	return nil
 }

@@ -143,7 +143,7 @@ var families = []family{
 	{"hf_gpt_neox", hfGPTNeoX},
 	{"hf_qwen3_next", hfQwen3Next},
 	{"hf_recurrent_gemma", hfRecurrentGemma},
-	{"hf_jamba", unsupported},
+	{"hf_jamba", hfJamba},
 	{"hf_qwen2_moe", hfQwen2MoE},
 }
 

@@ -71,3 +71,29 @@ func RecurrentGemma(param string, _ int) (Source, bool) {
 	}
 	return Source{}, false
 }
+
+// Jamba is transformers' JambaForCausalLM: each of its layers is two of ours, Mamba or
+// attention, and a dense layer or experts.
+func Jamba(param string, experts int) (Source, bool) {
+	if param == "final_norm/weight" {
+		return plain("model.final_layernorm.weight"), true
+	}
+	i, rest, ok := layerOf(param)
+	if !ok {
+		return Llama(param, experts)
+	}
+	prefix := fmt.Sprintf("model.layers.%d.", i/2)
+	part, name, _ := strings.Cut(rest, "/")
+	switch part {
+	case "norm":
+		return plain(prefix + []string{"input_layernorm", "pre_ff_layernorm"}[i%2] + ".weight"), true
+	case "mamba":
+		return mambaTensors(prefix+"mamba.", name)
+	case "ff":
+		return transposed(prefix + "feed_forward." + name + "_proj.weight"), true
+	case "moe":
+		s, ok := JambaMoE(name, experts)
+		return s.under(prefix + "feed_forward."), ok
+	}
+	return Llama(param, experts)
+}

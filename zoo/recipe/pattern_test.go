@@ -45,6 +45,50 @@ func TestProperty33PublishedPatternsPasteInUnchanged(t *testing.T) {
 	}
 }
 
+func TestProperty33LayersOfEmbeddedPatternsStandWhereThePeersHaveThem(t *testing.T) {
+	load := func(name string) *Recipe {
+		r, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	// Jamba: attention at 4, 12, 20 and 28 of 32 layers, experts in the odd ones. Each is two here.
+	jamba := load("jamba-v0.1")
+	var attention, experts []int
+	for repeat := range int(jamba.Repeat) {
+		for _, i := range places(jamba, "attention") {
+			attention = append(attention, (repeat*len(jamba.Layers)+i)/2)
+		}
+		for _, i := range places(jamba, "moe") {
+			experts = append(experts, (repeat*len(jamba.Layers)+i)/2)
+		}
+	}
+	if !slices.Equal(attention, []int{4, 12, 20, 28}) || len(experts) != 16 || slices.ContainsFunc(experts, func(i int) bool { return i%2 == 0 }) {
+		t.Errorf("Jamba: attention at %v, experts at %v", attention, experts)
+	}
+	// Zamba2: shared blocks before these of 54 Mamba-2 layers.
+	zamba := load("zamba2-2.7b")
+	mamba := places(zamba, "mamba2")
+	var hybrid []int
+	for _, i := range places(zamba, "shared_transformer") {
+		hybrid = append(hybrid, slices.Index(mamba, i+1))
+	}
+	if want := []int{6, 12, 18, 24, 30, 36, 42, 47, 51}; len(mamba) != 54 || !slices.Equal(hybrid, want) {
+		t.Errorf("Zamba2: %d layers, shared blocks at %v, want %v", len(mamba), hybrid, want)
+	}
+	// Qwen3-Next: attention where (i+1) mod 4 = 0; Granite: at 5, 15, 25, 35; Bamba: at 9, 18, 27.
+	for name, want := range map[string][]int{"qwen3-next-80b": {3}, "granite-4-h-small": {5, 15, 25, 35}, "bamba-9b": {9, 18, 27}} {
+		var got []int
+		for _, i := range places(load(name), "attention") {
+			got = append(got, i/2)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: attention at %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestPatternsSurviveTheirOwnYAML(t *testing.T) {
 	for _, pattern := range []string{`"MM*-E"`, "M*-", "[M, M, '*']", `["M"]`, "'M M M'", "[MF, M]", "M-M-M-MM-M-M*-M"} {
 		r, err := Parse("a.yaml", []byte(patterned+"pattern: "+pattern+"\nrepeat: 2\n"), nil)
