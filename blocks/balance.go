@@ -1,6 +1,8 @@
 package blocks
 
 import (
+	"fmt"
+
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
 )
@@ -63,6 +65,10 @@ func (c *Context) balanceOver(layers []*routed) Value {
 	e := layers[0].experts
 	var share, probability Value
 	for _, r := range layers {
+		if r.experts != e {
+			c.G.Fail(fmt.Errorf("%s has %d experts, %s %d: balance over all layers together needs the same number (per_layer_sum does not)", layers[0].name, e, r.name, r.experts))
+			return c.G.Float(0)
+		}
 		f := op.ReduceMean(op.ReduceSum(c.hits(r), []int64{1}, false), []int64{0}, false)
 		p := op.ReduceMean(r.probabilities(), []int64{0}, false)
 		if share == nil {

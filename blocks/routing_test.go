@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/moezoo/moezoo/backend"
@@ -352,6 +353,21 @@ func TestExpertsTakeTheTokensTheyScoreHighest(t *testing.T) {
 					t.Errorf("%d tokens: expert %d claims %v, token %d has %v, the least is %v", tokens, expert, claimed, token, p[token*e+expert], least)
 				}
 			}
+		}
+	}
+}
+
+func TestBalanceOverAllLayersNeedsEqualNumbersOfExperts(t *testing.T) {
+	moe := func(e int64) blocks.Layer {
+		dims := map[string]int64{"d_model": width, "experts": e, "top_k": 1}
+		return layer(branch("moe", blocks.MoE{DModel: width, Experts: e, TopK: 1, Expert: dense12(t), Router: function(t, plugins.RouterKind, "switch", "{}", dims)}))
+	}
+	m := model(moe(2), moe(3))
+	for how, refused := range map[blocks.Balance]bool{blocks.AllLayersMean: true, blocks.PerLayerSum: false, blocks.PerSequence: false} {
+		m.Balance = how
+		_, err := m.Build(blocks.Options{Train: true, Targets: true})
+		if refused != (err != nil && strings.Contains(err.Error(), "needs the same number")) || !refused && err != nil {
+			t.Errorf("%s: %v", how, err)
 		}
 	}
 }
