@@ -26,6 +26,8 @@ func stateSpaces(t *testing.T) map[string]net {
 		"mamba, one tap":       {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 1, DtRank: 1})},
 		"mamba, learned norms": {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 3, DtRank: 2, ConvBias: true, InnerNorm: blocks.LearnedInnerNorm, NormEps: 1e-6})},
 		"mamba, fixed norms":   {t: t, width: width, params: p, forward: one(blocks.Mamba{DModel: width, Inner: 12, DState: 5, DConv: 3, DtRank: 2, InnerNorm: blocks.FixedInnerNorm, NormEps: 1e-6})},
+		"mamba3":               {t: t, width: width, params: params{}, forward: one(blocks.Mamba3{DModel: width, Heads: 4, HeadDim: 3, Groups: 2, DState: 5, Angles: 2})},
+		"mamba3, ranks":        {t: t, width: width, params: params{}, forward: one(blocks.Mamba3{DModel: width, Heads: 2, HeadDim: 3, Groups: 1, DState: 6, Angles: 2, Rank: 3, OutNorm: true})},
 		"s4d":                  {t: t, width: width, params: params{}, forward: one(blocks.S4D{DModel: width, DState: 6, Modes: blocks.S4DLin})},
 		"s4d, real":            {t: t, width: width, params: params{}, forward: one(blocks.S4D{DModel: width, DState: 3, Modes: blocks.S4DReal})},
 		"s5":                   {t: t, width: width, params: p, forward: one(blocks.S5{DModel: width, DState: 6, Clip: true, Gate: blocks.S5Half1})},
@@ -214,6 +216,63 @@ func TestProperty11S5ConjugatesAreImplied(t *testing.T) {
 	}
 	x := sequence(8, l*width)
 	near(t, "all states", full.run(1, l, x, nil, nil, 0).out[0], half.run(1, l, x, nil, nil, 0).out[0])
+}
+
+// Property 12: with λ = 1, no rotation and no biases Mamba-3 is the recurrence of Mamba-2 on
+// normalised B and C. Seen to fail with an own input of weight 1 instead of λΔ.
+func TestProperty12Mamba3WithoutItsAdditionsIsMamba2(t *testing.T) {
+	const l, h, p, n, inner = 80, 2, 3, 4, 6
+	block := blocks.Mamba3{DModel: width, Heads: h, HeadDim: p, Groups: 1, DState: n, Angles: 2}
+	m := net{t: t, width: width, params: params{"B_bias": make([]float32, h*n), "C_bias": make([]float32, h*n)}, forward: one(block)}
+	const columns = 2*inner + 2*n + 3*h + 2
+	w := slices.Clone(m.params.of("in_proj.weight", width*columns))
+	for i := range w {
+		switch at := i % columns; {
+		case at >= columns-2: // angles
+			w[i] = 0
+		case at >= columns-2-h: // λ = σ(60·Σx + …): far above 0 for the inputs below
+			w[i] = 60
+		}
+	}
+	m.params["in_proj.weight"] = w
+	x := sequence(5, l*width)
+	for i := range x {
+		x[i] = float32(math.Abs(float64(x[i])))
+	}
+	two := net{t: t, width: width, params: m.params, forward: func(c *blocks.Context, x blocks.Value) []blocks.Value {
+		free := func(name string, shape ...int64) blocks.Value { return c.G.Param(name, initZero, false, shape...) }
+		parts := op.Split(op.MatMul(x, free("in_proj.weight", width, columns)), -1, inner, inner, n, n, h, h, h, 2)
+		u := op.Reshape(parts[1], 0, 0, h, p)
+		group := func(i int, name string) blocks.Value {
+			return op.Unsqueeze(op.RMSNorm(parts[i], free(name, n), nil, 1e-5), 2)
+		}
+		dt := op.Softplus(op.Add(parts[4], free("dt_bias", h)))
+		one := c.G.Float(1)
+		rate := op.Where(op.Greater(parts[5], c.G.Float(0)), op.Add(parts[5], one), op.Reciprocal(op.Sub(one, parts[5])))
+		y, _ := op.SSD(op.Mul(u, op.Unsqueeze(dt, 3)), op.Neg(op.Mul(dt, rate)), group(2, "B_norm.weight"), group(3, "C_norm.weight"), nil, nil)
+		y = op.Add(y, op.Mul(u, op.Unsqueeze(free("D", h), 1)))
+		return []blocks.Value{op.MatMul(op.Mul(op.Reshape(y, 0, 0, inner), op.SiLU(parts[0])), free("out_proj.weight", inner, width))}
+	}}
+	near(t, "without additions", m.run(1, l, x, nil, nil, 0).out[0], two.run(1, l, x, nil, nil, 0).out[0])
+}
+
+// Property 12: angles that are a whole turn further change nothing, and neither does where
+// they begin: outputs depend on differences. Seen to fail with B turned the other way.
+func TestProperty12AnglesMatterByTheirDifferenceOnly(t *testing.T) {
+	const l, h, p, n, s = 40, 4, 3, 5, 2
+	m := stateSpaces(t)["mamba3"]
+	m.mode = blocks.Decode
+	x := sequence(6, l*width)
+	from := func(turn float32) []float32 {
+		column := make([]float32, h*n+h*p+h*s)
+		for i := h*n + h*p; i < len(column); i++ {
+			column[i] = turn
+		}
+		return m.run(1, l, x, nil, map[string][]float32{"conv.0": column, "ssm.0": make([]float32, h*p*n)}, 0).out[0]
+	}
+	want := from(0)
+	near(t, "a whole turn", from(2*math.Pi), want)
+	near(t, "another beginning", from(1.234), want)
 }
 
 // Property 9: Mamba-2 with heads of one channel and one group is Mamba-1 whose rows of A are

@@ -137,6 +137,7 @@ var families = []family{
 	{"softmoe", softMoE},
 	{"s4d", s4d},
 	{"s5", s5},
+	{"mamba3", mamba3},
 	{"jamba_mamba", jambaMixer},
 	{"hf_falcon_mamba", falconMamba},
 	{"hf_gpt2", hfGPT2},

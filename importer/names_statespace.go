@@ -2,6 +2,17 @@ package importer
 
 import "strings"
 
+// Mamba3Block is the Mamba-3 module of state-spaces/mamba.
+func Mamba3Block(param string, _ int) (Source, bool) {
+	switch param {
+	case "in_proj.weight", "out_proj.weight":
+		return transposed(param), true
+	case "dt_bias", "B_bias", "C_bias", "B_norm.weight", "C_norm.weight", "D", "norm.weight", "mimo_x", "mimo_z", "mimo_o":
+		return plain(param), true
+	}
+	return Source{}, false
+}
+
 // S4DBlock is the S4D module of state-spaces/s4.
 func S4DBlock(param string, _ int) (Source, bool) {
 	switch param {

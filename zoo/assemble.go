@@ -65,6 +65,11 @@ func (m *Model) block(b recipe.Block, f function) (blocks.Block, error) {
 		}, nil
 	case b.RGLRU != nil:
 		return blocks.RGLRU{DModel: d, Width: b.RGLRU.Width, Heads: b.RGLRU.Heads, DConv: b.RGLRU.DConv}, nil
+	case b.Mamba3 != nil:
+		x := b.Mamba3
+		return blocks.Mamba3{
+			DModel: d, Heads: x.Heads, HeadDim: x.HeadDim, Groups: x.Groups, DState: x.DState, Angles: x.Angles(), Rank: x.Rank, OutNorm: x.OutNorm,
+		}, nil
 	case b.S4D != nil:
 		x := b.S4D
 		return blocks.S4D{DModel: d, DState: x.DState, Modes: blocks.S4DModes(x.Modes), DtMin: x.Steps[0], DtMax: x.Steps[1]}, nil

@@ -24,6 +24,7 @@ var (
 		"mamba2: {d_state: 4, head_dim: 8, groups: 2}",
 		"gated_deltanet: {key_heads: 1, value_heads: 2, key_dim: 8, value_dim: 8}",
 		"rglru: {}",
+		"mamba3: {d_state: 4, head_dim: 8, rank: 2}",
 		"s4d: {d_state: 4}",
 		"s5: {d_state: 8, blocks: 2}",
 		"attention: {heads: 2, kv_heads: 1}",

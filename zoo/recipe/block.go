@@ -18,6 +18,7 @@ type Block struct {
 	RGLRU     *RGLRU
 	S4D       *S4D
 	S5        *S5
+	Mamba3    *Mamba3
 	Attention *Attention
 	Shared    *SharedTransformer
 	FF        *FF
@@ -57,6 +58,10 @@ var kinds = []struct {
 	{
 		"rglru", "a diagonal recurrence with gates on decay and input, of Griffin", "arXiv:2402.19427",
 		func(b *Block, s *section, d int64) { b.RGLRU = readRGLRU(s, d) }, func(b Block) kind { return given(b.RGLRU) },
+	},
+	{
+		"mamba3", "trapezoidal steps and rotated states, one or several inputs a step", "arXiv:2603.15569",
+		func(b *Block, s *section, d int64) { b.Mamba3 = readMamba3(s, d) }, func(b Block) kind { return given(b.Mamba3) },
 	},
 	{
 		"s4d", "a filter of diagonal modes for each channel", "arXiv:2206.11893",

@@ -19,6 +19,7 @@
 //	                norm_first: false, norm_eps: 1e-5, skip: head, dt_limit: none, conv_bias: true, bias: false}
 //	  - gated_deltanet: {key_heads: 16, value_heads: 32, key_dim: 128, value_dim: 128, d_conv: 4, norm_eps: 1e-6}
 //	  - rglru:     {width: 1x, heads: 8, d_conv: 4}
+//	  - mamba3:    {d_state: 128, head_dim: 64, heads: 4, groups: 1, expand: 2, rank: 0, rope_fraction: 0.5, out_norm: false}
 //	  - s4d:       {d_state: 64, modes: lin, steps: [0.001, 0.1]}     # lin | inv | real
 //	  - s5:        {d_state: 64, blocks: 1, conjugate: true, discretization: zoh, clip: true, gate: half1, steps: [0.001, 0.1]}
 //	  - attention: {heads: 8, kv_heads: 8, head_dim: 16, rope: {base: 10000, fraction: 1, interleaved: false},

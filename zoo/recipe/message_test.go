@@ -54,6 +54,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	expectLayer(t, "mamba2: {head_dim: 16, mixture: {at: in, routing: shared, expert: linear}}", "mamba2: {d_state: 128, head_dim: 16, heads: 4, groups: 1, d_conv: 4, gated_norm: grouped, norm_first: false, norm_eps: 1e-05, skip: head, dt_limit: none, conv_bias: true, bias: false, mixture: {at: [in], routing: shared, router: switch, experts: 8, top_k: 1, expert: linear, width: 32, allow_future: false}}")
 	expectLayer(t, "mamba: {mixture: {at: [out, conv], experts: 4}}",
 		"mamba: {d_state: 16, d_conv: 4, expand: 2, dt_rank: 2, conv_bias: true, bias: false, mixture: {at: [conv, out], routing: each, router: switch, experts: 4, top_k: 1, expert: relu, width: 32, allow_future: false}}")
+	expectLayer(t, "mamba3: {head_dim: 16, rank: 4}", "mamba3: {d_state: 128, head_dim: 16, heads: 4, groups: 1, rank: 4, rope_fraction: 0.5, out_norm: false}")
 	expectLayer(t, "s4d", "s4d: {d_state: 64, modes: lin, steps: [0.001, 0.1]}")
 	expectLayer(t, "s5: {d_state: 8, blocks: 2, gate: full}", "s5: {d_state: 8, blocks: 2, conjugate: true, discretization: zoh, clip: true, gate: full, steps: [0.001, 0.1]}")
 	expectLayer(t, "attention: {heads: 4}", "attention: {heads: 4, kv_heads: 4, head_dim: 8, rope: {base: 10000, fraction: 1, interleaved: false}, window: none, scale: auto, qk_norm: none, gate: false, bias: false}")
