@@ -232,6 +232,9 @@ func (h *Host) Lookup(ctx context.Context, kind Kind, name string) (Ref, error) 
 	}
 	switch {
 	case len(refs) == 0:
+		if err := h.unusable(kind, providerPart, variantPart); err != nil {
+			return Ref{}, err
+		}
 		return Ref{}, h.unknown(kind, providerPart, name)
 	case len(refs) > 1 && !refs[0].Builtin:
 		var names []string
@@ -277,6 +280,20 @@ func (h *Host) describeMissing(ctx context.Context, only string) error {
 			}
 			h.setProblem(f.Name, err)
 			h.log.Warn("plugin cannot be used", "plugin", f.Name, "path", f.Path, "err", err)
+		}
+	}
+	return nil
+}
+
+// unusable says why the plugin that is known to offer a variant cannot be used, if there is
+// one.
+func (h *Host) unusable(kind Kind, providerPart, variantPart string) error {
+	for _, f := range h.List() {
+		if f.Problem == "" || f.ShadowedBy != "" || f.Description == nil || (providerPart != "" && f.Name != providerPart) {
+			continue
+		}
+		if _, ok := f.Description.Find(kind, variantPart); ok {
+			return &Error{Plugin: f.Name, Op: "find", Detail: f.Path + ": " + f.Problem}
 		}
 	}
 	return nil

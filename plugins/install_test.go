@@ -78,7 +78,10 @@ func TestChangedBinaryIsRefusedBeforeItRuns(t *testing.T) {
 	os.WriteFile(in.Path, raw[:1000], 0o755)
 	h, _ = testHost(t, Config{Home: home})
 	_, err = h.Lookup(context.Background(), RouterKind, "faulty/pick")
-	checkError(t, err, "plugin faulty: find: "+in.Path+": its binary was changed after installation; zoo plugin install it again")
+	changed := "plugin faulty: find: " + in.Path + ": its binary was changed after installation; zoo plugin install it again"
+	checkError(t, err, changed)
+	checkError(t, h.unusable(RouterKind, "", "pick"), changed) // what a search by variant alone says
+	checkError(t, h.unusable(RouterKind, "", "peck"), "")
 }
 
 func TestInstallRefuses(t *testing.T) {

@@ -132,7 +132,7 @@ func pluginVerify() *cobra.Command {
 		Use: "verify NAME", Short: "Start a plugin and check its answers", Args: cobra.ExactArgs(1),
 		Example: "  zoo plugin verify routers\n  zoo plugin verify cosine --json", ValidArgsFunction: completePlugins,
 		RunE: func(c *cobra.Command, args []string) error {
-			h, err := newHost()
+			h, err := hostWith(nil) // to look at a plugin is not to use it
 			if err != nil {
 				return err
 			}

@@ -85,6 +85,15 @@ var hosts struct {
 
 // newHost starts no plugin yet; it finds them, and keeps the project's lock.
 func newHost() (*plugins.Host, error) {
+	lock, err := openLock(plugins.FindProject("."))
+	if err != nil {
+		return nil, err
+	}
+	return hostWith(lock)
+}
+
+// hostWith is newHost with another lock, nil for one without a file.
+func hostWith(lock *plugins.Lock) (*plugins.Host, error) {
 	project := plugins.FindProject(".")
 	cfg := plugins.Config{Dirs: global.pluginDirs, Dev: map[string]string{}, Project: project, Home: plugins.DefaultHome(), Checker: plugins.CheckFunctions}
 	for _, d := range global.pluginDev {
@@ -93,10 +102,6 @@ func newHost() (*plugins.Host, error) {
 			return nil, fmt.Errorf("--plugin-dev %s: want NAME=PATH", d)
 		}
 		cfg.Dev[name] = path
-	}
-	lock, err := openLock(project)
-	if err != nil {
-		return nil, err
 	}
 	cfg.Lock = lock
 	h, err := plugins.NewHost(cfg)
