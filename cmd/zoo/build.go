@@ -34,7 +34,7 @@ func buildCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "build RECIPE", Short: "Resolve a recipe and report its sizes, without allocating the weights",
 		Example: "  zoo build moe-mamba-tiny\n  zoo build moe-mamba-25m --set layers.moe.router=topk --json\n  zoo build mine.yaml\n  zoo build moe-mamba-debug --print-plan",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: completeRecipes,
+		Args:    exactly(1), ValidArgsFunction: completeRecipes,
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := loadModel(c, args[0], settings)
 			if err != nil {

@@ -19,7 +19,7 @@ func evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "eval RUN", Short: "Measure a run's loss on held-out text",
 		Example: "  zoo eval runs/a\n  zoo eval runs/a --data other.txt --all --json\n  zoo eval runs/a --weights bf16,int8",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			kinds, err := parseKinds(weights, narrow.BFloat16, narrow.Float16, narrow.Int8)
 			if err != nil {

@@ -24,7 +24,7 @@ func exportCommand() *cobra.Command {
 and outputs. ONNX Runtime then computes the same inputs; when the numbers differ, no file is kept and the exit
 code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
 		Example: "  zoo export runs/a -o a.onnx\n  zoo export runs/a -o site/models/a/ --json\n  zoo export runs/a -o a.onnx --names genai",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
 				return errors.New("export needs -o FILE.onnx or -o FOLDER/")
@@ -71,7 +71,7 @@ func verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify FILE.onnx --against RUN", Short: "Compare an exported file with its run in ONNX Runtime",
 		Example: "  zoo verify a.onnx --against runs/a --json",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if against == "" {
 				return errors.New("verify needs --against RUN")

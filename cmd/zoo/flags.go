@@ -39,6 +39,23 @@ func onlyOnce(c *cobra.Command) {
 	}
 }
 
+// exactly takes so many arguments, and names those that a command's use line asks for.
+func exactly(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return fmt.Errorf("got %d arguments, want zoo %s; see %s --help", len(args), strings.TrimPrefix(c.CommandPath(), "zoo ")+strings.TrimPrefix(c.Use, c.Name()), c.CommandPath())
+	}
+}
+
+// group lets a command that only holds others refuse what none of them is called; without
+// arguments it shows its help.
+func group(c *cobra.Command) *cobra.Command {
+	c.Args, c.RunE = cobra.NoArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+	return c
+}
+
 // checkNames refuses empty arguments, and a flag that has taken the next one for its value.
 func checkNames(c *cobra.Command, args []string) error {
 	for i, a := range args {

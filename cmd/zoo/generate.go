@@ -32,7 +32,7 @@ of fp32, int8 a quarter, and decoding is as much faster as it waits for memory; 
   zoo generate a.onnx --engine ort --prompt "Call me" --temperature 0
   echo -n "Call me" | zoo generate runs/a --json
   zoo generate runs/a --lines --json <prompts.txt >continued.jsonl`,
-		Args: cobra.ExactArgs(1),
+		Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.Check(); err != nil {
 				return err

@@ -134,6 +134,11 @@ func TestBadInputsAreRefusedInOneLine(t *testing.T) {
 		{[]string{"eval", "--", "--run"}, "--run: there is no run in this folder"},
 		{[]string{"--out"}, "unknown flag: --out"},
 		{[]string{"trian"}, `unknown command "trian"`},
+		{[]string{"plugin", "lst"}, `unknown command "lst" for "zoo plugin"`},
+		{[]string{"runtime", "uninstall"}, `unknown command "uninstall" for "zoo runtime"`},
+		{[]string{"completion", "tcsh"}, `unknown command "tcsh" for "zoo completion"`},
+		{[]string{"build"}, "got 0 arguments, want zoo build RECIPE; see zoo build --help"},
+		{[]string{"plugin", "info", "a", "b"}, "got 2 arguments, want zoo plugin info NAME; see zoo plugin info --help"},
 		// flags given twice
 		{train("--out", "new", "--out", "newer"), "it is given twice"},
 		{train("--out", "new", "--steps", "1", "--steps", "1"), "it is given twice"},

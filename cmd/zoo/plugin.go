@@ -30,7 +30,7 @@ or a zoo.lock makes a project, first uses are recorded in zoo.lock, and what dif
 		Example: "  zoo plugin list\n  zoo plugin install ./zoo-plugin-cosine\n  zoo plugin verify cosine",
 	}
 	c.AddCommand(pluginList(), pluginInfo(), pluginVerify(), pluginInstall(), pluginRemove(), pluginLock())
-	return c
+	return group(c)
 }
 
 func pluginList() *cobra.Command {
@@ -75,7 +75,7 @@ func pluginList() *cobra.Command {
 func pluginInfo() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "info NAME", Short: "Describe a plugin's variants and their options", Args: cobra.ExactArgs(1),
+		Use: "info NAME", Short: "Describe a plugin's variants and their options", Args: exactly(1),
 		Example: "  zoo plugin info routers\n  zoo plugin info routers --json", ValidArgsFunction: completePlugins,
 		RunE: func(c *cobra.Command, args []string) error {
 			h, err := newHost()
@@ -129,7 +129,7 @@ func printPlugin(out io.Writer, f plugins.Found) error {
 func pluginVerify() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "verify NAME", Short: "Start a plugin and check its answers", Args: cobra.ExactArgs(1),
+		Use: "verify NAME", Short: "Start a plugin and check its answers", Args: exactly(1),
 		Example: "  zoo plugin verify routers\n  zoo plugin verify cosine --json", ValidArgsFunction: completePlugins,
 		RunE: func(c *cobra.Command, args []string) error {
 			h, err := hostWith(nil) // to look at a plugin is not to use it
@@ -162,7 +162,7 @@ func pluginVerify() *cobra.Command {
 func pluginInstall() *cobra.Command {
 	var sum string
 	c := &cobra.Command{
-		Use: "install BINARY", Short: "Install a plugin for this user", Args: cobra.ExactArgs(1),
+		Use: "install BINARY", Short: "Install a plugin for this user", Args: exactly(1),
 		Example: "  zoo plugin install ./zoo-plugin-cosine",
 		RunE: func(c *cobra.Command, args []string) error {
 			path, err := filepath.Abs(args[0])

@@ -65,6 +65,7 @@ Exit codes: 0 done, 1 a check failed or training diverged, 2 usage or bad input,
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
 		c.Example = "  source <(zoo completion bash)\n  zoo completion zsh > \"${fpath[1]}/_zoo\""
+		group(c)
 	}
 	onlyOnce(root)
 	return root

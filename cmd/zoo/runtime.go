@@ -32,5 +32,5 @@ Every way is checked by SHA-256.`,
 	}
 	install.Flags().BoolVar(&force, "force", false, "install even when one is found")
 	c.AddCommand(install)
-	return c
+	return group(c)
 }
