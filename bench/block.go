@@ -104,7 +104,7 @@ func (b *bench) block() error {
 	if err != nil {
 		return err
 	}
-	_, err = block.Bind(func(name string, p *graph.Param, t *backend.Tensor) error {
+	_, err = block.Bind(func(_ string, p *graph.Param, t *backend.Tensor) error {
 		switch {
 		case p != nil:
 			return task.Init(p, t.F32())

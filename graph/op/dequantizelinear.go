@@ -12,7 +12,7 @@ func DequantizeLinear(x, scale Value, axis int64) Value {
 	return one(dequantizeLinear, axisAttr(axis), x, scale)
 }
 
-var dequantizeLinear, quantizeLinear *graph.Op
+var dequantizeLinear *graph.Op
 
 func init() {
 	axis := graph.Attr{Name: "axis", Kind: graph.IntAttr, Doc: "of a scale that is no scalar; 1 by default"}
@@ -35,7 +35,7 @@ func init() {
 		},
 		NoGrad: "weights are stored in integers for inference only",
 	})
-	quantizeLinear = graph.Register(&graph.Op{
+	graph.Register(&graph.Op{
 		Name: "QuantizeLinear", Since: 13, Doc: "y = saturate(round(x / scale) + zero_point), ties to even",
 		Inputs:  []graph.Arg{{Name: "x", Doc: "float32"}, scale, zero},
 		Outputs: []graph.Arg{{Name: "y", Doc: "the type of zero_point, uint8 without one; shape of x"}},

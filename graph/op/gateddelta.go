@@ -76,8 +76,12 @@ func init() {
 			{Name: "checkpoints", Doc: "of the forward pass"},
 		}, inputs...),
 		Outputs: []graph.Arg{
-			{Name: "dq", Doc: "as q"}, {Name: "dk", Doc: "as k"}, {Name: "dv", Doc: "as v"},
-			{Name: "ddecay", Doc: "as decay"}, {Name: "dbeta", Doc: "as beta"}, {Name: "dpast", Doc: "as past"},
+			{Name: "dq", Doc: "as q"},
+			{Name: "dk", Doc: "as k"},
+			{Name: "dv", Doc: "as v"},
+			{Name: "ddecay", Doc: "as decay"},
+			{Name: "dbeta", Doc: "as beta"},
+			{Name: "dpast", Doc: "as past"},
 		},
 		Infer: func(c *graph.Infer) error {
 			for i := range 5 {

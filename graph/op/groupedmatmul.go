@@ -41,7 +41,8 @@ func init() {
 		Doc: "y[r] = x[r] · w[e] for offsets[e] ≤ r < offsets[e+1], 0 from offsets[E] on",
 		Inputs: []graph.Arg{
 			{Name: "x", Doc: "float32 [R, in], or bfloat16 with bfloat16 matrices"},
-			{Name: "w", Doc: "[E, in, out], or [E, out, in] with transB; float32, or narrow"}, {Name: "offsets", Doc: "int64 [E+1]"},
+			{Name: "w", Doc: "[E, in, out], or [E, out, in] with transB; float32, or narrow"},
+			{Name: "offsets", Doc: "int64 [E+1]"},
 			{Name: "scale", Doc: "float32 [E, out], of int8 matrices", Optional: true},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "[R, out]"}},

@@ -18,7 +18,8 @@ func init() {
 	scatterRows = graph.Register(&graph.Op{
 		Name: "ScatterRows", Domain: graph.Domain, Since: 1, Doc: "y[t] = Σ_{e, c: token[e, c] = t} rows[e·C + c]",
 		Inputs: []graph.Arg{
-			{Name: "rows", Doc: "[E·C, D]"}, {Name: "token", Doc: "int64 [E, C], each row without repetitions"},
+			{Name: "rows", Doc: "[E·C, D]"},
+			{Name: "token", Doc: "int64 [E, C], each row without repetitions"},
 			{Name: "like", Doc: "[T, ...]; only its first extent counts"},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "[T, D]"}},

@@ -53,7 +53,7 @@ var kinds = []struct {
 	},
 	{
 		"gated_deltanet", "a matrix of associations for each head, corrected by the delta rule", "arXiv:2412.06464",
-		func(b *Block, s *section, d int64) { b.DeltaNet = readDeltaNet(s) }, func(b Block) kind { return given(b.DeltaNet) },
+		func(b *Block, s *section, _ int64) { b.DeltaNet = readDeltaNet(s) }, func(b Block) kind { return given(b.DeltaNet) },
 	},
 	{
 		"rglru", "a diagonal recurrence with gates on decay and input, of Griffin", "arXiv:2402.19427",
@@ -65,11 +65,11 @@ var kinds = []struct {
 	},
 	{
 		"s4d", "a filter of diagonal modes for each channel", "arXiv:2206.11893",
-		func(b *Block, s *section, d int64) { b.S4D = readS4D(s) }, func(b Block) kind { return given(b.S4D) },
+		func(b *Block, s *section, _ int64) { b.S4D = readS4D(s) }, func(b Block) kind { return given(b.S4D) },
 	},
 	{
 		"s5", "one diagonal system that reads and writes all channels", "arXiv:2208.04933",
-		func(b *Block, s *section, d int64) { b.S5 = readS5(s) }, func(b Block) kind { return given(b.S5) },
+		func(b *Block, s *section, _ int64) { b.S5 = readS5(s) }, func(b Block) kind { return given(b.S5) },
 	},
 	{
 		"attention", "causal softmax attention, multi-head or grouped, with RoPE", "arXiv:1706.03762",

@@ -194,10 +194,11 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 		}
 		for i := i0; i < i1; {
 			h := panelRows(i1 - i)
-			a, ars, acs := pa, 1, h
+			var a []float32
+			var ars, acs int
 			switch {
 			case g.ta:
-				a = pa[(i-i0)*kc:]
+				a, ars, acs = pa[(i-i0)*kc:], 1, h
 			case pa != nil:
 				a, ars, acs = pa[(i-i0)*(kc+rowPad):], kc+rowPad, 1
 			default:

@@ -174,10 +174,11 @@ func (g *gemmBlock) dotPanels(p0, kc, i0, i1, j0, j1 int, pa, pb []uint16, tmp [
 		b := pb[2*(j-j0)*half:]
 		for i := i0; i < i1; {
 			h := panelRows(i1 - i)
-			a, ars, acs := pa, 2, 2*h
+			var a []uint16
+			var ars, acs int
 			switch {
 			case g.ta:
-				a = pa[2*(i-i0)*half:]
+				a, ars, acs = pa[2*(i-i0)*half:], 2, 2*h
 			case pa != nil:
 				a, ars, acs = pa[(i-i0)*(kc+2*rowPad):], kc+2*rowPad, 2
 			default:

@@ -32,7 +32,7 @@ func (s *RGLRUInput) place(item int) (batch, c0, width int) {
 }
 
 // RGLRUScratch is the scratch of [RGLRUForward] and [RGLRUBackward].
-func RGLRUScratch(p *Pool, s RGLRUInput) int { return p.Threads() * 2 * rglruSpan }
+func RGLRUScratch(p *Pool, _ RGLRUInput) int { return p.Threads() * 2 * rglruSpan }
 
 // RGLRUForward runs the recurrence, for t = 0 … L−1:
 //
