@@ -50,9 +50,9 @@ func (d *decoder) call(n *pb.NodeProto, f *pb.FunctionProto) error {
 	if err != nil {
 		return err
 	}
-	*d.calls++
-	in := &inside{fmt.Sprintf("%s.%d", prefix, *d.calls), map[string]bool{}, attrs}
-	body := &decoder{g: d.g, values: map[string]*graph.Value{}, opset: opset, ext: d.ext, functions: d.functions, calls: d.calls, inside: in}
+	*d.made++
+	in := &inside{fmt.Sprintf("%s.%d", prefix, *d.made), map[string]bool{}, attrs}
+	body := &decoder{g: d.g, values: map[string]*graph.Value{}, opset: opset, ext: d.ext, functions: d.functions, made: d.made, inside: in}
 	for i, name := range f.Input {
 		if i >= len(n.Input) || n.Input[i] == "" || d.isAbsent(n.Input[i]) {
 			in.absent[name] = true

@@ -107,7 +107,7 @@ type decoder struct {
 	ext    *file.External
 
 	functions map[callee]*pb.FunctionProto // of the file
-	calls     *int                         // of functions so far
+	made      *int                         // functions written out and nodes upgraded so far
 	inside    *inside                      // of one of them; nil outside
 }
 

@@ -57,6 +57,19 @@ func chain(n int, step func(in, out string) []*pb.NodeProto, first, last string)
 	return all
 }
 
+// old is the model at an older opset.
+func old(opset int64, m *pb.ModelProto) *pb.ModelProto {
+	m.OpsetImport[0].Version = opset
+	return m
+}
+
+// calling is the model with the function f.X, x → y, of a single node.
+func calling(m *pb.ModelProto) *pb.ModelProto {
+	m.OpsetImport = append(m.OpsetImport, &pb.OperatorSetIdProto{Domain: "f", Version: 1})
+	m.Functions = []*pb.FunctionProto{{Domain: "f", Name: "X", Input: []string{"x"}, Output: []string{"y"}, OpsetImport: m.OpsetImport[:1], Node: []*pb.NodeProto{node("Neg", "x", "y")}}}
+	return m
+}
+
 // hostile are files that are sound messages and yet ask for too much of who infers their
 // shapes. refuse is empty where reading them is harmless.
 var hostile = []struct {
@@ -81,6 +94,12 @@ var hostile = []struct {
 	{"escapes in an operator", "operator", model(node("\x1b[31m\n", "x", "y"))},
 	{"escapes in a node", "operator", model(&pb.NodeProto{Name: "\x1b[31m\n", OpType: "Nonsense", Input: []string{"x"}, Output: []string{"y"}})},
 	{"a long operator", "operator", model(node(strings.Repeat("x", 1<<20), "x", "y"))},
+	{"7,000 nodes that need others in front", "", old(1, model(chain(7_000, func(in, out string) []*pb.NodeProto {
+		return []*pb.NodeProto{node("Softmax", in, out, &pb.AttributeProto{Name: "axis", Type: pb.AttributeProto_INT})}
+	}, "x", "y")...))},
+	{"15,000 calls of a function", "", calling(model(chain(15_000, func(in, out string) []*pb.NodeProto {
+		return []*pb.NodeProto{{OpType: "X", Domain: "f", Input: []string{in}, Output: []string{out}}}
+	}, "x", "y")...))},
 	{"30,000 nodes of one name", "", model(chain(30_000, func(in, out string) []*pb.NodeProto {
 		return []*pb.NodeProto{{Name: "n", OpType: "Neg", Input: []string{in}, Output: []string{out}}}
 	}, "x", "y")...)},

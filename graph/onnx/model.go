@@ -63,7 +63,7 @@ func FromProto(m *pb.ModelProto, ext *file.External) (*File, error) {
 		return nil, err
 	}
 	g := graph.New(m.Graph.Name)
-	d := &decoder{g: g, values: map[string]*graph.Value{}, opset: out.Opset, ext: ext, functions: functionsOf(m), calls: new(int)}
+	d := &decoder{g: g, values: map[string]*graph.Value{}, opset: out.Opset, ext: ext, functions: functionsOf(m), made: new(int)}
 	if err := d.graph(m.Graph); err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func inputType(g *graph.Graph, in *pb.ValueInfoProto) (graph.Type, error) {
 
 // body is the graph of a control-flow attribute.
 func (d *decoder) body(p *pb.GraphProto) (*graph.Graph, error) {
-	b := &decoder{g: d.g.NewBody(p.Name), values: map[string]*graph.Value{}, outer: d, opset: d.opset, ext: d.ext, functions: d.functions, calls: d.calls, inside: d.inside}
+	b := &decoder{g: d.g.NewBody(p.Name), values: map[string]*graph.Value{}, outer: d, opset: d.opset, ext: d.ext, functions: d.functions, made: d.made, inside: d.inside}
 	return b.g, b.graph(p)
 }
 
@@ -178,7 +178,11 @@ func (d *decoder) node(n *pb.NodeProto) error {
 	}
 	node := &graph.Node{Name: n.Name, Domain: domain, Op: n.OpType, Inputs: in, Attrs: attrs}
 	if domain == "" {
-		if err := Upgrade(d.g, node, d.opset); err != nil {
+		*d.made++
+		leave := d.g.Scope(fmt.Sprintf("upgraded.%d", *d.made))
+		err := Upgrade(d.g, node, d.opset)
+		leave()
+		if err != nil {
 			return err
 		}
 		if err := d.checkAttributes(node); err != nil {

@@ -12,10 +12,9 @@ import (
 // Upgrade brings a node of the standard operators, as files of an older opset have it, to
 // the form of the operator table: attributes that became inputs, defaults that changed, a
 // softmax of several axes at once. The node is not in the graph yet; constants and nodes
-// that it needs are added to g. Versions whose meaning has no form here are an Unsupported
+// that it needs are added to g, in its present scope. Versions whose meaning has no form here are an Unsupported
 // error.
 func Upgrade(g *graph.Graph, n *graph.Node, opset int64) error {
-	defer g.Scope("upgraded")()
 	u := &upgrader{g, n, opset}
 	if n.Attrs == nil {
 		n.Attrs = graph.Attrs{}
