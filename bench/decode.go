@@ -17,13 +17,13 @@ func (b *bench) newDecoder(k narrow.Kind) (*zoo.Decoder, *zoo.Weights, error) {
 		return nil, nil, err
 	}
 	dec, err := zoo.NewDecoder(b.model.Net, 1, b.device, w)
+	b.forget() // what the weights were made of, which would else be collected while decoding
 	return dec, w, err
 }
 
 // decodingAll is decoding with weights of every kind.
 func (b *bench) decodingAll(n int) error {
 	for _, k := range b.Weights {
-		b.forget()
 		if err := b.decoding(n, k); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ def comparison(result):
         rows.append([name, *(f"{v:.4g}" for v in (min(wall), median(wall), max(wall), median(cpu))), f"{result['tokens'] / median(wall) * 1e3:.0f}",
                      f"{median(wall) / median(ours):.2f} ×", f"{min(wall) / min(ours):.2f} ×", str(len(wall))])
     text = table(["program", "best ms", "median ms", "worst ms", "cpu ms", "tokens/s", "median beside moezoo's", "best beside moezoo's", "repeats"], rows)
-    compiled = [f"{name} compiled in {p['first_s']:.0f} s" for name, p in result["peers"].items() if "compiled" in name]
+    compiled = [f"{name}: the first step took {p['first_s']:.0f} s, with compilation" for name, p in result["peers"].items() if "compiled" in name and "first_s" in p]
     notes = compiled + [f"{name}: {why}" for name, why in result["failed"].items()]
     notes.append(f"Other programs took {100 * max(result['others'], 0):.0f} % of the machine at most")
     return text + "\n" + ". ".join(notes) + ".\n"

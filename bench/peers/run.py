@@ -13,6 +13,8 @@ import json
 import os
 import re
 import select
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,7 @@ from safetensors.numpy import load_file
 
 import report
 
+calm = 1.35  # worst over best, of the peers' median one; a comparison that spreads more is tried again
 allowed = 0.1  # of the machine to other programs; what was measured beside more is measured again
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -104,6 +107,14 @@ class Comparison:
         self.title, self.start, self.tokens, self.requests = title, start, tokens, requests
 
     def run(self, args):
+        """The calmer of at most two tries: other programs are not all that disturbs a machine that is
+        a guest on another."""
+        tries = []
+        while len(tries) < 2 and (not tries or tries[-1]["spread"] > calm):
+            tries.append(self.attempt(args))
+        return min(tries, key=lambda t: t["spread"])
+
+    def attempt(self, args):
         failed, alone = {}, args.machine
         alone.turn()
         peers = self.start(failed)
@@ -125,7 +136,8 @@ class Comparison:
         finally:
             for p in peers:
                 p.close()
-        return {"tokens": self.tokens, "others": disturbed, "failed": failed, "peers": {p.name: {**p.ready, "samples": samples[p.name]} for p in peers}}
+        wall = [[s["wall_ms"] for s in request] for p in samples.values() for request in p.values()]
+        return {"tokens": self.tokens, "others": disturbed, "spread": statistics.median(max(w) / min(w) for w in wall), "failed": failed, "peers": {p.name: {**p.ready, "samples": samples[p.name]} for p in peers}}
 
 
     def turn(self, peers, request, alone, number):
@@ -171,6 +183,15 @@ names = {"moezoo": "moezoo", "loop": "PyTorch", "mambapy": "PyTorch, mamba.py's 
          "compiled": "PyTorch, compiled", "associative": "PyTorch, compiled associative scan"}
 
 
+def longest(path, seconds):
+    """The largest of all numbers that it was called with for the path."""
+    if os.path.exists(path):
+        seconds = max(seconds, float(open(path).read()))
+    with open(path, "w") as f:
+        f.write(str(seconds))
+    return seconds
+
+
 def block(title, kind, d, variants, args, zoo):
     shape = ["8", str(args.batch), str(args.length)]
     weights = os.path.join(args.state, f"{kind}-{d}-{args.batch}x{args.length}")
@@ -198,14 +219,19 @@ def block(title, kind, d, variants, args, zoo):
                 print(f"{title}: {names[variant]}: {e}", file=sys.stderr)
                 continue
             equal(title, p.name, want, load_file(weights + "." + variant))
+            if options.get("limit"):  # the longest so far: later ones find what the first compiled
+                p.ready["first_s"] = longest(weights + "." + variant + ".seconds", p.ready["first_s"])
             peers.append(p)
         return peers
 
     return Comparison(title, start, args.batch * args.length)
 
 
+kinds = {"fp32": 1e-3, "bf16": 3e-2, "int8": 1e-1}  # of weights, and how far logits may be off
+
+
 def generation(name, d, tokens, args, zoo):
-    """A model of four blocks, exported, in ONNX Runtime and here."""
+    """A model of four blocks, exported, in ONNX Runtime, and here with weights of several kinds."""
     title = f"{name} d={d}"
     run, model = os.path.join(args.state, f"run-{d}"), os.path.join(args.state, f"model-{d}", "model.onnx")
 
@@ -213,15 +239,17 @@ def generation(name, d, tokens, args, zoo):
         if not os.path.exists(model):
             tool = os.path.join(args.state, "zoo")
             os.makedirs(os.path.dirname(model), exist_ok=True)
+            shutil.rmtree(run, ignore_errors=True)
             settings = [f"d_model={d}", "train.steps=1", "train.batch=1", "train.context=64"]
             subprocess.run([tool, "train", "moe-mamba-tiny", "--out", run] + [a for s in settings for a in ("--set", s)], check=True, capture_output=True)
             # what ONNX Runtime answers is compared below
             subprocess.run([tool, "export", run, "-o", model, "--no-verify"], check=True, capture_output=True)
         logits = os.path.join(args.state, f"logits-{d}-{tokens}")
-        ours = [zoo, "-run", run, "-tokens", str(tokens), "-threads", str(args.threads)]
-        peers = [Peer("ONNX Runtime", [sys.executable, os.path.join(here, "peer_ort.py"), model, str(tokens), str(args.threads), logits + ".ort"]),
-                 Peer("moezoo", ours + ["-weights", logits + ".moezoo"])]
-        equal(title, "moezoo", load_file(logits + ".ort"), load_file(logits + ".moezoo"), 1e-3)
+        peers = [Peer("ONNX Runtime", [sys.executable, os.path.join(here, "peer_ort.py"), model, str(tokens), str(args.threads), logits + ".ort"])]
+        for kind, bound in kinds.items():
+            ours = logits + "." + kind
+            peers.append(Peer("moezoo" if kind == "fp32" else "moezoo, " + kind, [zoo, "-run", run, "-kept", kind, "-tokens", str(tokens), "-threads", str(args.threads), "-weights", ours]))
+            equal(title, peers[-1].name, load_file(logits + ".ort"), load_file(ours), bound)
         return peers
 
     return Comparison(title, start, tokens)
@@ -245,7 +273,7 @@ class Ourselves:
         self.title, self.arguments = title, arguments
 
     def run(self, args):
-        for attempt in range(3):
+        for attempt in range(2):
             args.machine.turn()
             start, busy, used = time.time(), busy_seconds(), os.times()
             command = [os.path.join(args.state, "zoo"), "bench", *self.arguments, "--repeats", str(args.repeats), "--threads", str(args.threads), "--json"]
@@ -253,7 +281,8 @@ class Ourselves:
             now = os.times()
             own = now.children_user + now.children_system - used.children_user - used.children_system
             others = (busy_seconds() - busy - own) / (time.time() - start) / os.cpu_count()
-            if others < allowed:
+            rows = json.loads(out)["rows"]
+            if others < allowed and statistics.median(r["median_ms"] / r["best_ms"] for r in rows) < 1.15:
                 break
         return {"command": "zoo bench " + " ".join(self.arguments), "others": others, "report": json.loads(out)}
 
@@ -297,7 +326,11 @@ def main():
         if not re.search(args.only, job.title) or (job.title in results and not args.again):
             continue
         print(job.title, flush=True)
-        results[job.title] = {"date": time.strftime("%Y-%m-%d"), **job.run(args)}
+        try:
+            results[job.title] = {"date": time.strftime("%Y-%m-%d"), **job.run(args)}
+        except (subprocess.CalledProcessError, RuntimeError, TimeoutError) as e:
+            print(f"{job.title}: {e}\n{getattr(e, 'stderr', '')}", file=sys.stderr)
+            continue
         with open(path + ".new", "w") as f:
             json.dump(results, f)
         os.replace(path + ".new", path)

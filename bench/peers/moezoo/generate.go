@@ -5,21 +5,23 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/backend/cpu/kernel"
 	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/graph/narrow"
 	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/zoo"
 )
 
 // generate feeds a run tokens again and again: many after a fresh start (prefill), or one
 // behind all others (decode). The logits of the first feed are written for the driver.
-func generate(run string, tokens, threads int, path string) error {
+func generate(run, kind string, tokens, threads int, path string) error {
 	d := cpu.New(threads)
 	defer d.Close()
-	m, err := zoo.Open(run, d)
+	m, err := zoo.OpenAs(run, narrow.Kind(kind), d)
 	if err != nil {
 		return err
 	}
@@ -39,6 +41,7 @@ func generate(run string, tokens, threads int, path string) error {
 	if err := writeLogits(path, logits); err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // the checkpoint, which would else be collected while decoding
 	fmt.Printf("{\"ready\": %q}\n", kernel.Level())
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		if tokens > 1 {

@@ -20,6 +20,7 @@ func main() {
 	file := flag.String("weights", "", "safetensors file with x and every parameter; y and dx are written beside it")
 	trained := flag.String("run", "", "a run to generate with, instead of a block")
 	tokens := flag.Int("tokens", 512, "tokens fed at once with -run: 1 measures decoding")
+	kept := flag.String("kept", "fp32", "what -run keeps its weights in: fp32, bf16, int8")
 	products := flag.Bool("products", false, "products of matrices, instead of a block")
 	flag.Parse()
 	var err error
@@ -27,7 +28,7 @@ func main() {
 	case *products:
 		err = multiply(*threads)
 	case *trained != "":
-		err = generate(*trained, *tokens, *threads, *file)
+		err = generate(*trained, *kept, *tokens, *threads, *file)
 	default:
 		err = computeBlock(*kind, *d, *experts, *batch, *length, *threads, *file)
 	}
