@@ -238,3 +238,28 @@ func softMoE(g *golden) error {
 	b.check()
 	return nil
 }
+
+// innerMoE is a Mamba with experts in its projections, as the authors of MoE-Mamba build it.
+func innerMoE(g *golden) error {
+	d, inner, e := g.int("d_model"), g.int("d_inner"), g.int("n_experts")
+	mixture := &blocks.Mixture{Experts: e, TopK: 1}
+	for _, at := range g.config["at"].([]any) {
+		s := blocks.Site{Name: at.(string), DIn: d, DOut: inner}
+		if s.Name == "out" {
+			s.DIn, s.DOut = inner, d
+		}
+		s.Router = g.function("router", "switch", `{}`, map[string]int64{"d_model": s.DIn, "experts": e, "top_k": 1})
+		s.Expert = g.function("expert", "relu", `{}`, map[string]int64{"d_model": s.DIn, "d_out": s.DOut, "width": g.int("expert_size")})
+		mixture.Sites = append(mixture.Sites, s)
+	}
+	conv, a := g.shapeOf("w.conv1d.weight"), g.shapeOf("w.A_log")
+	m := blocks.Mamba{
+		DModel: d, Inner: inner, DState: a[1], DConv: conv[2], DtRank: g.shapeOf("w.dt_proj.weight")[1], ConvBias: g.has("w.conv1d.bias"), Mixture: mixture,
+	}
+	b := newBlockTest(g, importer.LLMRandomInnerMoE, int(e))
+	b.build(d, func(c *blocks.Context, x blocks.Value) []output {
+		return []output{{"y", m.Forward(c, x), nil}}
+	})
+	b.check()
+	return nil
+}

@@ -131,6 +131,7 @@ var families = []family{
 	{"statespaces_mamba2", mamba2LM},
 	{"ssd_minimal", ssdMinimal},
 	{"qwen2moe", qwen2MoE},
+	{"innermoe_llmrandom", innerMoE},
 	{"deepseekv3_moe", deepSeekMoE},
 	{"expertchoice_llmrandom", expertChoice},
 	{"sinkhorn_blackmamba", blackMambaMoE},

@@ -95,6 +95,24 @@ func LLMRandomMoE(param string, _ int) (Source, bool) {
 	return plain(name), ok
 }
 
+// LLMRandomInnerMoE is a Mamba of llm-random with experts in its projections; those that have
+// none are matrices of their own.
+func LLMRandomInnerMoE(param string, _ int) (Source, bool) {
+	for site, prefix := range map[string]string{"conv": "in_proj.conv_proj.", "gate": "in_proj.gate_proj.", "out": "out_proj."} {
+		if param == site+"_proj.weight" && site != "out" {
+			return Source{Names: []string{prefix + "weight"}, Layout: Transposed}, true
+		}
+		if name, ok := strings.CutPrefix(param, site+"/"); ok {
+			if name == "router/router" {
+				return Source{Names: []string{prefix + "router.gate"}}, true
+			}
+			s, ok := LLMRandomMoE(name, 0)
+			return s.under(prefix), ok
+		}
+	}
+	return mambaTensors("", param)
+}
+
 // LLMRandom is the MoE-Mamba language model of llm-random: blocks of a Mamba and a
 // Mixture-of-Experts layer, two layers here.
 func LLMRandom(param string, _ int) (Source, bool) {

@@ -1,9 +1,9 @@
 """Numbers of routers, computed by the peers' own code with random weights.
 
-    python routers.py OUT --llm-random DIR --blackmamba DIR --soft-moe DIR
+    python routers.py OUT --llm-random DIR --blackmamba DIR --soft-moe DIR --mamba DIR
 
-DIR is a checkout of llm-random/llm-random, Zyphra/BlackMamba and lucidrains/soft-moe-pytorch; needs torch, transformers,
-safetensors, numpy, fancy_einsum, einops, opt_einsum and plotly. Writes OUT/*.safetensors and OUT/INDEX.part.json, whose entries belong
+DIR is a checkout of llm-random/llm-random, Zyphra/BlackMamba, lucidrains/soft-moe-pytorch and state-spaces/mamba; needs torch,
+transformers, safetensors, numpy, fancy_einsum, einops, opt_einsum and plotly. Writes OUT/*.safetensors and OUT/INDEX.part.json, whose entries belong
 into ../INDEX.json; each says what it was made by.
 """
 
@@ -24,6 +24,7 @@ parser.add_argument("out", type=pathlib.Path)
 parser.add_argument("--llm-random", type=pathlib.Path, required=True)
 parser.add_argument("--blackmamba", type=pathlib.Path, required=True)
 parser.add_argument("--soft-moe", type=pathlib.Path, required=True)
+parser.add_argument("--mamba", type=pathlib.Path, required=True)
 args = parser.parse_args()
 args.out.mkdir(parents=True, exist_ok=True)
 index = []
@@ -199,8 +200,66 @@ def soft_moe():
     )
 
 
+def inner_moe():
+    # The mixer's slow path, with the scan in torch, which the repository keeps beside its kernels.
+    for name in ["selective_scan_cuda", "causal_conv1d", "causal_conv1d_cuda"]:
+        sys.modules[name] = types.ModuleType(name)
+    sys.modules["causal_conv1d"].causal_conv1d_fn = sys.modules["causal_conv1d"].causal_conv1d_update = None
+    for name in ["mamba_ssm", "mamba_ssm.ops", "mamba_ssm.ops.triton", "mamba_ssm.modules"]:
+        package = types.ModuleType(name)
+        package.__path__ = [str(args.mamba.joinpath(*name.split(".")))]
+        sys.modules[name] = package
+    for name, values in {
+        "mamba_ssm.ops.triton.layer_norm": ["layer_norm_fn", "RMSNorm", "rms_norm_fn", "_layer_norm_fwd", "rms_norm_ref"],
+        "mamba_ssm.ops.triton.selective_state_update": ["selective_state_update"],
+    }.items():
+        sys.modules[name] = types.ModuleType(name)
+        vars(sys.modules[name]).update(dict.fromkeys(values))
+    from mamba_ssm.modules import mamba_simple
+    from mamba_ssm.ops.selective_scan_interface import selective_scan_ref
+
+    mamba_simple.selective_scan_fn = selective_scan_ref
+    mamba_simple.causal_conv1d_fn = None
+    from research.conditional.moe_layers._token_choice_old import ExpertReluOld, TokenChoiceFFOld
+    from research.mamba.moe_in_mamba import MambaInProj
+
+    for at in [["gate"], ["conv", "gate", "out"]]:
+        d, inner, e, f, batch, length = 8, 16, 3, 5, 2, 9
+        m = mamba_simple.Mamba(d_model=d, d_state=4, expand=2, use_fast_path=False)
+
+        def experts(site, d_in, d_out):
+            if site not in at:
+                return torch.nn.Linear(d_in, d_out, bias=False)
+            function = ExpertReluOld(dmodel=d_in, doutput=d_out, n_experts=e, expert_size=f, init_scale=1.0, init_type="kaiming_uniform")
+            return TokenChoiceFFOld(
+                dmodel=d_in, doutput=d_out, n_experts=e, expert_inner_function=function, capacity_factor=float(e),
+                load_balancing_loss_weight=0.0, routing_top_k=1, init_scale=1.0, init_type="kaiming_uniform",
+            )
+
+        m.in_proj = MambaInProj(batch, experts("conv", d, inner), experts("gate", d, inner), torch.float64)
+        if "out" in at:
+            m.out_proj = experts("out", inner, d)
+        with torch.no_grad():
+            a_log = m.A_log.clone()
+            m = m.double()
+            draw(m)
+            m.A_log.copy_(a_log)
+        for layer in m.modules():
+            if hasattr(layer, "forward_pass_cache"):
+                layer.forward_pass_cache = {}
+        record(
+            "innermoe_llmrandom_" + "_".join(at),
+            {"d_model": d, "d_inner": inner, "n_experts": e, "expert_size": f, "at": at, "batch": batch, "seqlen": length},
+            f"llm-random/llm-random @ {commit(args.llm_random)}: research/mamba/moe_in_mamba.py, research/conditional/utils/model_utils.py "
+            f"(get_mamba_layer), moe_layers/_token_choice_old.py; state-spaces/mamba @ {commit(args.mamba)}: modules/mamba_simple.py",
+            "experts in the projections of a Mamba, as the authors of MoE-Mamba build them; capacity large enough that nothing is dropped.",
+            m, inputs(batch, length, d), {name: name for name, _ in m.named_parameters()},
+        )
+
+
 deepseek()
 expert_choice()
+inner_moe()
 blackmamba()
 soft_moe()
 (args.out / "INDEX.part.json").write_text(json.dumps(index, indent=1) + "\n")
