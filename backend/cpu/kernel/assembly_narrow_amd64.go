@@ -4,11 +4,21 @@ package kernel
 
 // What is no whole number of vectors takes the portable form.
 
-// gemvNarrowOf is for assembly that adds 8 rows of a multiple of the lanes; size is that of
-// an element in bytes.
-func gemvNarrowOf[T int8 | uint16](lanes, size int, eight func(n int, y, x *float32, b *T, ldb int), portable func(y, x []float32, b []T, ldb int)) func(y, x []float32, b []T, ldb int) {
+// longRow is the length in bytes from which on rows are read 8 at a time.
+const longRow = 4096
+
+// gemvNarrowOf is for assembly that adds 8 rows, or one after the other, of a multiple of
+// the lanes; size is that of an element in bytes.
+func gemvNarrowOf[T int8 | uint16](lanes, size int, eight func(n int, y, x *float32, b *T, ldb int), each func(rows, n int, y, x *float32, b *T, ldb int), portable func(y, x []float32, b []T, ldb int)) func(y, x []float32, b []T, ldb int) {
 	return func(y, x []float32, b []T, ldb int) {
 		n, p := len(y)&^(lanes-1), 0
+		if n > 0 && len(x) > 0 && size*ldb < longRow {
+			each(len(x), n, &y[0], &x[0], &b[0], size*ldb)
+			if n < len(y) {
+				portable(y[n:], x, b[n:], ldb)
+			}
+			return
+		}
 		for ; n > 0 && p+8 <= len(x); p += 8 {
 			eight(n, &y[0], &x[p], &b[p*ldb], size*ldb)
 			if n < len(y) {

@@ -94,20 +94,30 @@ func avx2Widen(n int, dst *float32, x *uint16)
 //go:noescape
 func avx2Gemv8(n int, y *float32, x *float32, b *float32, ldb int)
 
-// avx2Gemv8BF16 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes. The 8 rows behind are fetched.
+// avx2Gemv8BF16 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
 //
 //go:noescape
 func avx2Gemv8BF16(n int, y *float32, x *float32, b *uint16, ldb int)
+
+// avx2RowsBF16 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.
+//
+//go:noescape
+func avx2RowsBF16(rows int, n int, y *float32, x *float32, b *uint16, ldb int)
 
 // avx2DotBF16 is dotBF16Generic for n a multiple of the lanes.
 //
 //go:noescape
 func avx2DotBF16(n int, x *float32, b *uint16) float32
 
-// avx2Gemv8Int8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes. The 8 rows behind are fetched.
+// avx2Gemv8Int8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
 //
 //go:noescape
 func avx2Gemv8Int8(n int, y *float32, x *float32, b *int8, ldb int)
+
+// avx2RowsInt8 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.
+//
+//go:noescape
+func avx2RowsInt8(rows int, n int, y *float32, x *float32, b *int8, ldb int)
 
 // avx2DotInt8 is dotInt8Generic for n a multiple of the lanes.
 //

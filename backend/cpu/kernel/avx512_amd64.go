@@ -319,20 +319,30 @@ func avx512PackPairs(kc int, width int, src *uint16, ld int, dst *uint16, bs int
 //go:noescape
 func avx512Gemv8(n int, y *float32, x *float32, b *float32, ldb int)
 
-// avx512Gemv8BF16 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes. The 8 rows behind are fetched.
+// avx512Gemv8BF16 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
 //
 //go:noescape
 func avx512Gemv8BF16(n int, y *float32, x *float32, b *uint16, ldb int)
+
+// avx512RowsBF16 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.
+//
+//go:noescape
+func avx512RowsBF16(rows int, n int, y *float32, x *float32, b *uint16, ldb int)
 
 // avx512DotBF16 is dotBF16Generic for n a multiple of the lanes.
 //
 //go:noescape
 func avx512DotBF16(n int, x *float32, b *uint16) float32
 
-// avx512Gemv8Int8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes. The 8 rows behind are fetched.
+// avx512Gemv8Int8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
 //
 //go:noescape
 func avx512Gemv8Int8(n int, y *float32, x *float32, b *int8, ldb int)
+
+// avx512RowsInt8 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.
+//
+//go:noescape
+func avx512RowsInt8(rows int, n int, y *float32, x *float32, b *int8, ldb int)
 
 // avx512DotInt8 is dotInt8Generic for n a multiple of the lanes.
 //

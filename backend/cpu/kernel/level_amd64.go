@@ -37,7 +37,7 @@ func newAVX2() *dispatch {
 		gemvN: gemvOf(8, avx2Gemv8, avx2Axpy), dot: dotOf(avx2Dot),
 		narrow: narrowOf(8, avx2Narrow), widen: widenOf(8, avx2Widen),
 
-		gemvBF16: gemvNarrowOf(8, 2, avx2Gemv8BF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(8, 1, avx2Gemv8Int8, gemvInt8Generic),
+		gemvBF16: gemvNarrowOf(8, 2, avx2Gemv8BF16, avx2RowsBF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(8, 1, avx2Gemv8Int8, avx2RowsInt8, gemvInt8Generic),
 		dotBF16: dotNarrowOf(8, avx2DotBF16, dotBF16Generic), dotInt8: dotNarrowOf(8, avx2DotInt8, dotInt8Generic),
 		widenInt8: widenInt8Of(8, avx2WidenInt8),
 
@@ -79,7 +79,7 @@ func newAVX512() *dispatch {
 		gemvN: gemvOf(16, avx512Gemv8, avx512Axpy), dot: dotOf(avx512Dot),
 		narrow: narrowOf(16, avx512Narrow), widen: widenOf(16, avx512Widen),
 
-		gemvBF16: gemvNarrowOf(16, 2, avx512Gemv8BF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(16, 1, avx512Gemv8Int8, gemvInt8Generic),
+		gemvBF16: gemvNarrowOf(16, 2, avx512Gemv8BF16, avx512RowsBF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(16, 1, avx512Gemv8Int8, avx512RowsInt8, gemvInt8Generic),
 		dotBF16: dotNarrowOf(16, avx512DotBF16, dotBF16Generic), dotInt8: dotNarrowOf(16, avx512DotInt8, dotInt8Generic),
 		widenInt8: widenInt8Of(16, avx512WidenInt8),
 

@@ -28,61 +28,77 @@ var narrowTypes = []narrowType{
 func narrowKernels() {
 	for _, t := range narrowTypes {
 		narrowGemv8(t)
+		narrowRows(t)
 		narrowDot(t)
 	}
 	narrowWiden(narrowTypes[1]) // of bfloat16 it is widen
 }
 
-// narrowGemv8 is gemv8 for a narrow matrix. Rows are so short that the processor does not
-// see where the next ones begin: they are fetched while these are used.
+// narrowGemv8 is gemv8 for a narrow matrix.
 func narrowGemv8(t narrowType) {
 	begin("Gemv8"+t.name, "func(n int, y, x *float32, b *"+t.goType+", ldb int)",
-		"adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes. The 8 rows behind are fetched.")
+		"adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.")
 	n, y, x, b := arg("n"), arg("y"), arg("x"), rowsOf("b", "ldb", 8)
-	ahead := GP64()
-	MOVQ(b.stride, ahead)
-	SHLQ(U8(3), ahead)
 	v := registers(8)
 	for i := range v {
 		VBROADCASTSS(Mem{Base: x, Disp: 4 * i}, v[i])
 	}
-	step := lanes * t.size // bytes of a row
-	pass := func(disp int) {
-		s := vector()
-		VMOVUPS(Mem{Base: y}, s)
-		for i := range v {
-			w := vector()
-			t.load(b.at(i, disp), w)
-			VFMADD231PS(w, v[i], s)
-		}
-		VMOVUPS(s, Mem{Base: y})
-		ADDQ(U8(bytes), y)
+	Label("loop")
+	s := vector()
+	VMOVUPS(Mem{Base: y}, s)
+	for i := range v {
+		w := vector()
+		t.load(b.at(i, 0), w)
+		VFMADD231PS(w, v[i], s)
 	}
-	// A line of each row at a time, with a line of one row after the other fetched.
-	next := GP64()
-	Label("line")
-	CMPQ(n, U32(64/t.size))
-	JLT(LabelRef("rest"))
-	LEAQ(Mem{Base: b.base[0], Index: ahead, Scale: 1}, next)
-	for disp := 0; disp < 64; disp += step {
-		for range 8 * step / 64 {
-			PREFETCHT0(Mem{Base: next})
-			ADDQ(b.stride, next)
-		}
-		pass(disp)
-	}
-	b.advance(U8(64))
-	SUBQ(U8(64/t.size), n)
-	JMP(LabelRef("line"))
-	Label("rest")
-	TESTQ(n, n)
-	JZ(LabelRef("done"))
-	Label("one")
-	pass(0)
-	b.advance(U8(step))
+	VMOVUPS(s, Mem{Base: y})
+	ADDQ(U8(bytes), y)
+	b.advance(U8(lanes * t.size))
 	SUBQ(U8(lanes), n)
-	JNZ(LabelRef("one"))
-	Label("done")
+	JNZ(LabelRef("loop"))
+	end()
+}
+
+// narrowRows adds one row after the other, which walks through memory in one line: short rows
+// come faster so, although y is read and written for each.
+func narrowRows(t narrowType) {
+	begin("Rows"+t.name, "func(rows, n int, y, x *float32, b *"+t.goType+", ldb int)",
+		"adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.")
+	rows, n, y, x, b, ld := arg("rows"), arg("n"), arg("y"), arg("x"), arg("b"), arg("ldb")
+	left, at, to, v := GP64(), GP64(), GP64(), vector()
+	step := lanes * t.size
+	pass := func(count int) {
+		for u := range count {
+			w, s := vector(), vector()
+			t.load(Mem{Base: at, Disp: u * step}, w)
+			VMOVUPS(Mem{Base: to, Disp: u * bytes}, s)
+			VFMADD231PS(w, v, s)
+			VMOVUPS(s, Mem{Base: to, Disp: u * bytes})
+		}
+		ADDQ(U32(count*step), at)
+		ADDQ(U32(count*bytes), to)
+		SUBQ(U32(count*lanes), left)
+	}
+	Label("row")
+	VBROADCASTSS(Mem{Base: x}, v)
+	MOVQ(b, at)
+	MOVQ(y, to)
+	MOVQ(n, left)
+	Label("four")
+	CMPQ(left, U32(4*lanes))
+	JLT(LabelRef("rest"))
+	pass(4)
+	JMP(LabelRef("four"))
+	Label("rest")
+	TESTQ(left, left)
+	JZ(LabelRef("next"))
+	pass(1)
+	JMP(LabelRef("rest"))
+	Label("next")
+	ADDQ(U8(4), x)
+	ADDQ(ld, b)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
 	end()
 }
 
