@@ -43,7 +43,10 @@ func best(b *testing.B, work float64, unit string, f func()) {
 }
 
 func BenchmarkGemm(b *testing.B) {
-	for _, s := range [][3]int{{512, 512, 512}, {1024, 1024, 1024}, {2048, 1024, 256}, {8, 1536, 512}, {64, 1536, 512}, {256, 512, 1536}, {1, 1536, 512}} {
+	for _, s := range [][3]int{
+		{512, 512, 512}, {1024, 1024, 1024}, {2048, 1024, 256}, {256, 1536, 512}, {256, 512, 1536}, {256, 256, 256}, {128, 1536, 512},
+		{64, 1536, 512}, {32, 1536, 512}, {16, 1536, 512}, {8, 1536, 512}, {64, 768, 256}, {8, 768, 256}, {1, 1536, 512},
+	} {
 		for mode, name := range []string{"NN", "NT", "TN"} {
 			b.Run(fmt.Sprintf("%d,%d,%d/%s", s[0], s[1], s[2], name), func(b *testing.B) {
 				eachLevelBench(b, func(b *testing.B, p *Pool) {

@@ -7,16 +7,17 @@ const elementBlock = 1 << 14
 // gives +Inf, underflow is gradual, NaN stays NaN. dst may be x.
 func Exp(p *Pool, dst, x []float32) { unary(p, "Exp", active.exp, dst, x) }
 
-// Sigmoid sets dst = 1/(1+exp(-x)). dst may be x.
+// Sigmoid sets dst = 1/(1+exp(-x)), to 2 units in the last place. dst may be x.
 func Sigmoid(p *Pool, dst, x []float32) { unary(p, "Sigmoid", active.sigmoid, dst, x) }
 
-// SiLU sets dst = x·σ(x). dst may be x.
+// SiLU sets dst = x·σ(x), to 3 units in the last place. dst may be x.
 func SiLU(p *Pool, dst, x []float32) { unary(p, "SiLU", active.silu, dst, x) }
 
 // SiLUGrad sets dx = dy·σ(x)(1+x(1-σ(x))). dx may be x or dy.
 func SiLUGrad(p *Pool, dx, x, dy []float32) { binary(p, "SiLUGrad", active.siluGrad, dx, x, dy) }
 
-// Softplus sets dst = log(1+exp(x)), and x itself where x > 20. dst may be x.
+// Softplus sets dst = log(1+exp(x)), and x itself where x > 20, to 3 units in
+// the last place. dst may be x.
 func Softplus(p *Pool, dst, x []float32) { unary(p, "Softplus", active.softplus, dst, x) }
 
 // SoftplusGrad sets dx = dy·σ(x), and dy where x > 20. dx may be x or dy.
@@ -24,10 +25,11 @@ func SoftplusGrad(p *Pool, dx, x, dy []float32) {
 	binary(p, "SoftplusGrad", active.softplusGrad, dx, x, dy)
 }
 
-// Tanh sets dst = tanh(x). dst may be x.
+// Tanh sets dst = tanh(x), to 2 units in the last place. dst may be x.
 func Tanh(p *Pool, dst, x []float32) { unary(p, "Tanh", active.tanh, dst, x) }
 
-// GELU sets dst = x·Φ(x), the exact (erf) form. dst may be x.
+// GELU sets dst = x·Φ(x), the exact (erf) form, to 16 units in the last place or
+// 1e-7. dst may be x.
 func GELU(p *Pool, dst, x []float32) { unary(p, "GELU", active.gelu, dst, x) }
 
 // GELUGrad sets dx = dy·(Φ(x) + x·φ(x)). dx may be x or dy.
@@ -40,10 +42,10 @@ func ReLU(p *Pool, dst, x []float32) { unary(p, "ReLU", active.relu, dst, x) }
 // output of ReLU may stand for x.
 func ReLUGrad(p *Pool, dx, x, dy []float32) { binary(p, "ReLUGrad", active.reluGrad, dx, x, dy) }
 
-// Log sets dst = ln x. dst may be x.
+// Log sets dst = ln x, to 2 units in the last place. dst may be x.
 func Log(p *Pool, dst, x []float32) { unary(p, "Log", active.log, dst, x) }
 
-// Log1p sets dst = ln(1+x). dst may be x.
+// Log1p sets dst = ln(1+x), to 2 units in the last place. dst may be x.
 func Log1p(p *Pool, dst, x []float32) { unary(p, "Log1p", active.log1p, dst, x) }
 
 // Add sets dst = x + y. dst may be x or y.
