@@ -113,6 +113,42 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
+// BenchmarkSSD is Mamba-2 at its usual sizes: heads of 64 channels and N = 64 and 128.
+func BenchmarkSSD(b *testing.B) {
+	for _, n := range []int{64, 128} {
+		eachLevelBench(b, func(b *testing.B, p *Pool) {
+			const batch, l, heads, dim = 4, 256, 8, 64
+			s := ssdCase(newSource(1), batch, l, heads, dim, 1, n, 64)
+			y, h, ck := make([]float32, len(s.X)), make([]float32, len(s.H0)), make([]float32, SSDCheckpoints(s))
+			scratch := make([]float32, max(SSDScratch(p, s), SSDBackwardScratch(p, s)))
+			g := SSDGrads{X: make([]float32, len(y)), Decay: make([]float32, len(s.Decay)), B: make([]float32, len(s.B)), C: make([]float32, len(s.C))}
+			b.Run(fmt.Sprintf("N=%d/forward", n), func(b *testing.B) {
+				best(b, batch*l*heads*dim, "ns/token·channel", func() { SSDForward(p, s, y, h, ck, scratch) })
+			})
+			b.Run(fmt.Sprintf("N=%d/backward", n), func(b *testing.B) {
+				best(b, batch*l*heads*dim, "ns/token·channel", func() { SSDBackward(p, s, ck, y, nil, g, scratch) })
+			})
+		})
+	}
+}
+
+// BenchmarkDiagonal is S4D at its usual size: 32 pairs of modes for every channel.
+func BenchmarkDiagonal(b *testing.B) {
+	eachLevelBench(b, func(b *testing.B, p *Pool) {
+		const batch, l, c, modes = 4, 256, 512, 32
+		s := diagonalCase(newSource(1), batch, l, c, modes, 1)
+		y, h, ck := make([]float32, len(s.U)), make([]float32, len(s.H0)), make([]float32, DiagonalCheckpoints(s))
+		scratch := make([]float32, max(DiagonalScratch(p, s), DiagonalBackwardScratch(p, s)))
+		g := DiagonalGrads{U: make([]float32, len(y)), A: make([]float32, len(s.A)), W: make([]float32, len(s.W))}
+		b.Run("forward", func(b *testing.B) {
+			best(b, batch*l*c, "ns/token·channel", func() { DiagonalForward(p, s, y, h, ck, scratch) })
+		})
+		b.Run("backward", func(b *testing.B) {
+			best(b, batch*l*c, "ns/token·channel", func() { DiagonalBackward(p, s, ck, y, nil, g, scratch) })
+		})
+	})
+}
+
 func BenchmarkElementwise(b *testing.B) {
 	const n = elementBlock
 	for _, c := range []struct {
