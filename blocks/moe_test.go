@@ -60,8 +60,15 @@ type variant struct {
 
 // learned are the routers whose gate is the matrix router/router, [width, E].
 var learned = []variant{
-	{"switch", "", 1}, {"topk", "", 2}, {"topk", `{"softmax":"after","bias":true}`, 2}, {"topk", `{"renormalize":false}`, 3},
-	{"gshard", "", 2}, {"noisy-topk", "", 2}, {"sigmoid", "", 2}, {"sinkhorn", `{"bias":true}`, 1}, {"expert-choice", "", 2},
+	{"switch", "", 1},
+	{"topk", "", 2},
+	{"topk", `{"softmax":"after","bias":true}`, 2},
+	{"topk", `{"renormalize":false}`, 3},
+	{"gshard", "", 2},
+	{"noisy-topk", "", 2},
+	{"sigmoid", "", 2},
+	{"sinkhorn", `{"bias":true}`, 1},
+	{"expert-choice", "", 2},
 }
 
 // TestProperty15PermutingExpertsChangesNothing moves experts and the router's columns, biases
@@ -128,8 +135,14 @@ func TestProperty17EqualExpertsAreTheDenseLayer(t *testing.T) {
 	const l, e = 23, 4
 	x := sequence(2, l*width)
 	for _, r := range []variant{
-		{"topk", "", 2}, {"topk", `{"softmax":"after"}`, 3}, {"hash", "", 2}, {"random", "", 4}, {"gshard", "", 2}, {"noisy-topk", "", 3},
-		{"sigmoid", `{"n_group":2,"topk_group":1}`, 2}, {"constant", `{"expert":3}`, 2},
+		{"topk", "", 2},
+		{"topk", `{"softmax":"after"}`, 3},
+		{"hash", "", 2},
+		{"random", "", 4},
+		{"gshard", "", 2},
+		{"noisy-topk", "", 3},
+		{"sigmoid", `{"n_group":2,"topk_group":1}`, 2},
+		{"constant", `{"expert":3}`, 2},
 	} {
 		d := dense(t, "relu")
 		n := moe{router: r.router, config: r.config, experts: e, k: r.k}.net(t)

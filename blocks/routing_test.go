@@ -250,8 +250,13 @@ func TestProperty27AShiftOfAllLogitsLeavesSoftmaxAlone(t *testing.T) {
 		x[i*width] = 1 // what shifts
 	}
 	for _, v := range []variant{
-		{"switch", `{"z_loss":1}`, 1}, {"topk", `{"z_loss":1}`, 2}, {"topk", `{"softmax":"after","z_loss":1}`, 2}, {"gshard", `{"z_loss":1}`, 2},
-		{"expert-choice", `{"z_loss":1}`, 2}, {"sigmoid", `{"z_loss":1,"renormalize":false}`, 2}, {"sinkhorn", `{"z_loss":1}`, 1},
+		{"switch", `{"z_loss":1}`, 1},
+		{"topk", `{"z_loss":1}`, 2},
+		{"topk", `{"softmax":"after","z_loss":1}`, 2},
+		{"gshard", `{"z_loss":1}`, 2},
+		{"expert-choice", `{"z_loss":1}`, 2},
+		{"sigmoid", `{"z_loss":1,"renormalize":false}`, 2},
+		{"sinkhorn", `{"z_loss":1}`, 1},
 	} {
 		r := newRouter(t, v, e)
 		before := r.answers(r.fn.Infer, x, 0)

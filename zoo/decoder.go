@@ -64,8 +64,10 @@ func NewDecoder(m blocks.Model, batch int, d backend.Device, w *Weights) (*Decod
 	if err != nil {
 		return nil, err
 	}
-	dec := &Decoder{device: d, weights: w, each: each, vocab: int(m.Vocabulary), longest: int(m.MaxLearned), batch: batch, caches: newCaches(each),
-		states: map[string]backend.Buffer{}, programs: map[int]*decodeProgram{}}
+	dec := &Decoder{
+		device: d, weights: w, each: each, vocab: int(m.Vocabulary), longest: int(m.MaxLearned), batch: batch, caches: newCaches(each),
+		states: map[string]backend.Buffer{}, programs: map[int]*decodeProgram{},
+	}
 	if err := dec.prepare(once); err != nil {
 		return nil, err
 	}
@@ -133,8 +135,10 @@ func (d *Decoder) forgetPrograms() error {
 }
 
 func (d *Decoder) symbols(tokens int) map[string]int64 {
-	return map[string]int64{blocks.BatchSize: int64(d.batch), blocks.SequenceLen: int64(tokens),
-		blocks.CacheCapacity: int64(d.caches.capacity), blocks.WindowCapacity: int64(d.caches.windowed)}
+	return map[string]int64{
+		blocks.BatchSize: int64(d.batch), blocks.SequenceLen: int64(tokens),
+		blocks.CacheCapacity: int64(d.caches.capacity), blocks.WindowCapacity: int64(d.caches.windowed),
+	}
 }
 
 func (d *Decoder) allocState(v *graph.Value) (backend.Buffer, error) {

@@ -41,8 +41,17 @@ func withAndWithoutDots(t *testing.T, f func(t *testing.T)) {
 func TestBFloat16RoundsToNearestEven(t *testing.T) {
 	inf := math.Inf(1)
 	cases := []struct{ in, want float64 }{
-		{1, 1}, {1 + 1.0/256, 1}, {1 + 3.0/256, 1 + 4.0/256}, {1 + 1.01/256, 1 + 2.0/256}, {-1 - 1.0/256, -1},
-		{3.4e38, inf}, {-3.4e38, -inf}, {inf, inf}, {0, 0}, {1e-45, 0}, {0x1p-133, 0x1p-133},
+		{1, 1},
+		{1 + 1.0/256, 1},
+		{1 + 3.0/256, 1 + 4.0/256},
+		{1 + 1.01/256, 1 + 2.0/256},
+		{-1 - 1.0/256, -1},
+		{3.4e38, inf},
+		{-3.4e38, -inf},
+		{inf, inf},
+		{0, 0},
+		{1e-45, 0},
+		{0x1p-133, 0x1p-133},
 	}
 	eachLevel(t, func(t *testing.T) {
 		x := append(sweep(-100, 100), garbage(3)...)
@@ -77,8 +86,21 @@ func TestBFloat16RoundsToNearestEven(t *testing.T) {
 
 func TestGemmBF16EqualsTheDefinition(t *testing.T) {
 	shapes := [][3]int{
-		{0, 5, 4}, {5, 0, 4}, {4, 5, 0}, {1, 1, 1}, {1, 17, 10}, {5, 15, 7}, {14, 32, 16}, {15, 33, 2}, {13, 31, 300},
-		{28, 64, 64}, {113, 257, 34}, {67, 33, 1030}, {30, 40, 2048}, {100, 300, 12}, {29, 16, 513},
+		{0, 5, 4},
+		{5, 0, 4},
+		{4, 5, 0},
+		{1, 1, 1},
+		{1, 17, 10},
+		{5, 15, 7},
+		{14, 32, 16},
+		{15, 33, 2},
+		{13, 31, 300},
+		{28, 64, 64},
+		{113, 257, 34},
+		{67, 33, 1030},
+		{30, 40, 2048},
+		{100, 300, 12},
+		{29, 16, 513},
 	}
 	withAndWithoutDots(t, func(t *testing.T) {
 		r := newSource(60)

@@ -43,7 +43,10 @@ func (r source) narrow(kind string, size, groups, n, stride int, trans bool) (Na
 
 func TestNarrowGemmIsTheProductOfWhatIsStored(t *testing.T) {
 	shapes := [][3]int{ // m, n, k
-		{0, 5, 3}, {1, 0, 3}, {1, 7, 0}, {3, 7, 0},
+		{0, 5, 3},
+		{1, 0, 3},
+		{1, 7, 0},
+		{3, 7, 0},
 		{1, 1, 1},
 		{1, 8, 8},
 		{1, 17, 9},
