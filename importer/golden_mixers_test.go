@@ -139,3 +139,31 @@ func hfJamba(g *golden) error {
 	languageModel(g, m, importer.Jamba, int(e))
 	return nil
 }
+
+func hfZamba2(g *golden) error {
+	d, heads, dim := g.int("hidden_size"), g.int("num_attention_heads"), g.int("attention_head_dim")
+	g.refuse(map[string]any{"hidden_act": "gelu", "add_bias_linear": false, "use_shared_attention_adapter": false, "use_mem_rope": true, "attention_dropout": 0.0, "num_key_value_heads": float64(heads)})
+	n := rms(g.float("rms_norm_eps"), false)
+	base := g.config["rope_parameters"].(map[string]any)["rope_theta"].(float64)
+	m := blocks.Model{Name: "zamba2", Vocabulary: g.int("vocab_size"), DModel: d, FinalNorm: &n, TiedHead: g.bool("tie_word_embeddings")}
+	var hybrid []int
+	for i, kind := range g.config["layers_block_type"].([]any) {
+		prefix := fmt.Sprintf("w.model.layers.%d.mamba.", i)
+		if kind == "hybrid" {
+			prefix = fmt.Sprintf("w.model.layers.%d.mamba_decoder.mamba.", i)
+			shared := blocks.SharedTransformer{
+				DModel: d, Index: int64(len(hybrid)) % g.int("num_mem_blocks"), Width: g.int("intermediate_size"), Rank: g.int("adapter_rank"), Norm: n,
+				Attention: blocks.Attention{
+					DModel: 2 * d, Out: d, Heads: heads, KVHeads: heads, HeadDim: dim, Scale: 1 / math.Sqrt(float64(dim)/2), Rope: &op.RopeSpec{Base: base, Dims: dim},
+				},
+			}
+			m.Layers = append(m.Layers, blocks.Layer{Aside: &blocks.Aside{Name: "shared_transformer", Block: shared}})
+			hybrid = append(hybrid, i)
+		}
+		mamba := g.mixer2(prefix, g.int("mamba_ngroups"), false)
+		mamba.DtMin, mamba.DtMax = g.float("time_step_min"), math.Inf(1) // the peer's limit
+		m.Layers = append(m.Layers, single("mamba2", n, mamba))
+	}
+	languageModel(g, m, importer.Zamba2(hybrid, int(g.int("num_mem_blocks"))), 0)
+	return nil
+}

@@ -145,6 +145,7 @@ var families = []family{
 	{"hf_gpt_neox", hfGPTNeoX},
 	{"hf_qwen3_next", hfQwen3Next},
 	{"hf_recurrent_gemma", hfRecurrentGemma},
+	{"hf_zamba2", hfZamba2},
 	{"hf_jamba", hfJamba},
 	{"hf_qwen2_moe", hfQwen2MoE},
 }
