@@ -21,16 +21,18 @@ status=0
 for module in $(git ls-files '*go.mod' | xargs -n1 dirname); do
   echo "== tests of module $module"
   (cd "$module" && go test -timeout 20m -v ./... 2>&1) >"$log" || status=1
-  grep -E '^(ok|FAIL|panic:|---? FAIL|\?)' "$log" || true
-  if grep -qE '^FAIL' "$log"; then grep -B40 -E '^\s*--- FAIL' "$log" | tail -200; fi
-  grep -E '^\s*--- SKIP' "$log" | sort | sed 's/^/skipped: /' || true
+  # -a: tests may print what is no text
+  grep -aE '^(ok|FAIL|panic:|---? FAIL|\?)' "$log" || true
+  if grep -aqE '^FAIL' "$log"; then grep -aB40 -E '^\s*--- FAIL' "$log" | tail -200; fi
+  grep -aE '^\s*--- SKIP' "$log" | sort | sed 's/^/skipped: /' || true
 done
 
 levels=$(go run ./cmd/zoo doctor | sed -n 's/^kernels .*\[\(.*\)\].*/\1/p')
 [ -n "$levels" ] || { echo "zoo doctor does not tell the levels of kernels"; status=1; }
 for level in $levels; do
   echo "== kernels, operators and goldens at level $level"
-  MOEZOO_CPU=$level go test ./backend/... ./importer/... || status=1
+  # -count=1: the level is chosen before the test cache watches the environment
+  MOEZOO_CPU=$level go test -count=1 ./backend/... ./importer/... || status=1
 done
 
 echo "== tests of the kernels without assembly"
