@@ -4,7 +4,8 @@
     python3 bench/kernels/run.py --out docs/kernels.md
 
 Kernels on one thread, the programs in turns, the fastest call of all rounds: what else the machine
-does can only make a number worse. --keep FILE gathers the rounds of several calls. Whole training steps on all threads, by zoo bench. Needs Go;
+does can only make a number worse. --keep FILE gathers the rounds of several calls. Whole training steps, their growth and
+decoding on all threads, by zoo bench. Needs Go;
 numpy (its wheels carry OpenBLAS) for the comparison.
 """
 import argparse, datetime, json, os, pathlib, platform, re, subprocess, sys, tempfile, time
@@ -67,6 +68,38 @@ def steps(folder, levels, repeats):
     return found
 
 
+GROWTH = ["moe-mamba-tiny", "--set", "d_model=256", "--what", "tokens,experts,context", "--repeats", "3"]
+LARGE_MODEL = ["mamba-100m", "--what", "decode", "--repeats", "7"]
+
+
+def growth(folder):
+    """Reports of zoo bench: how cost grows, and decoding a model larger than the caches."""
+    zoo = pathlib.Path(folder) / "zoo"
+    return [json.loads(subprocess.run([zoo, "bench", *command, "--json"], check=True, capture_output=True, text=True).stdout)
+            for command in (GROWTH, LARGE_MODEL)]
+
+
+def total(report):
+    return sum(row["median_ms"] for row in report["rows"])
+
+
+def growth_tables(grown, large):
+    out = ["## Growth and decoding", "", f"`zoo bench {' '.join(GROWTH)}`, {grown['machine']}, {grown['threads']} threads:", ""]
+    rows = []
+    for c in grown["curves"]:
+        rows.append([c["what"], f"{c['extents'][0]} to {c['extents'][-1]}", f"{number(c['median_ms'][0], 2)} to {number(c['median_ms'][-1], 2)} ms",
+                     f"{number(c['last_over_first'], 2)} ×",
+                     f"{number(100 * c['largest_relative_error'])} %" if c["what"] == "tokens" else "–"])
+    out += table(["what grows", "from, to", "median time", "last beside first", "farthest from the line through 4 k tokens and more"], rows)
+    out += [f"`zoo bench {' '.join(LARGE_MODEL)}`, beside {number(large['peak']['ReadGBPS'], 1)} GB/s of reading:", ""]
+    rows = []
+    for r in large["rows"]:
+        best = r["gb_per_s"] * r["median_ms"] / r["best_ms"]
+        rows.append([r["name"], number(r["best_ms"], 1), number(r["median_ms"], 1), number(r["worst_ms"], 1), number(r["gb_per_s"], 1),
+                     f"{number(100 * r['share_of_peak'])} %", f"{number(100 * best / large['peak']['ReadGBPS'])} %"])
+    return out + table(["what", "best ms", "median ms", "worst ms", "GB/s", "of the peak, median", "of the peak, best"], rows)
+
+
 def blas_name():
     if numpy is None:
         return "not measured: no numpy"
@@ -101,16 +134,17 @@ def number(v, digits=0):
 
 def step_table(found):
     rows = []
+    peak = max(r["peak"]["GFLOPS"] for r in found.values())  # a disturbed measurement can only be too low
     for level, r in found.items():
         for row in r["rows"]:
             flop = row["gflop_per_s"] * row["median_ms"]  # 10^6 operations
             best = flop / row["best_ms"]
             rows.append([level, row["name"], number(row["best_ms"]), number(row["median_ms"]), number(row["worst_ms"]), number(row["cpu_ms"]),
-                         number(row["tokens"] / row["best_ms"] * 1e3), number(best), f"{number(100 * best / r['peak']['GFLOPS'])} %"])
+                         number(row["tokens"] / row["best_ms"] * 1e3), number(best), f"{number(100 * best / peak)} %"])
     return table(["level", "what", "best ms", "median ms", "worst ms", "cpu ms", "tokens/s", "GFLOP/s", "of the peak"], rows)
 
 
-def report(kernels, blas, found, levels, command):
+def report(kernels, blas, found, grown, levels, command):
     peak = {l: kernels.get("Peak", l, "threads=1") for l in levels}
     ghz = kernels.get("Peak", "avx2", "threads=1") / 32  # two multiply-adds of 8 lanes a cycle
     cpu = platform.processor() or platform.machine()
@@ -120,7 +154,7 @@ def report(kernels, blas, found, levels, command):
         pass
     out = ["# Kernels", "",
            f"Made on {datetime.date.today()} by `{command}` on {cpu}, one thread, {ghz:.2f} GHz by its multiply-adds. "
-           f"OpenBLAS: {blas_name()}. Each number is the fastest call of several rounds in which the programs take turns.", "",
+           f"OpenBLAS: {blas_name()}. Each number of a kernel is the fastest call of several rounds in which the programs take turns.", "",
            "Peaks of multiply-adds in registers: " + ", ".join(f"{l} {number(peak[l], 1)} GFLOP/s" for l in levels) + ".", "",
            "## Matrix products", "",
            "c[m,n] = a[m,k]·b[k,n], float32, packing included, GFLOP/s and share of the peak; NT takes b transposed (gradients of "
@@ -163,22 +197,13 @@ def report(kernels, blas, found, levels, command):
                 f"`zoo bench moe-mamba-tiny --set d_model=256 --what block,step`: four blocks, 8 experts, {threads} threads; operations of matrix products in the "
                 "best time, beside the peak of multiply-adds of all threads.", ""]
         out += step_table(found)
+    if grown:
+        out += growth_tables(*grown)
     out += [NOTES]
     return "\n".join(out)
 
 
-NOTES = """## Growth and decoding
-
-Read from `zoo bench` on the same machine when the kernels were written, level avx512, two threads:
-
-| command | result |
-|---|---|
-| `zoo bench moe-mamba-tiny --set d_model=256 --what tokens` | 24 ms and 0.148 ms a token from 1 k to 64 k tokens, off by at most 3 % |
-| `zoo bench moe-mamba-tiny --set d_model=256 --what experts` | 64 experts take 1.21 times as long as 8, at 4,096 tokens |
-| `zoo bench moe-mamba-tiny --set d_model=256 --what context` | a token behind 64 k tokens takes as long as behind 64 (0.94 times) |
-| `zoo bench mamba-100m --what decode` | 96 % of the peak of reading with float32 weights, 82 % with bf16, 62 % with int8 |
-
-## What bounds them
+NOTES = """## What bounds them
 
 - **Levels.** Processors that split vectors of 16 lanes into halves (Zen 4 here) multiply float32 at AVX-512 no faster
   than at AVX2: products gain the few percent that wider panels save, the scan and the elementwise functions what
@@ -188,7 +213,7 @@ Read from `zoo bench` on the same machine when the kernels were written, level a
   that is not used again; above, packing b is what is missing to the peak, and OpenBLAS beside it is at most that far away.
 - **Weights are not kept packed** between forward and backward pass. All packing together (weights, and operands of
   weight gradients, which change each time) takes 6 to 7 % of the processor time of a step of 512 rows an expert, the weights'
-  part at most half of it, and 8 to 10 % of a product of 64 rows; two packed copies of each weight would triple the memory of weights.
+  part at most half of it; two packed copies of each weight would triple the memory of weights.
 - **Epilogues** are operators of their own: relu and its gradient, residual additions and gates together take
   about 5 % of a step, and a fused form saves a part of that.
 - **The scan** is bound by multiply-adds forward (polynomial, decay, state, output: nine a state and vector), and by the first-level
@@ -204,7 +229,7 @@ def main():
     p.add_argument("--keep", metavar="FILE", help="the best so far, read and written")
     p.add_argument("--out")
     a = p.parse_args()
-    kept = {"kernels": {}, "blas": {}, "steps": {}}
+    kept = {"kernels": {}, "blas": {}, "steps": {}, "growth": []}
     if a.keep and pathlib.Path(a.keep).exists():
         kept = json.loads(pathlib.Path(a.keep).read_text())
     with tempfile.TemporaryDirectory() as folder:
@@ -216,9 +241,13 @@ def main():
         for level, r in (steps(folder, levels, a.repeats) if a.repeats else {}).items():
             if level not in kept["steps"] or r["rows"][-1]["best_ms"] < kept["steps"][level]["rows"][-1]["best_ms"]:
                 kept["steps"][level] = r
+        if a.repeats:
+            new = growth(folder)
+            kept["growth"] = [min(pair, key=total) for pair in zip(kept["growth"] or new, new)]
     if a.keep:
         pathlib.Path(a.keep).write_text(json.dumps(kept))
-    text = report(kernels, kept["blas"], kept["steps"], levels, "python3 bench/kernels/run.py --out docs/kernels.md")
+    text = report(kernels, kept["blas"], kept["steps"], kept["growth"], levels,
+                  "python3 bench/kernels/run.py" + (" --keep FILE" if a.keep else "") + " --out docs/kernels.md")
     if a.out:
         pathlib.Path(a.out).write_text(text)
     else:
