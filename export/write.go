@@ -28,8 +28,11 @@ type Options struct {
 	Functions bool
 	// Compact loops over the experts that have tokens instead of listing all of them, for
 	// graphs whose size must not grow with the number of experts.
-	Compact  bool
-	Metadata map[string]string
+	Compact bool
+	// AttentionOperator writes attention as the one operator that the standard has for it from
+	// opset 23 on, for runtimes with a kernel of it, instead of products and a softmax.
+	AttentionOperator bool
+	Metadata          map[string]string
 }
 
 // Symbols of the graph's sizes, as consumers want them spelled.
@@ -40,6 +43,9 @@ const (
 
 // newestOpset is the latest that ONNX Runtime calls supported, up to 1.30.
 const newestOpset = 26
+
+// attentionOpset is the first that has Attention as an operator.
+const attentionOpset = 23
 
 // Prepared is a source in standard operators, ready to be written.
 type Prepared struct {
@@ -64,6 +70,9 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 	if o.Opset < onnx.Opset || o.Opset > newestOpset {
 		return nil, fmt.Errorf("opset %d: want %d to %d", o.Opset, onnx.Opset, newestOpset)
 	}
+	if o.AttentionOperator && o.Opset < attentionOpset {
+		return nil, fmt.Errorf("opset %d has no operator Attention: want %d to %d", o.Opset, attentionOpset, newestOpset)
+	}
 	caches, err := number(s.Graph, s.Layers)
 	if err != nil {
 		return nil, err
@@ -76,10 +85,15 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 		return nil, err
 	}
 	lowered := s.Graph
+	if o.AttentionOperator {
+		if lowered, err = lower.Attention(lowered); err != nil {
+			return nil, err
+		}
+	}
 	if o.Functions {
 		lowered.Prune()
 	} else {
-		if lowered, err = lower.Experts(s.Graph, o.Compact); err != nil {
+		if lowered, err = lower.Experts(lowered, o.Compact); err != nil {
 			return nil, err
 		}
 		if lowered, err = lower.Graph(lowered); err != nil {

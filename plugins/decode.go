@@ -59,7 +59,7 @@ func CheckFunctions(v Variant, req *wire.BuildRequest, resp *wire.BuildResponse)
 }
 
 // allowed says which operators a function may use: those of the table that neither
-// branch nor loop, nor belong to training itself.
+// branch nor loop, nor are newer than the opset of functions, nor belong to training itself.
 func allowed(domain, name string) bool {
 	entry, err := graph.Lookup(domain, name)
 	if err != nil {
@@ -70,7 +70,10 @@ func allowed(domain, name string) bool {
 			return false
 		}
 	}
-	return domain == "" || entry.Lower != nil
+	if domain == "" {
+		return entry.Since <= onnx.Opset
+	}
+	return entry.Lower != nil
 }
 
 // decode turns an answer into functions, checking every type and shape.

@@ -81,6 +81,7 @@ var hostileFunctions = []struct {
 	{"no opset", changed(expert(node("Identity", "x", "y")), func(f *pb.FunctionProto) { f.OpsetImport = nil }), []string{"opset_import"}},
 	{"unknown operator", expert(node("Identiy", "x", "y")), []string{"Identiy"}},
 	{"control flow", expert(node("If", "x", "y")), []string{"If is not allowed"}},
+	{"operator newer than the opset", expert(node("Attention", "x x x", "y")), []string{"Attention is not allowed"}},
 	{"training operator", changed(expert(&pb.NodeProto{OpType: "SelectiveScanGrad", Domain: "zoo", Input: []string{"x"}, Output: []string{"y"}}), func(f *pb.FunctionProto) {
 		f.OpsetImport = append(f.OpsetImport, &pb.OperatorSetIdProto{Domain: "zoo", Version: 1})
 	}), []string{"SelectiveScanGrad"}},

@@ -111,10 +111,14 @@ func version() string {
 
 // lowering names how the file was written, for its metadata.
 func lowering(o export.Options) string {
+	how := "scan, sort/split"
 	if o.Compact {
-		return "scan, loop over experts"
+		how = "scan, loop over experts"
 	}
-	return "scan, sort/split"
+	if o.AttentionOperator {
+		how += ", attention operator"
+	}
+	return how
 }
 
 // checkTargets refuses, before any work, to write through or over anything but plain files

@@ -11,6 +11,7 @@ import (
 	"github.com/moezoo/moezoo/data/corpus"
 	"github.com/moezoo/moezoo/export"
 	"github.com/moezoo/moezoo/export/ort/orttest"
+	"github.com/moezoo/moezoo/graph/onnx"
 	"github.com/moezoo/moezoo/plugins"
 	_ "github.com/moezoo/moezoo/plugins/builtin"
 	"github.com/moezoo/moezoo/zoo/recipe"
@@ -122,5 +123,43 @@ func TestUnusualModelsExport(t *testing.T) {
 				t.Errorf("%s %v, %+v: %v %+v", c.recipe, c.settings, how.Options, err, r)
 			}
 		}
+	}
+}
+
+// TestAttentionAsAnOperator exports attention as the standard's operator of opset 23, with
+// grouped heads, a window, a gate, and beside a recurrence in one layer: verified in ONNX
+// Runtime in pieces, with caches, and with padding.
+func TestAttentionAsAnOperator(t *testing.T) {
+	orttest.Require(t)
+	trained := briefly(t, "mamba-debug", "repeat=1", "layers=[{attention: {heads: 4, kv_heads: 2, window: 5, gate: true}}, "+
+		"{parallel: [{mamba: {}}, {attention: {heads: 4, kv_heads: 1, rope: none}}]}, {attention: {heads: 2, scale: 0.2}}]")
+	for _, o := range []export.Options{{Opset: 23}, {Opset: 24, Compact: true, Names: export.GenAI}, {Opset: 26, Functions: true}} {
+		o.AttentionOperator = true
+		path := filepath.Join(t.TempDir(), "m.onnx")
+		if r, err := trained.Export(context.Background(), path, ExportOptions{Options: o}); err != nil {
+			t.Errorf("%+v: %v %+v", o, err, r)
+			continue
+		}
+		f, err := onnx.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		withCache, others := 0, 0
+		for _, n := range f.Graph.Nodes {
+			switch {
+			case n.Op == "Attention" && len(n.Inputs) == 6 && len(n.Outputs) == 3:
+				withCache++
+			case n.Op == "Attention" || n.Op == "Softmax":
+				others++
+			}
+		}
+		if withCache != 3 || others != 0 {
+			t.Errorf("%+v: %d operators with a cache, %d others", o, withCache, others)
+		}
+	}
+	o := ExportOptions{Options: export.Options{AttentionOperator: true}}
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if _, err := trained.Export(context.Background(), path, o); err == nil || err.Error() != "opset 18 has no operator Attention: want 23 to 26" {
+		t.Errorf("at opset 18: %v", err)
 	}
 }

@@ -115,24 +115,10 @@ func lowerAttention(c *graph.Lower) []Value {
 	if refuseFirst(c, 5) {
 		return nil
 	}
-	q, k, v, length, mask := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4)
+	q, k, v := c.In(0), c.In(1), c.In(2)
 	hq, hkv, dh := intDim(q, 2), intDim(k, 1), intDim(q, 3)
-	zero, one := c.G.Int64(0), c.G.Int64(1)
-	extent := func(x Value, axis int64) Value { return Squeeze(Slice(ShapeOf(x), 0, axis, axis+1), 0) }
-	l, s := extent(q, 1), extent(k, 2)
-	if length == nil {
-		length = s
-	}
-	newest := Unsqueeze(Add(Range(zero, l, one), Sub(length, l)), 1) // [L, 1]: last key each query sees
-	key := Unsqueeze(Range(zero, s, one), 0)                         // [1, S]
-	seen := LessOrEqual(key, newest)                                 // [L, S]
-	if w := c.Int("window", 0); w > 0 {
-		seen = And(seen, Greater(key, Sub(newest, c.G.Int64(w))))
-	}
-	if mask != nil {
-		kept := Unsqueeze(Greater(mask, zero), 1, 2) // [B, 1, 1, S]
-		seen = And(Unsqueeze(seen, 0, 1), kept)
-	}
+	s := extentOf(k, 2)
+	seen := visibleKeys(c, s)
 	// All query heads of one key-value head are rows of the same product.
 	heads := Transpose(Scale(q, float64(c.Float("scale", 1))), 0, 2, 1, 3) // [B, Hq, L, Dh]
 	scores := MatMul(foldHeads(heads, hkv, dh), Transpose(k, 0, 1, 3, 2))  // [B, Hkv, (Hq/Hkv)·L, S]
@@ -146,6 +132,30 @@ func lowerAttention(c *graph.Lower) []Value {
 	y := ReshapeTo(MatMul(p, v), ShapeOf(heads))
 	return []Value{Transpose(y, 0, 2, 1, 3)}
 }
+
+// visibleKeys tells which of s keys (an int64 scalar) each query of an attention node sees,
+// bool [L, S], or [B, 1, L, S] behind padding.
+func visibleKeys(c *graph.Lower, s Value) Value {
+	length, mask := c.In(3), c.In(4)
+	zero, one, l := c.G.Int64(0), c.G.Int64(1), extentOf(c.In(0), 1)
+	if length == nil {
+		length = s
+	}
+	newest := Unsqueeze(Add(Range(zero, l, one), Sub(length, l)), 1) // [L, 1]: last key each query sees
+	key := Unsqueeze(Range(zero, s, one), 0)                         // [1, S]
+	seen := LessOrEqual(key, newest)                                 // [L, S]
+	if w := c.Int("window", 0); w > 0 {
+		seen = And(seen, Greater(key, Sub(newest, c.G.Int64(w))))
+	}
+	if mask != nil {
+		kept := Unsqueeze(Greater(mask, zero), 1, 2) // [B, 1, 1, S]
+		seen = And(Unsqueeze(seen, 0, 1), kept)
+	}
+	return seen
+}
+
+// extentOf is the extent of an axis at run time, an int64 scalar.
+func extentOf(x Value, axis int64) Value { return Squeeze(Slice(ShapeOf(x), 0, axis, axis+1), 0) }
 
 // foldHeads puts the query heads of each key-value head under one another:
 // [B, Hq, L, Dh] → [B, Hkv, (Hq/Hkv)·L, Dh].
