@@ -85,6 +85,27 @@ func Mamba(embedding string) Names {
 	}
 }
 
+// MambaMLP is the language model of state-spaces/mamba with a gated feed-forward layer behind
+// every mixer: two layers here. Its gate is the second half of fc1's outputs.
+func MambaMLP(param string, _ int) (Source, bool) {
+	i, rest, ok := layerOf(param)
+	if !ok || i%2 == 0 {
+		return Mamba("embedding")(strings.Replace(param, fmt.Sprintf("layers.%d/", i), fmt.Sprintf("layers.%d/", i/2), 1), 0)
+	}
+	prefix := fmt.Sprintf("backbone.layers.%d.", i/2)
+	switch rest {
+	case "norm/weight":
+		return plain(prefix + "norm2.weight"), true
+	case "ff/up":
+		return transposed(prefix+"mlp.fc1.weight").part(1, 0, 2), true
+	case "ff/gate":
+		return transposed(prefix+"mlp.fc1.weight").part(1, 1, 2), true
+	case "ff/down":
+		return transposed(prefix + "mlp.fc2.weight"), true
+	}
+	return Source{}, false
+}
+
 // LLMRandomMoE is a Mixture-of-Experts layer of llm-random, whose experts lie stacked and
 // [in, out] as ours do.
 func LLMRandomMoE(param string, _ int) (Source, bool) {
