@@ -40,9 +40,6 @@ const (
 func quickstart(c *cobra.Command, out string, steps int64) error {
 	w := c.OutOrStdout()
 	say := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
-	if err := freshFolder(out); err != nil {
-		return err
-	}
 	began := time.Now()
 	settings := []string{}
 	if steps == 0 {
@@ -54,11 +51,14 @@ func quickstart(c *cobra.Command, out string, steps int64) error {
 	}
 	settings = append(settings, fmt.Sprintf("train.steps=%d", steps), "train.batch=8", "train.eval_every="+fmt.Sprint(max(steps/4, 1)), "train.save_every="+fmt.Sprint(max(steps/2, 1)))
 
-	say("1. The model: moe-mamba-tiny. Its router and expert are built by plugins, processes of their own.")
 	m, err := loadModel(c, "moe-mamba-tiny", settings)
 	if err != nil {
 		return err
 	}
+	if err := freshFolder(out); err != nil { // once it is sure that something will be made
+		return err
+	}
+	say("1. The model: moe-mamba-tiny. Its router and expert are built by plugins, processes of their own.")
 	counts, err := m.Net.Count(m.Recipe.Train.Context)
 	if err != nil {
 		return err
