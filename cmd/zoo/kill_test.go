@@ -79,7 +79,10 @@ func TestKilledRunsEndAsUndisturbedOnes(t *testing.T) {
 		kills := 0
 		for ended := false; !ended; {
 			args := trainArgs(dir)
-			if _, err := os.Stat(filepath.Join(dir, "latest")); err == nil {
+			// A first checkpoint is whole before "latest" names it: a kill between the two leaves a run.
+			if steps, err := checkpoint.Steps(dir); err != nil {
+				t.Fatal(err)
+			} else if len(steps) > 0 {
 				args = []string{"train", "--resume", "--out", dir}
 			}
 			c := zooProcess(t, append(args, "--threads", fmt.Sprint([]int{1, 2, 4}[kills%3]))...)
@@ -124,12 +127,20 @@ func killed(t *testing.T, c *exec.Cmd, after time.Duration) bool {
 }
 
 // TestATermSavesAndTheRunGoesOn ends training with SIGTERM twice: it saves, exits 143, and is
-// resumed. At the step of the second save it is what an undisturbed run is.
+// resumed, without the file "latest", too. At the step of the second save it is what an
+// undisturbed run is.
 func TestATermSavesAndTheRunGoesOn(t *testing.T) {
 	dir, whole := filepath.Join(t.TempDir(), "ended"), filepath.Join(t.TempDir(), "whole")
 	endless := []string{"--set", "train.schedule=constant", "--set", "train.warmup=0", "--set", "train.save_every=0", "--set", "train.eval_every=0", "--set", "train.steps=10000000"}
 	terminated(t, dir, 20, zooProcess(t, trainArgs(dir, endless...)...))
 	first := latestStep(t, dir)
+	// A kill between a first checkpoint and the file that names it leaves this.
+	if err := os.Remove(filepath.Join(dir, "latest")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := zooProcess(t, trainArgs(dir, endless...)...).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("already holds a run, at step")) {
+		t.Fatalf("a new run in its folder: %v\n%s", err, out)
+	}
 	terminated(t, dir, first+20, zooProcess(t, "train", "--resume", "--out", dir))
 	last := latestStep(t, dir)
 	if last < first+20 || first < 20 {
