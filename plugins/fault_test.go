@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // patient are deadlines that a busy machine keeps.
@@ -306,4 +309,27 @@ func TestCheckerRefusesAnAnswer(t *testing.T) {
 	}})
 	_, err := h.Build(context.Background(), Request{Kind: RouterKind, Name: "pick", Dims: dims8})
 	checkError(t, err, "plugin builtin: build pick: its answer was refused: node 3: no operator Softmx; did you mean Softmax?")
+}
+
+func TestALargeRequestReachesTheProvider(t *testing.T) {
+	h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}})
+	p, err := h.open(context.Background(), "faulty")
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := p.caller.(*session).service // what a host may ask is smaller, and checked before
+	ask := func(bytes int) (*wireResponse, error) {
+		return service.Build(context.Background(), &wireRequest{Variant: "same", Config: []byte(strings.Repeat("x", bytes))})
+	}
+	// gRPC's own limit is 4 MiB. The answer holds the config, so it came whole.
+	r, err := ask(5 << 20)
+	if err != nil || !bytes.Contains(r.Train, bytes.Repeat([]byte("x"), 5<<20)) {
+		t.Errorf("5 MiB: %v, %d bytes came back", err, len(r.GetTrain()))
+	}
+	if _, err := ask(65 << 20); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("65 MiB: %v, want it refused", err)
+	}
+	if _, err := ask(1); err != nil {
+		t.Errorf("the provider did not live through it: %v", err)
+	}
 }
