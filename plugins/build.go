@@ -213,8 +213,8 @@ func (p *provider) ready(ctx context.Context) (caller, error) {
 	return c, nil
 }
 
-// start makes a caller: in this process, this program started again, or the
-// plugin's binary. It returns the binary's sum and size.
+// start makes a caller: in this process, this program started again, a provider that
+// runs already, or the plugin's binary. It returns the binary's sum and size.
 func (p *provider) start() (caller, string, int64, error) {
 	f, h := p.found, p.h
 	if f.Source == SourceBuiltin {
@@ -228,6 +228,10 @@ func (p *provider) start() (caller, string, int64, error) {
 		}
 		s, err := h.startProcess(f.Name, command{path: exe, env: []string{envProvider + "=" + f.Name}})
 		return s, "", 0, err
+	}
+	if f.attached != nil {
+		c, err := attach(f.Name, *f.attached, h.cfg.Timeouts)
+		return c, "", 0, err
 	}
 	file, err := os.Open(f.Path)
 	if err != nil {
@@ -250,7 +254,7 @@ func (p *provider) start() (caller, string, int64, error) {
 // before anything of it runs.
 func (p *provider) checkSum(sum string) error {
 	f := p.found
-	if f.Source == SourceDev {
+	if f.Source.unlocked() {
 		return nil
 	}
 	if f.SHA256 != "" && f.SHA256 != sum {
@@ -327,7 +331,9 @@ func (p *provider) accept(d *wire.DescribeResponse, sum string, size int64) erro
 	if err := checkDescription(d); err != nil {
 		return fail("its answer was refused: %v", err)
 	}
-	if d.Provider != f.Name {
+	if d.Provider != f.Name && f.attached != nil {
+		return fail("the provider at %s calls itself %s; %s must name it so", f.Path, d.Provider, envReattach)
+	} else if d.Provider != f.Name {
 		return fail("%s calls itself %s; name and file must agree", f.Path, d.Provider)
 	}
 	desc := describe(d)
@@ -338,7 +344,7 @@ func (p *provider) accept(d *wire.DescribeResponse, sum string, size int64) erro
 		}
 	}
 	p.desc = desc
-	if f.Source != SourceBuiltin && f.Source != SourceDev {
+	if f.Source != SourceBuiltin && !f.Source.unlocked() {
 		if err := p.h.cfg.Lock.recordBinary(desc, f.Path, sum); err != nil {
 			return err
 		}
@@ -357,7 +363,7 @@ func (p *provider) note(desc *Description, sum string, size int64) {
 		}
 	}
 	h.mu.Unlock()
-	if p.found.Description != nil || p.found.Source == SourceBuiltin || p.found.Source == SourceDev {
+	if p.found.Description != nil || p.found.Source == SourceBuiltin || p.found.Source.unlocked() {
 		return
 	}
 	if path := cachePath(h.cfg.Home, sum); path != "" {
@@ -371,15 +377,9 @@ func (p *provider) note(desc *Description, sum string, size int64) {
 	}
 }
 
-func sameDescription(a, b *Description) bool {
-	x, err := json.Marshal(a)
-	y, err2 := json.Marshal(b)
-	return err == nil && err2 == nil && string(x) == string(y)
-}
-
 // lockFunction compares the answer with the lock, or records it there.
 func (p *provider) lockFunction(b *Built) error {
-	if p.found.Source == SourceDev {
+	if p.found.Source.unlocked() {
 		return nil
 	}
 	return p.h.cfg.Lock.function(b)

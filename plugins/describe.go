@@ -137,3 +137,9 @@ func undescribe(d *Description) *wire.DescribeResponse {
 	}
 	return out
 }
+
+func sameDescription(a, b *Description) bool {
+	x, err := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	return err == nil && err2 == nil && string(x) == string(y)
+}

@@ -17,24 +17,31 @@ type Source string
 
 // The places providers come from, in the order in which they win.
 const (
-	SourceBuiltin Source = "built-in"
-	SourceDev     Source = "--plugin-dev"
-	SourceFlag    Source = "--plugin-dir"
-	SourceProject Source = "project"
-	SourceEnv     Source = "$ZOO_PLUGIN_PATH"
-	SourceUser    Source = "user"
-	SourceBeside  Source = "beside the program"
+	SourceBuiltin  Source = "built-in"
+	SourceAttached Source = "$" + envReattach
+	SourceDev      Source = "--plugin-dev"
+	SourceFlag     Source = "--plugin-dir"
+	SourceProject  Source = "project"
+	SourceEnv      Source = "$ZOO_PLUGIN_PATH"
+	SourceUser     Source = "user"
+	SourceBeside   Source = "beside the program"
 )
+
+// unlocked reports whether the lock does not hold what comes from there: a person is
+// working on it.
+func (s Source) unlocked() bool { return s == SourceDev || s == SourceAttached }
 
 // Found is one provider that discovery came upon, without starting it.
 type Found struct {
 	Name        string       `json:"name"`                  // from the file name, or the provider's own for built-ins
 	Source      Source       `json:"source"`                // where from
-	Path        string       `json:"path,omitempty"`        // of the binary; empty for built-ins
+	Path        string       `json:"path,omitempty"`        // of the binary; empty for built-ins, the address of what runs already
 	SHA256      string       `json:"sha256,omitempty"`      // hexadecimal, as the manifest states; empty where there is none
 	Description *Description `json:"description,omitempty"` // nil: not described yet, needs one start
 	Problem     string       `json:"problem,omitempty"`     // why it cannot be used; empty if nothing is known against it
 	ShadowedBy  string       `json:"shadowed_by,omitempty"` // path or source of the one that wins, empty if this one does
+
+	attached *attachment // of a SourceAttached
 }
 
 // searchDir is a folder to look in.

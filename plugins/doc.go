@@ -31,6 +31,14 @@
 // whole; it ends itself when the host dies, and its socket lies in a folder that
 // the next host clears if that did not work.
 //
+// # Debugging a provider
+//
+// A provider started with the argument "debug", by a debugger for example, serves until it
+// is interrupted and prints the variable ZOO_REATTACH_PROVIDERS. A host that finds the
+// variable asks that process instead of starting one: without the lock, saying so, and
+// without ever ending it. No encryption is between them, as everywhere here: the socket is
+// its owner's.
+//
 // # Protocol versions
 //
 // [ProtocolVersion] is part of the handshake. Within a version, messages only

@@ -113,7 +113,7 @@ func hostVersion() string {
 	return "devel"
 }
 
-// discover fills h.found: built-ins, --plugin-dev, then the folders in order.
+// discover fills h.found: built-ins, attached, --plugin-dev, then the folders in order.
 func (h *Host) discover() error {
 	for _, name := range registeredNames() {
 		d, err := registered(name).Describe(context.Background())
@@ -121,6 +121,9 @@ func (h *Host) discover() error {
 			return &Error{Plugin: name, Op: "describe", Detail: cleanLine(err.Error(), maxTextBytes), Err: err}
 		}
 		h.add(Found{Name: name, Source: SourceBuiltin, Description: describe(d)})
+	}
+	if err := h.addAttached(); err != nil {
+		return err
 	}
 	dev := make([]string, 0, len(h.cfg.Dev))
 	for name := range h.cfg.Dev {
@@ -163,7 +166,7 @@ func (h *Host) add(f Found) {
 			}
 		}
 	}
-	if f.Description == nil && f.Problem == "" && f.Source != SourceDev {
+	if f.Description == nil && f.Problem == "" && !f.Source.unlocked() {
 		h.fromCache(&f)
 	}
 	h.found = append(h.found, f)

@@ -23,7 +23,8 @@ import (
 )
 
 // The test binary is the host under test, its own built-in provider, and, copied
-// under the name zoo-plugin-…, a plugin with the fault that ZOO_FAULT names.
+// under the name zoo-plugin-…, a plugin with the fault that ZOO_FAULT names. ZOO_TEST_NAME
+// is what it calls itself when a person starts it.
 func TestMain(m *testing.M) {
 	if os.Getenv("ZOO_TEST_HOST") != "" && os.Getenv(handshake.MagicCookieKey) == "" {
 		Register(&testProvider{name: "builtin"})
@@ -34,6 +35,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(handshake.MagicCookieKey) != "" && os.Getenv(envProvider) == "" {
 		name = "faulty"
 		beforeHandshake(os.Getenv("ZOO_FAULT"))
+	}
+	if given := os.Getenv("ZOO_TEST_NAME"); given != "" {
+		name = given
 	}
 	Register(&testProvider{name: name})
 	if strings.HasPrefix(filepath.Base(os.Args[0]), binaryPrefix) {

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"path"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	hclog "github.com/hashicorp/go-hclog"
 	plugin "github.com/hashicorp/go-plugin"
@@ -40,8 +42,10 @@ func Serve() {
 }
 
 // Main is the main function of a stand-alone plugin. Started by a host it
-// serves; started by hand with the argument "describe" it prints what it offers
-// as JSON; else it says what it is. It never returns.
+// serves. Started by hand with the argument "describe" it prints what it offers
+// as JSON; with "debug", which a debugger may start as well, it serves until it is
+// interrupted and prints the variable that makes a host attach to it; else it says
+// what it is. It never returns.
 func Main() {
 	if os.Getenv(handshake.MagicCookieKey) == handshake.MagicCookieValue {
 		Serve()
@@ -56,20 +60,28 @@ func Main() {
 		fmt.Fprintln(os.Stderr, "describe:", err)
 		os.Exit(1)
 	}
-	if len(os.Args) == 2 && os.Args[1] == "describe" {
+	switch strings.Join(os.Args[1:], " ") {
+	case "describe":
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
-		if err := enc.Encode(describe(d)); err != nil {
-			fmt.Fprintln(os.Stderr, "describe:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+		err = enc.Encode(describe(d))
+	case "debug":
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = serveDebug(ctx, d.Provider, p, os.Stdout)
+		stop()
+	default:
+		fmt.Fprintf(os.Stderr, "%s is a plugin for the zoo (provider %s %s, protocol %d).\n"+
+			"  %s describe         prints what it offers\n"+
+			"  %s debug            serves until interrupted, for a zoo that attaches to it\n"+
+			"  zoo plugin install %s\n",
+			path.Base(os.Args[0]), d.Provider, d.Version, ProtocolVersion, os.Args[0], os.Args[0], os.Args[0])
+		os.Exit(2)
 	}
-	fmt.Fprintf(os.Stderr, "%s is a plugin for the zoo (provider %s %s, protocol %d).\n"+
-		"  %s describe         prints what it offers\n"+
-		"  zoo plugin install %s\n",
-		path.Base(os.Args[0]), d.Provider, d.Version, ProtocolVersion, os.Args[0], os.Args[0])
-	os.Exit(2)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // chosenProvider is the registered provider to serve: the named one, or the only
@@ -90,9 +102,15 @@ func chosenProvider(name string) (Provider, error) {
 // serve runs the gRPC service until the host ends it or dies.
 func serve(p Provider) {
 	watchHost()
+	plugin.Serve(serveConfig(p))
+	os.Exit(0)
+}
+
+// serveConfig is what go-plugin needs to know of a provider.
+func serveConfig(p Provider) *plugin.ServeConfig {
 	stderr := os.Stderr
 	keep := sync.OnceFunc(func() { os.Stderr = stderr })
-	plugin.Serve(&plugin.ServeConfig{
+	return &plugin.ServeConfig{
 		HandshakeConfig: handshake,
 		Plugins:         plugin.PluginSet{serviceName: &grpcService{impl: serviceServer{p: p}}},
 		Logger:          hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
@@ -107,8 +125,7 @@ func serve(p Provider) {
 						return h(ctx, req)
 					}, recoverPanic))...)
 		},
-	})
-	os.Exit(0)
+	}
 }
 
 // recoverPanic turns a panic in a handler into an error, so that one bad Build

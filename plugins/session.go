@@ -135,19 +135,21 @@ func (s *session) startError(err error) *Error {
 }
 
 func (s *session) describe(ctx context.Context) (*wire.DescribeResponse, error) {
-	return ask(ctx, s, "describe", s.timeouts.Describe, func(ctx context.Context) (*wire.DescribeResponse, error) {
+	return ask(ctx, s.name, "describe", s.timeouts.Describe, s.callError, func(ctx context.Context) (*wire.DescribeResponse, error) {
 		return s.service.Describe(ctx, &wire.DescribeRequest{HostVersion: hostVersion()})
 	})
 }
 
 func (s *session) build(ctx context.Context, req *wire.BuildRequest) (*wire.BuildResponse, error) {
-	return ask(ctx, s, "build "+req.Variant, s.timeouts.Build, func(ctx context.Context) (*wire.BuildResponse, error) {
+	return ask(ctx, s.name, "build "+req.Variant, s.timeouts.Build, s.callError, func(ctx context.Context) (*wire.BuildResponse, error) {
 		return s.service.Build(ctx, req)
 	})
 }
 
-// ask makes one call with a deadline and words its failure.
-func ask[T any](ctx context.Context, s *session, op string, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+// ask makes one call with a deadline; fault words its failure.
+func ask[T any](ctx context.Context, name, op string, limit time.Duration,
+	fault func(op string, limit time.Duration, err error) *Error, call func(context.Context) (T, error),
+) (T, error) {
 	cctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := call(cctx)
@@ -156,9 +158,9 @@ func ask[T any](ctx context.Context, s *session, op string, limit time.Duration,
 	}
 	var zero T
 	if ctx.Err() != nil {
-		return zero, fmt.Errorf("plugin %s: %s: %w", s.name, op, ctx.Err())
+		return zero, fmt.Errorf("plugin %s: %s: %w", name, op, ctx.Err())
 	}
-	return zero, s.callError(op, limit, err)
+	return zero, fault(op, limit, err)
 }
 
 // callError words a failed call. A provider that hung or lost its connection is
@@ -166,39 +168,47 @@ func ask[T any](ctx context.Context, s *session, op string, limit time.Duration,
 func (s *session) callError(op string, limit time.Duration, err error) *Error {
 	e := &Error{Plugin: s.name, Op: op, Err: err}
 	st := status.Convert(err)
-	text := cleanLine(st.Message(), maxTextBytes)
-	switch {
-	case st.Code() == codes.DeadlineExceeded:
+	switch st.Code() {
+	case codes.DeadlineExceeded:
 		e.Detail = fmt.Sprintf("no answer within %v; it was stopped", limit)
 		e.Err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 		s.kill()
-	case st.Code() == codes.Unavailable:
+	case codes.Unavailable:
 		e.Err = fmt.Errorf("%w: %w", errDied, err)
 		e.Detail = "it closed its connection and was stopped"
 		if waitFor(s.proc.exited, exitGrace) {
 			e.Detail = fmt.Sprintf("it died (%s)", s.proc.state)
 		}
 		s.kill()
-	case st.Code() == codes.ResourceExhausted && strings.Contains(text, "larger than max"):
+	default:
+		e.word(st.Code(), cleanLine(st.Message(), maxTextBytes))
+		if e.panicked {
+			s.stderr.await("goroutine ") // the stack comes another way than the answer
+			waitFor(s.stderr.idle(), exitGrace)
+		} else if st.Code() != codes.Unimplemented {
+			return e // stderr says nothing about it
+		}
+	}
+	e.Stderr = s.stderr.tail()
+	return e
+}
+
+// word says what went wrong in a call that the provider lived through.
+func (e *Error) word(code codes.Code, text string) {
+	switch {
+	case code == codes.ResourceExhausted && strings.Contains(text, "larger than max"):
 		e.Detail = fmt.Sprintf("its answer is larger than the %d MiB allowed", maxMessage>>20)
-		return e // stderr says nothing about it
-	case st.Code() == codes.Unimplemented:
+	case code == codes.Unimplemented:
 		e.Detail = "it does not know this call"
 		e.Hint = "it was built for another protocol; upgrade it"
 	case strings.HasPrefix(text, "panic: "):
 		e.panicked = true
 		e.Detail = "it panicked: " + strings.TrimPrefix(text, "panic: ")
-		s.stderr.await("goroutine ") // the stack comes another way than the answer
-		waitFor(s.stderr.idle(), exitGrace)
 	case strings.HasPrefix(text, "grpc: ") || strings.Contains(text, "unmarshal"):
 		e.Detail = "its answer cannot be read: " + strings.TrimPrefix(text, "grpc: ")
-		return e
 	default:
-		e.Detail = text
-		return e // an error that the plugin worded itself
+		e.Detail = text // an error that the plugin worded itself
 	}
-	e.Stderr = s.stderr.tail()
-	return e
 }
 
 // kill ends the process and its group now.

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/moezoo/moezoo/plugins/wire"
 )
 
@@ -104,7 +107,9 @@ func (h *Host) Verify(ctx context.Context, name string) (*Report, error) {
 	for _, v := range p.desc.Variants {
 		r.add(v.Name+": lives through a request without sizes", p.survives(ctx, &wire.BuildRequest{Variant: v.Name, Config: []byte("{}")}, false))
 	}
-	r.add("ends when asked", p.verifyEnd())
+	if p.found.attached == nil {
+		r.add("ends when asked", p.verifyEnd())
+	}
 	return r, nil
 }
 
@@ -123,7 +128,7 @@ func (h *Host) verifyVariant(ctx context.Context, r *Report, p *provider, v Vari
 		if err == nil {
 			err = p.fill(ctx, b)
 		}
-		if !r.add(what, err) {
+		if !r.add(what, err) || p.found.attached != nil { // a person's process is not started afresh
 			continue
 		}
 		p.restart()
@@ -154,7 +159,7 @@ func (p *provider) survives(ctx context.Context, req *wire.BuildRequest, mustFai
 	switch {
 	case err == nil && mustFail:
 		return errors.New("it answered instead of refusing")
-	case errors.Is(err, errDied), errors.Is(err, context.DeadlineExceeded), errors.As(err, &e) && e.panicked:
+	case status.Code(err) == codes.Unavailable, errors.Is(err, context.DeadlineExceeded), errors.As(err, &e) && e.panicked:
 		return err
 	}
 	return nil

@@ -305,3 +305,20 @@ func TestTrainingThatDivergesIsAFailedCheck(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, message)
 	}
 }
+
+// TestWhatIsRefusedLeavesNothing: a mistake is told before anything is made or started.
+func TestWhatIsRefusedLeavesNothing(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "made")
+	code, _, message := ended(t, zooProcess(t, "quickstart", "--steps", "-5", "--out", out))
+	if code != exitUsage || !strings.Contains(message, "-5") {
+		t.Errorf("exit code %d, %q", code, message)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("it made its folder")
+	}
+	c := zooProcess(t, "build", "moe-mamba-debug")
+	c.Env = append(c.Env, "ZOO_REATTACH_PROVIDERS={")
+	if code, _, message := ended(t, c); code != exitUsage || !strings.Contains(message, "ZOO_REATTACH_PROVIDERS") {
+		t.Errorf("exit code %d, %q", code, message)
+	}
+}

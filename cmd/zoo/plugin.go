@@ -26,7 +26,11 @@ func pluginCommand() *cobra.Command {
 		Use: "plugin", Short: "List, inspect, verify, install and lock plugins",
 		Long: `Routers and experts come from plugins: those built in, and programs zoo-plugin-NAME in --plugin-dir, the
 project's .zoo/plugins, $ZOO_PLUGIN_PATH, the user's folder, and beside zoo, in this order. Where a .zoo folder
-or a zoo.lock makes a project, first uses are recorded in zoo.lock, and what differs later is refused.`,
+or a zoo.lock makes a project, first uses are recorded in zoo.lock, and what differs later is refused.
+
+While you write a plugin: --plugin-dev NAME=PATH uses it without the lock. "zoo-plugin-NAME debug", under a
+debugger too, serves until interrupted and prints ZOO_REATTACH_PROVIDERS=…, with which zoo asks that process
+instead of starting one, and never ends it.`,
 		Example: "  zoo plugin list\n  zoo plugin install ./zoo-plugin-cosine\n  zoo plugin verify cosine",
 	}
 	c.AddCommand(pluginList(), pluginInfo(), pluginVerify(), pluginInstall(), pluginRemove(), pluginLock())
