@@ -11,6 +11,6 @@ var GEGLU = plugins.Expert[GELUConfig]{
 	Apply: func(b *plugins.Builder, x plugins.Value, c GELUConfig, d plugins.Dims) plugins.Value {
 		gate := b.Bias("gate_bias", b.Linear("gate", x, d.DModel, d.Width), c.Bias, d.Width)
 		up := b.Bias("up_bias", b.Linear("up", x, d.DModel, d.Width), c.Bias, d.Width)
-		return b.Bias("down_bias", b.Project("down", op.Mul(c.gelu(b, gate), up), d.Width, d.DOut), c.Bias, d.DOut)
+		return b.Bias("down_bias", b.Project("down", op.Mul(c.gelu(gate), up), d.Width, d.DOut), c.Bias, d.DOut)
 	},
 }

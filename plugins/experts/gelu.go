@@ -1,8 +1,6 @@
 package experts
 
 import (
-	"math"
-
 	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/plugins"
 )
@@ -17,16 +15,15 @@ type GELUConfig struct {
 var GELU = plugins.Expert[GELUConfig]{
 	Name: "gelu", Doc: "gelu(x·W1)·W2, exact or by tanh", Paper: "arXiv:1606.08415", Default: GELUConfig{Form: "exact"},
 	Apply: func(b *plugins.Builder, x plugins.Value, c GELUConfig, d plugins.Dims) plugins.Value {
-		h := c.gelu(b, b.Bias("b1", b.Linear("w1", x, d.DModel, d.Width), c.Bias, d.Width))
+		h := c.gelu(b.Bias("b1", b.Linear("w1", x, d.DModel, d.Width), c.Bias, d.Width))
 		return b.Bias("b2", b.Project("w2", h, d.Width, d.DOut), c.Bias, d.DOut)
 	},
 }
 
-// gelu is x·Φ(x), or ½x·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
-func (c GELUConfig) gelu(b *plugins.Builder, x plugins.Value) plugins.Value {
-	if c.Form != "tanh" {
-		return op.Gelu(x)
+// gelu is x·Φ(x), or its approximation.
+func (c GELUConfig) gelu(x plugins.Value) plugins.Value {
+	if c.Form == "tanh" {
+		return op.GeluTanh(x)
 	}
-	inner := op.Mul(x, op.Add(op.Scale(op.Mul(x, x), 0.044715), b.Float(1)))
-	return op.Mul(op.Scale(x, 0.5), op.Add(op.Tanh(op.Scale(inner, math.Sqrt(2/math.Pi))), b.Float(1)))
+	return op.Gelu(x)
 }
