@@ -4,6 +4,7 @@ package plugins
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -24,7 +25,7 @@ func startDebugged(t *testing.T, name string, env ...string) (*exec.Cmd, string)
 	linkSelf(t, path)
 	cmd := exec.Command(path, "debug")
 	cmd.Env = append(append(os.Environ(), "ZOO_TEST_NAME="+name, "TMPDIR="+shortDir(t)), env...)
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = new(bytes.Buffer)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -89,15 +90,19 @@ func TestAnAttachedProviderIsAskedAndLivesOn(t *testing.T) {
 		t.Fatal("it was ended")
 	}
 	_ = cmd.Process.Signal(os.Interrupt)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("interrupted, it ended with %v", err)
+	if err := cmd.Wait(); err != nil || cmd.Stderr.(*bytes.Buffer).Len() > 0 {
+		t.Errorf("interrupted, it ended with %v\n%s", err, cmd.Stderr)
 	}
 	if _, err := os.Stat(at.Address); err == nil {
 		t.Error("it left its socket")
 	}
+	want := fmt.Sprintf(`plugin away: attach: nobody listens at unix %s, where process %d should (…)
+  ZOO_REATTACH_PROVIDERS names it: start the provider again and set the variable anew, or unset it`, at.Address, at.Pid)
 	_, _, err = buildAttached(t, "away", Config{})
-	checkError(t, err, fmt.Sprintf(`plugin away: attach: nobody listens at unix %s, where process %d should (…)
-  ZOO_REATTACH_PROVIDERS names it: start the provider again and set the variable anew, or unset it`, at.Address, at.Pid))
+	checkError(t, err, want)
+	h, _ = testHost(t, Config{})
+	_, err = h.Lookup(context.Background(), RouterKind, "no-builtin-has-it")
+	checkError(t, err, want)
 }
 
 func TestFaultsOfAttachedProvidersAreToldAndNotEnded(t *testing.T) {

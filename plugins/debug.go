@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
+	hclog "github.com/hashicorp/go-hclog"
 	plugin "github.com/hashicorp/go-plugin"
 )
 
@@ -15,6 +17,9 @@ import (
 func serveDebug(ctx context.Context, name string, p Provider, out io.Writer) error {
 	listening, ended := make(chan *plugin.ReattachConfig, 1), make(chan struct{})
 	config := serveConfig(p)
+	config.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, Exclude: func(hclog.Level, string, ...any) bool {
+		return ctx.Err() != nil // that it no longer listens is what was asked for
+	}})
 	config.Test = &plugin.ServeTestConfig{Context: ctx, ReattachConfigCh: listening, CloseCh: ended}
 	go plugin.Serve(config)
 	select {

@@ -265,7 +265,7 @@ func (h *Host) refs(kind Kind, providerPart, variantPart string) []Ref {
 }
 
 // describeMissing starts the plugins that nobody has described yet; only the
-// named one where a name is given, and then its failure is the answer.
+// named one where a name is given. That one's failure is the answer, and an attached one's.
 func (h *Host) describeMissing(ctx context.Context, only string) error {
 	for _, f := range h.List() {
 		if f.ShadowedBy != "" || f.Description != nil || (only != "" && f.Name != only) {
@@ -278,7 +278,7 @@ func (h *Host) describeMissing(ctx context.Context, only string) error {
 			continue
 		}
 		if _, err := h.open(ctx, f.Name); err != nil {
-			if only != "" || ctx.Err() != nil {
+			if only != "" || f.attached != nil || ctx.Err() != nil { // who attached a plugin means it
 				return err
 			}
 			h.setProblem(f.Name, err)
