@@ -19,10 +19,19 @@ type functionSet struct {
 	counts map[string]int // outputs of each function
 }
 
-// functions makes the functions of all fused operators of a graph.
+// functions makes the functions of all fused operators of a graph, and of those of ONNX
+// Runtime's own domain.
 func functions(g *graph.Graph) (*functionSet, error) {
 	s := &functionSet{byKey: map[string]string{}, byNode: map[*graph.Node]string{}, counts: map[string]int{}}
 	for _, n := range g.Nodes {
+		if n.Domain == graph.Contrib && s.byKey[n.Op] == "" {
+			f, err := contribFunction(n)
+			if err != nil {
+				return nil, err
+			}
+			s.byKey[n.Op] = n.Op
+			s.protos = append(s.protos, f)
+		}
 		if n.Domain != graph.Domain {
 			continue
 		}
@@ -90,5 +99,30 @@ func functionOf(n *graph.Node, name string) (*pb.FunctionProto, error) {
 	for i := range n.Inputs {
 		f.Input = append(f.Input, fmt.Sprintf("in%d", i))
 	}
+	return f, nil
+}
+
+// contribFunction is what an operator of ONNX Runtime's own domain means, as a function of
+// its name: a runtime that has a kernel of the operator takes that, others the function.
+func contribFunction(n *graph.Node) (*pb.FunctionProto, error) {
+	entry, err := graph.Lookup(n.Domain, n.Op)
+	if err != nil {
+		return nil, err
+	}
+	g := graph.New(n.Op)
+	in := make([]*graph.Value, len(n.Inputs))
+	for i, v := range n.Inputs {
+		in[i] = g.Input(entry.Inputs[i].Name, v.Type.DType, v.Type.Shape)
+	}
+	g.Output(entry.Lower(graph.NewLower(n, g, in))...)
+	body, err := lower.Graph(g)
+	if err != nil {
+		return nil, err
+	}
+	f, err := onnx.FunctionProto(body, n.Domain, n.Op)
+	if err != nil {
+		return nil, err
+	}
+	f.Attribute = n.Attrs.Names()
 	return f, nil
 }

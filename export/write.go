@@ -32,7 +32,10 @@ type Options struct {
 	// AttentionOperator writes attention as the one operator that the standard has for it from
 	// opset 23 on, for runtimes with a kernel of it, instead of products and a softmax.
 	AttentionOperator bool
-	Metadata          map[string]string
+	// Contrib writes Mamba-2 with an operator of ONNX Runtime's own domain, beside a function
+	// of its name for runtimes without a kernel of it.
+	Contrib  bool
+	Metadata map[string]string
 }
 
 // Symbols of the graph's sizes, as consumers want them spelled.
@@ -90,6 +93,11 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 			return nil, err
 		}
 	}
+	if o.Contrib {
+		if lowered, err = lower.Contrib(lowered); err != nil {
+			return nil, err
+		}
+	}
 	if o.Functions {
 		lowered.Prune()
 	} else {
@@ -105,7 +113,7 @@ func Prepare(s Source, o Options) (*Prepared, error) {
 		return nil, err
 	}
 	p := &Prepared{Graph: folded, Caches: caches, weight: s.Weight, opt: o}
-	if o.Functions {
+	if o.Functions || o.Contrib {
 		p.functions, err = functions(folded)
 	}
 	return p, err

@@ -9,11 +9,14 @@ import (
 // Domain is the operator domain of the project's own fused operators.
 const Domain = "zoo"
 
+// Contrib is the domain of the operators that ONNX Runtime adds to the standard's.
+const Contrib = "com.microsoft"
+
 // Op is one entry of the operator table. A file of graph/op holds it whole:
 // documentation, signature, inference, gradient and lowering.
 type Op struct {
 	Name   string
-	Domain string // "" standard, Domain ("zoo") ours
+	Domain string // "" standard, Domain ("zoo") ours, Contrib of ONNX Runtime
 	Since  int    // version of the domain in which this form of the operator appeared
 	Doc    string // the formula, with shapes
 

@@ -73,7 +73,7 @@ func allowed(domain, name string) bool {
 	if domain == "" {
 		return entry.Since <= onnx.Opset
 	}
-	return entry.Lower != nil
+	return domain == graph.Domain && entry.Lower != nil
 }
 
 // decode turns an answer into functions, checking every type and shape.

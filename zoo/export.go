@@ -118,6 +118,9 @@ func lowering(o export.Options) string {
 	if o.AttentionOperator {
 		how += ", attention operator"
 	}
+	if o.Contrib {
+		how += ", com.microsoft"
+	}
 	return how
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/moezoo/moezoo/export"
 	"github.com/moezoo/moezoo/export/ort/orttest"
 	"github.com/moezoo/moezoo/graph/onnx"
+	"github.com/moezoo/moezoo/graph/onnx/file"
 	"github.com/moezoo/moezoo/plugins"
 	_ "github.com/moezoo/moezoo/plugins/builtin"
 	"github.com/moezoo/moezoo/zoo/recipe"
@@ -161,5 +162,41 @@ func TestAttentionAsAnOperator(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.onnx")
 	if _, err := trained.Export(context.Background(), path, o); err == nil || err.Error() != "opset 18 has no operator Attention: want 23 to 26" {
 		t.Errorf("at opset 18: %v", err)
+	}
+}
+
+// TestMambaTwoAsAnOperatorOfONNXRuntime exports Mamba-2 with LinearAttention of ONNX Runtime's
+// own domain: ONNX Runtime, which has a kernel of it, and the evaluator, which takes the
+// function in the file, both compute the model's numbers. Heads of another size keep the form
+// of standard operators.
+func TestMambaTwoAsAnOperatorOfONNXRuntime(t *testing.T) {
+	orttest.Require(t)
+	trained := briefly(t, "mamba-debug", "repeat=1", "layers=[{mamba2: {d_state: 4, head_dim: 8, groups: 2}}, "+
+		"{mamba2: {d_state: 4, head_dim: 8}}, {mamba2: {d_state: 6, head_dim: 4}}, {attention: {heads: 2}}]")
+	for _, o := range []export.Options{{}, {Opset: 26, Functions: true}, {Opset: 23, AttentionOperator: true}} {
+		o.Contrib = true
+		path := filepath.Join(t.TempDir(), "m.onnx")
+		if r, err := trained.Export(context.Background(), path, ExportOptions{Options: o}); err != nil {
+			t.Errorf("%+v: %v %+v", o, err, r)
+			continue
+		}
+		m, _, err := file.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes, functions := 0, 0
+		for _, n := range m.Graph.Node {
+			if n.Domain == "com.microsoft" && n.OpType == "LinearAttention" {
+				nodes++
+			}
+		}
+		for _, f := range m.Functions {
+			if f.Domain == "com.microsoft" && f.Name == "LinearAttention" {
+				functions++
+			}
+		}
+		if nodes != 2 || functions != 1 {
+			t.Errorf("%+v: %d nodes and %d functions of com.microsoft", o, nodes, functions)
+		}
 	}
 }

@@ -131,8 +131,26 @@ func Cases() []Case {
 	out = append(out, Case{Name: "CacheAppend", NoGradient: true, Build: func(g *graph.Graph) []*graph.Value {
 		return one(op.CacheAppend(input(g, "cache", 2, 2, 7, 3), input(g, "rows", 2, 2, 3, 3), g.Int64(2)))
 	}})
+	for _, s := range [][5]int64{{1, 1, 1, 2, 3}, {2, 7, 3, 4, 2}, {1, 70, 2, 8, 5}} { // B, L, H, P, N
+		out = append(out, Case{Name: "LinearAttention", NoGradient: true, Build: func(g *graph.Graph) []*graph.Value {
+			keys := func(name string) *graph.Value { return input(g, name, s[0], s[1], s[2]*s[4]) }
+			return linearAttention(keys("q"), keys("k"), input(g, "v", s[0], s[1], s[2]*s[3]), input(g, "past", s[0], s[2], s[4], s[3]), input(g, "neg_decay", s[0], s[1], s[2]))
+		}})
+	}
 	out = append(out, narrow()...)
 	return append(out, standard()...)
+}
+
+// linearAttention is the operator of that name; models have it through a lowering alone.
+func linearAttention(in ...*graph.Value) []*graph.Value {
+	g, heads := in[0].Graph(), in[3].Dim(1)
+	o, err := graph.Lookup(graph.Contrib, "LinearAttention")
+	if err != nil {
+		g.Fail(err)
+		return nil
+	}
+	h, _ := heads.Int()
+	return g.Apply(o, graph.Attrs{"q_num_heads": h, "kv_num_heads": h, "scale": float32(1), "update_rule": "gated"}, 2, in...)
 }
 
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -59,6 +59,7 @@ code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
 	f.BoolVar(&o.Functions, "functions", false, "keep fused operators as functions in the file")
 	f.BoolVar(&o.Compact, "compact", false, "loop over the experts that have tokens: a graph that does not grow with their number, somewhat slower")
 	f.BoolVar(&o.AttentionOperator, "attention-operator", false, "attention as the operator Attention, which needs --opset 23 or later, not as products and a softmax")
+	f.BoolVar(&o.Contrib, "ort-contrib", false, "Mamba-2 as ONNX Runtime's own operator LinearAttention, with a function of that name for runtimes without it")
 	f.StringVar(&o.License, "license", "", "licence of the weights, for the file's metadata")
 	f.BoolVar(&o.NoVerify, "no-verify", false, "keep the file unchecked")
 	f.BoolVar(&asJSON, "json", false, "for scripts")

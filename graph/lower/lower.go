@@ -7,7 +7,8 @@ import (
 	_ "github.com/moezoo/moezoo/graph/op" // the table
 )
 
-// Graph is g in standard operators only. An operator that has no lowering is an error
+// Graph is g without operators of the project's own: in standard operators only, but for those
+// that [Contrib] wrote. An operator that has no lowering is an error
 // that names it and says why.
 func Graph(g *graph.Graph) (*graph.Graph, error) {
 	for {
@@ -15,7 +16,7 @@ func Graph(g *graph.Graph) (*graph.Graph, error) {
 		var refused error
 		out, err := g.Rewritten(func(n *graph.Node, in []*graph.Value) []*graph.Value {
 			entry, err := graph.Lookup(n.Domain, n.Op)
-			if err != nil || n.Domain == "" {
+			if err != nil || n.Domain != graph.Domain {
 				return nil
 			}
 			if entry.Lower == nil {

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -13,7 +14,7 @@ import (
 const (
 	Opset     = 18 // of the standard domain
 	IRVersion = 8
-	zooOpset  = 1
+	zooOpset  = 1 // of the project's own domain and ONNX Runtime's
 )
 
 // ModelOptions say how a model is written.
@@ -48,8 +49,10 @@ func Model(g *graph.Graph, o ModelOptions) (*pb.ModelProto, error) {
 		IrVersion: irFor(o.Opset), ProducerName: "moezoo", Graph: body, DocString: o.Doc, Functions: o.Functions,
 		OpsetImport: []*pb.OperatorSetIdProto{{Domain: "", Version: o.Opset}},
 	}
-	if len(o.Functions) > 0 {
-		m.OpsetImport = append(m.OpsetImport, &pb.OperatorSetIdProto{Domain: graph.Domain, Version: zooOpset})
+	for _, domain := range []string{graph.Domain, graph.Contrib} {
+		if slices.ContainsFunc(o.Functions, func(f *pb.FunctionProto) bool { return f.Domain == domain }) {
+			m.OpsetImport = append(m.OpsetImport, &pb.OperatorSetIdProto{Domain: domain, Version: zooOpset})
+		}
 	}
 	for _, k := range sortedKeys(o.Metadata) {
 		m.MetadataProps = append(m.MetadataProps, &pb.StringStringEntryProto{Key: k, Value: o.Metadata[k]})
