@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -154,7 +155,7 @@ func TestAMalformedAttachmentIsAMistakeInTheInput(t *testing.T) {
 		`{"Bad": {}}`:     `"Bad": the name must match …`,
 		`{"builtin": {}}`: "builtin is built in; give the plugin another name",
 		`{"x": null}`:     `x: network "" is neither unix nor tcp`,
-		`{"x": {"network": "unix", "adress": "/s"}}`:                           "it is no such JSON: …adress…",
+		`{"x": {"network": "unix", "place": "/s"}}`:                            "it is no such JSON: …place…",
 		`{"x": {"network": "unix", "pid": 1, "protocol": 1}}`:                  "x: it has no address",
 		`{"x": {"network": "unix", "address": "/s", "protocol": 1}}`:           "x: pid 0 is no process",
 		`{"x": {"network": "unix", "address": "/s", "pid": 1, "protocol": 9}}`: "x: it speaks plugin protocol 9, this zoo speaks 1",
@@ -163,7 +164,7 @@ func TestAMalformedAttachmentIsAMistakeInTheInput(t *testing.T) {
 		t.Setenv(envReattach, text)
 		_, err := NewHost(Config{NotBeside: true})
 		checkError(t, err, "ZOO_REATTACH_PROVIDERS: "+want+` (want {"NAME": …`)
-		if _, ok := err.(*InputError); !ok {
+		if input := (*InputError)(nil); !errors.As(err, &input) {
 			t.Errorf("%s: a %T", text, err)
 		}
 	}
