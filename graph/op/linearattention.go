@@ -29,8 +29,11 @@ func init() {
 		Name: "LinearAttention", Domain: graph.Contrib, Since: 1,
 		Doc: "s[t] = exp(decay[t]) · s[t−1] + k[t] ⊗ v[t]; y[t] = q[t] · s[t], for each head: the gated rule with scale 1",
 		Inputs: []graph.Arg{
-			{Name: "q", Doc: "[B, L, H·N]"}, {Name: "k", Doc: "[B, L, H·N]"}, {Name: "v", Doc: "[B, L, H·P]"},
-			{Name: "past", Doc: "[B, H, N, P]"}, {Name: "decay", Doc: "[B, L, H], a logarithm"},
+			{Name: "q", Doc: "[B, L, H·N]"},
+			{Name: "k", Doc: "[B, L, H·N]"},
+			{Name: "v", Doc: "[B, L, H·P]"},
+			{Name: "past", Doc: "[B, H, N, P]"},
+			{Name: "decay", Doc: "[B, L, H], a logarithm"},
 		},
 		Outputs: []graph.Arg{{Name: "y", Doc: "[B, L, H·P]"}, {Name: "state", Doc: "after the last step [B, H, N, P]"}},
 		Attrs: []graph.Attr{
