@@ -48,11 +48,7 @@ func GroupedGemmBF16Scratch(p *Pool, rows, n, k int) int { return GemmBF16Scratc
 // [GemmBF16].
 func GroupedGemmBF16(p *Pool, groups, rows, n, k int, x []uint16, offsets []int64, w []uint16, transW bool, y, scratch []float32) {
 	const name = "GroupedGemmBF16"
-	extents(name, "groups, rows, n, k", groups, rows, n, k)
-	need(name, "x", len(x), rows*k)
-	need(name, "w", len(w), groups*k*n)
-	need(name, "y", len(y), rows*n)
-	checkOffsets(name, offsets, groups, rows)
+	checkGrouped(name, groups, rows, n, k, offsets, len(x), "y", len(y), "w", len(w))
 	if rows == 0 || n == 0 {
 		return
 	}
@@ -71,11 +67,7 @@ func GroupedOuterBF16Scratch(p *Pool, rows, n, k int) int { return GemmBF16Scrat
 // GroupedOuterBF16 is [GroupedOuter] of bfloat16 rows with float32 sums; see [GemmBF16].
 func GroupedOuterBF16(p *Pool, groups, rows, n, k int, x, dy []uint16, offsets []int64, dw []float32, accumulate bool, scratch []float32) {
 	const name = "GroupedOuterBF16"
-	extents(name, "groups, rows, n, k", groups, rows, n, k)
-	need(name, "x", len(x), rows*k)
-	need(name, "dy", len(dy), rows*n)
-	need(name, "dw", len(dw), groups*k*n)
-	checkOffsets(name, offsets, groups, rows)
+	checkGrouped(name, groups, rows, n, k, offsets, len(x), "dy", len(dy), "dw", len(dw))
 	if groups == 0 || n == 0 || k == 0 {
 		return
 	}

@@ -23,11 +23,7 @@ const fewRows = 4
 // [groups,n,k] when transW. Groups may be empty.
 func GroupedGemm(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, w []float32, transW bool, y, scratch []float32) {
 	const name = "GroupedGemm"
-	extents(name, "groups, rows, n, k", groups, rows, n, k)
-	need(name, "x", len(x), rows*k)
-	need(name, "w", len(w), groups*k*n)
-	need(name, "y", len(y), rows*n)
-	checkOffsets(name, offsets, groups, rows)
+	checkGrouped(name, groups, rows, n, k, offsets, len(x), "y", len(y), "w", len(w))
 	if rows == 0 || n == 0 {
 		return
 	}
@@ -132,11 +128,7 @@ func GroupedOuterScratch(p *Pool, rows, n, k int) int {
 // x with dy and k with n.
 func GroupedOuter(p *Pool, groups, rows, n, k int, x, dy []float32, offsets []int64, dw []float32, accumulate bool, scratch []float32) {
 	const name = "GroupedOuter"
-	extents(name, "groups, rows, n, k", groups, rows, n, k)
-	need(name, "x", len(x), rows*k)
-	need(name, "dy", len(dy), rows*n)
-	need(name, "dw", len(dw), groups*k*n)
-	checkOffsets(name, offsets, groups, rows)
+	checkGrouped(name, groups, rows, n, k, offsets, len(x), "dy", len(dy), "dw", len(dw))
 	if groups == 0 || n == 0 || k == 0 {
 		return
 	}

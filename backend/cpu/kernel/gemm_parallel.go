@@ -192,6 +192,16 @@ func (t *vectorTask) dots(item int) {
 	}
 }
 
+// checkGrouped panics unless a grouped product's operands are as long as its extents ask
+// for: x [rows, k], the rows [rows, n] and the matrices [groups, k, n] of the given names.
+func checkGrouped(kernel string, groups, rows, n, k int, offsets []int64, x int, rowsName string, rowsLen int, matrices string, matricesLen int) {
+	extents(kernel, "groups, rows, n, k", groups, rows, n, k)
+	need(kernel, "x", x, rows*k)
+	need(kernel, rowsName, rowsLen, rows*n)
+	need(kernel, matrices, matricesLen, groups*k*n)
+	checkOffsets(kernel, offsets, groups, rows)
+}
+
 // checkOffsets panics unless offsets is an ascending list of positions in [0, rows].
 func checkOffsets(kernel string, offsets []int64, groups, rows int) {
 	need(kernel, "offsets", len(offsets), groups+1)
