@@ -60,7 +60,44 @@ func Install(ctx context.Context, path string, o InstallOptions) (*Installed, er
 	}
 	dir := filepath.Join(o.Home, "plugins", desc.Provider, desc.Version, platform())
 	out := &Installed{Path: filepath.Join(dir, binaryPrefix+desc.Provider), Manifest: Manifest{SHA256: sum, Size: size, Description: *desc}}
+	if err := startsAlone(ctx, file, out, o); err != nil {
+		return nil, err
+	}
 	return out, place(file, dir, out)
+}
+
+// startsAlone starts a copy of the file in an empty folder: only the file is installed, and
+// what it needs beside it would be missing there.
+func startsAlone(ctx context.Context, file *os.File, out *Installed, o InstallOptions) error {
+	if err := os.MkdirAll(o.Home, 0o755); err != nil {
+		return err
+	}
+	alone, err := os.MkdirTemp(o.Home, ".install-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(alone)
+	trial := *out
+	trial.Path = filepath.Join(alone, filepath.Base(out.Path))
+	if err := place(file, alone, &trial); err != nil {
+		return err
+	}
+	copied, err := openBinary(trial.Path)
+	if err != nil {
+		return err
+	}
+	defer copied.Close()
+	name := out.Manifest.Description.Provider
+	if _, err := describeBinary(ctx, name, command{path: trial.Path, file: copied}, o); err != nil {
+		e := &Error{Plugin: name, Op: "install", Detail: "it starts where it is, but not as a file alone, which is all that is installed", Err: err,
+			Hint: "put what it needs beside it into the file (of a Python plugin: FILE.py bundle zoo-plugin-" + name + "), or use it by --plugin-dir"}
+		var fault *Error
+		if errors.As(err, &fault) {
+			e.Stderr = fault.Stderr
+		}
+		return e
+	}
+	return nil
 }
 
 // openBinary opens a plugin's file, which must be a regular, executable one.

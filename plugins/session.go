@@ -183,7 +183,7 @@ func (s *session) callError(op string, limit time.Duration, err error) *Error {
 	default:
 		e.word(st.Code(), cleanLine(st.Message(), maxTextBytes))
 		if e.panicked {
-			s.stderr.await("goroutine ") // the stack comes another way than the answer
+			s.stderr.await("goroutine ", "Traceback ") // the stack comes another way than the answer
 			waitFor(s.stderr.idle(), exitGrace)
 		} else if st.Code() != codes.Unimplemented {
 			return e // stderr says nothing about it

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,11 +51,11 @@ func (t *tailBuffer) idle() <-chan struct{} {
 	return done
 }
 
-// await waits a moment for a text that is on its way through the pipe.
-func (t *tailBuffer) await(text string) {
+// await waits a moment for one of the texts, which is on its way through the pipe.
+func (t *tailBuffer) await(texts ...string) {
 	for start := time.Now(); time.Since(start) < exitGrace; time.Sleep(stderrQuiet / 4) {
 		t.mu.Lock()
-		arrived := strings.Contains(string(t.buf), text)
+		arrived := slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(string(t.buf), s) })
 		t.mu.Unlock()
 		if arrived {
 			return

@@ -1,0 +1,183 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/backend/cpu"
+	"github.com/moezoo/moezoo/backend/eval"
+	"github.com/moezoo/moezoo/graph"
+	"github.com/moezoo/moezoo/plugins"
+)
+
+// pythonWith puts a Python with the packages of a requirements file first in PATH. The
+// environment is made once, by venv and pip, and kept in the user's cache. Where that cannot
+// be, the test is skipped with the reason; with MOEZOO_STRICT=1 it fails instead.
+func pythonWith(t *testing.T, requirements string) {
+	t.Helper()
+	bin, err := virtualEnvironment(requirements)
+	switch {
+	case err == nil:
+		t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	case os.Getenv("MOEZOO_STRICT") == "1":
+		t.Fatalf("this test needs Python with %s (MOEZOO_STRICT=1): %v", requirements, err)
+	default:
+		t.Skipf("this test needs Python with %s: %v", requirements, err)
+	}
+}
+
+func virtualEnvironment(requirements string) (bin string, err error) {
+	wanted, err := os.ReadFile(requirements)
+	if err != nil {
+		return "", err
+	}
+	version, err := exec.Command("python3", "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("python3: %w", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Join(cache, "moezoo", "python")
+	if err := os.MkdirAll(root, 0o777); err != nil {
+		return "", err
+	}
+	dir := filepath.Join(root, fmt.Sprintf("%.12x", sha256.Sum256(append(version, wanted...))))
+	if _, err := os.Stat(dir); err == nil {
+		return filepath.Join(dir, "bin"), nil
+	}
+	work, err := os.MkdirTemp(root, ".new-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(work)
+	for _, args := range [][]string{
+		{"python3", "-m", "venv", work},
+		{filepath.Join(work, "bin", "python3"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	// Only python itself is used, which finds its environment wherever that is moved.
+	if err := os.Rename(work, dir); err != nil && !errors.Is(err, syscall.EEXIST) && !errors.Is(err, syscall.ENOTEMPTY) {
+		return "", err
+	}
+	return filepath.Join(dir, "bin"), nil
+}
+
+const pythonExample = "../../examples/plugin-python"
+
+// TestAPythonPluginTrainsExportsAndInstalls follows examples/plugin-python/README.md.
+func TestAPythonPluginTrainsExportsAndInstalls(t *testing.T) {
+	pythonWith(t, filepath.Join(pythonExample, "requirements.txt"))
+	dir := t.TempDir()
+	t.Setenv("ZOO_HOME", filepath.Join(dir, "home"))
+	zoo := func(args ...string) string {
+		t.Helper()
+		c := zooProcess(t, args...)
+		c.Env = append(c.Env, "ZOO_HOME="+os.Getenv("ZOO_HOME"))
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("zoo %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	run := filepath.Join(dir, "run")
+	zoo("--plugin-dir", pythonExample, "train", "moe-mamba-debug", "--set", "layers.moe.router=cosine-py", "--set", "layers.moe.top_k=2",
+		"--set", "layers.moe.expert=siglu", "--steps", "3", "--out", run)
+	zoo("generate", run, "--prompt", "Call me", "--max-tokens", "5") // the run keeps the functions
+	zoo("export", run, "-o", filepath.Join(dir, "m.onnx"))
+
+	script := filepath.Join(pythonExample, "zoo-plugin-cosine-py.py")
+	if out, err := zooProcess(t, "plugin", "install", script).CombinedOutput(); err == nil || !strings.Contains(string(out), "bundle") {
+		t.Errorf("a script that needs a file beside it was installed, or the message says not how it can be: %v\n%s", err, out)
+	}
+	bundled := filepath.Join(dir, "zoo-plugin-cosine-py")
+	for range 2 { // equal bytes both times: the lock holds them
+		before, _ := os.ReadFile(bundled)
+		if out, err := exec.Command(script, "bundle", bundled).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if after, _ := os.ReadFile(bundled); before != nil && !slices.Equal(before, after) {
+			t.Error("two bundles of one plugin differ")
+		}
+	}
+	zoo("plugin", "install", bundled)
+	if out := zoo("build", "moe-mamba-debug", "--set", "layers.moe.router={use: cosine-py, temperature: 0.2}"); !strings.Contains(out, "cosine-py") {
+		t.Error(out)
+	}
+	zoo("plugin", "remove", "cosine-py")
+}
+
+// TestThePythonRouterIsTheGoRouter: both examples build the same function of the same
+// parameters, to rounding.
+func TestThePythonRouterIsTheGoRouter(t *testing.T) {
+	pythonWith(t, filepath.Join(pythonExample, "requirements.txt"))
+	dir := t.TempDir()
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "zoo-plugin-cosine"), ".")
+	build.Dir = "../../examples/plugin-go"
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	h, err := plugins.NewHost(plugins.Config{Dirs: []string{dir, pythonExample}, NotBeside: true, Checker: plugins.CheckFunctions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	rng := rand.New(rand.NewPCG(1, 2))
+	const tokens, width, experts = 9, 8, 4
+	in := map[string]*backend.Tensor{"x": backend.NewTensor(graph.Float32, tokens, width), "directions": backend.NewTensor(graph.Float32, width, experts)}
+	for _, x := range in {
+		for i := range x.F32() {
+			x.F32()[i] = float32(rng.NormFloat64())
+		}
+	}
+	d := cpu.New(1)
+	defer d.Close()
+	var answers [][]*backend.Tensor
+	for _, name := range []string{"cosine", "cosine-py"} {
+		b, err := h.Build(context.Background(), plugins.Request{
+			Kind: plugins.RouterKind, Name: name, Config: []byte(`{"temperature":0.3}`), Dims: map[string]int64{"d_model": width, "experts": experts, "top_k": 2},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := b.Store()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := s.Function()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := eval.New(f.Infer, d, eval.Limits{}).Run(context.Background(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers = append(answers, out[:2]) // expert and weight come first
+	}
+	if goes, py := answers[0][0].I64(), answers[1][0].I64(); !slices.Equal(goes, py) {
+		t.Errorf("experts %v and %v", goes, py)
+	}
+	for i, w := range answers[0][1].F32() {
+		if v := answers[1][1].F32()[i]; math.Abs(float64(w-v)) > 1e-6 {
+			t.Errorf("weight %d is %v in Go and %v in Python", i, w, v)
+		}
+	}
+}
