@@ -24,6 +24,20 @@ type Attention struct {
 
 	Bias    bool // of the projections to q, k and v
 	OutBias bool // of the projection back
+
+	// Adapters are added to the weights of projections, by their names such as "q_proj".
+	Adapters map[string]Adapter
+}
+
+// Adapter is a weight [in, out] of low rank R, the product of Down [in, R] and Up [R, out].
+type Adapter struct{ Down, Up Value }
+
+// addTo adds x·Down·Up to y; the zero Adapter adds nothing.
+func (a Adapter) addTo(y, x Value) Value {
+	if a.Down == nil {
+		return y
+	}
+	return op.Add(y, op.MatMul(op.MatMul(x, a.Down), a.Up))
 }
 
 // Forward projects, normalises, rotates, attends, gates and projects back. State: the keys,
@@ -55,7 +69,7 @@ func (a Attention) Forward(c *Context, x Value) Value {
 // shares q's projection: head by head, first q, then its gate.
 func (a Attention) project(c *Context, x Value) (q, k, v, gate Value) {
 	heads := func(name string, n, dim int64) Value { // [B, L, n, dim]
-		return op.Reshape(c.Linear(name, x, a.DModel, n*dim, a.Bias), 0, 0, n, dim)
+		return op.Reshape(a.Adapters[name].addTo(c.Linear(name, x, a.DModel, n*dim, a.Bias), x), 0, 0, n, dim)
 	}
 	if a.Gate {
 		parts := op.Split(heads("q_proj", a.Heads, 2*a.HeadDim), -1, a.HeadDim, a.HeadDim)

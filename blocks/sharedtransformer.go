@@ -16,6 +16,7 @@ type SharedTransformer struct {
 	Attention Attention // from 2·D to D
 	Width     int64     // F of the feed-forward layer
 	Rank      int64     // of the adapters by which each use of the feed-forward layer differs; 0 for none
+	Adapters  bool      // the attention has adapters of that rank, too, of queries, keys and values
 	Norm      Norm
 }
 
@@ -24,18 +25,15 @@ func (s SharedTransformer) Forward(c *Context, x Value) Value {
 	if c.Embedded == nil {
 		c.Embedded = x // a block alone: what it reads is all there is
 	}
-	down, up := s.adapter(c)
+	ff, attention := s.adapters(c)
 	back := c.G.Shared(fmt.Sprintf("shared.%d", s.Index))
 	u := s.Norm.Forward(c, "norm_attention", op.Concat(2, x, c.Embedded), 2*s.DModel)
 	leave := c.G.Scope("attention")
-	u = s.Attention.Forward(c, u)
+	u = attention.Forward(c, u)
 	leave()
 	u = s.Norm.Forward(c, "norm_ff", u, s.DModel)
 	leave = c.G.Scope("ff")
-	gates := op.MatMul(u, c.Weight("gate_up", s.DModel, 2*s.Width)) // [B, L, 2·F]
-	if down != nil {
-		gates = op.Add(gates, op.MatMul(op.MatMul(u, down), up))
-	}
+	gates := ff.addTo(op.MatMul(u, c.Weight("gate_up", s.DModel, 2*s.Width)), u) // [B, L, 2·F]
 	parts := op.Split(gates, -1, s.Width, s.Width)
 	y := op.MatMul(op.Mul(op.Gelu(parts[0]), parts[1]), c.Weight("down", s.Width, s.DModel))
 	leave()
@@ -43,11 +41,23 @@ func (s SharedTransformer) Forward(c *Context, x Value) Value {
 	return op.MatMul(y, c.G.Param("linear.weight", residualInit(s.DModel), true, s.DModel, s.DModel))
 }
 
-// adapter is the product of two narrow matrices that is added to the weights of gate and
-// up, [D, R] and [R, 2·F]; nil without one.
-func (s SharedTransformer) adapter(c *Context) (down, up Value) {
+// adapters are those of gate and up, and the attention with its own.
+func (s SharedTransformer) adapters(c *Context) (ff Adapter, a Attention) {
+	a = s.Attention
 	if s.Rank == 0 {
-		return nil, nil
+		return ff, a
 	}
-	return c.Weight("adapter_down", s.DModel, s.Rank), c.G.Param("adapter_up.weight", graph.Init{Scheme: "zeros"}, true, s.Rank, 2*s.Width)
+	ff = s.adapter(c, "adapter", s.DModel, 2*s.Width)
+	if s.Adapters {
+		queries, keys := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
+		a.Adapters = map[string]Adapter{
+			"q_proj": s.adapter(c, "adapter_q", a.DModel, queries), "k_proj": s.adapter(c, "adapter_k", a.DModel, keys), "v_proj": s.adapter(c, "adapter_v", a.DModel, keys),
+		}
+	}
+	return ff, a
+}
+
+// adapter starts as nothing: its second matrix is 0.
+func (s SharedTransformer) adapter(c *Context, name string, in, out int64) Adapter {
+	return Adapter{Down: c.Weight(name+"_down", in, s.Rank), Up: c.G.Param(name+"_up.weight", graph.Init{Scheme: "zeros"}, true, s.Rank, out)}
 }

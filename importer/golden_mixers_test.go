@@ -17,7 +17,11 @@ func single(name string, n blocks.Norm, b blocks.Block) blocks.Layer {
 // rope reads transformers' rope_parameters.
 func (g *golden) rope(headDim int64) *op.RopeSpec {
 	p := g.config["rope_parameters"].(map[string]any)
-	return &op.RopeSpec{Base: p["rope_theta"].(float64), Dims: int64(p["partial_rotary_factor"].(float64) * float64(headDim))}
+	fraction, ok := p["partial_rotary_factor"].(float64)
+	if !ok {
+		fraction = 1
+	}
+	return &op.RopeSpec{Base: p["rope_theta"].(float64), Dims: int64(fraction * float64(headDim))}
 }
 
 func hfGPT2(g *golden) error {
@@ -142,9 +146,12 @@ func hfJamba(g *golden) error {
 
 func hfZamba2(g *golden) error {
 	d, heads, dim := g.int("hidden_size"), g.int("num_attention_heads"), g.int("attention_head_dim")
-	g.refuse(map[string]any{"hidden_act": "gelu", "add_bias_linear": false, "use_shared_attention_adapter": false, "use_mem_rope": true, "attention_dropout": 0.0, "num_key_value_heads": float64(heads)})
+	g.refuse(map[string]any{"hidden_act": "gelu", "add_bias_linear": false, "use_long_context": false, "attention_dropout": 0.0, "num_key_value_heads": float64(heads)})
 	n := rms(g.float("rms_norm_eps"), false)
-	base := g.config["rope_parameters"].(map[string]any)["rope_theta"].(float64)
+	var rope *op.RopeSpec
+	if g.bool("use_mem_rope") {
+		rope = g.rope(dim)
+	}
 	m := blocks.Model{Name: "zamba2", Vocabulary: g.int("vocab_size"), DModel: d, FinalNorm: &n, TiedHead: g.bool("tie_word_embeddings")}
 	var hybrid []int
 	for i, kind := range g.config["layers_block_type"].([]any) {
@@ -153,8 +160,9 @@ func hfZamba2(g *golden) error {
 			prefix = fmt.Sprintf("w.model.layers.%d.mamba_decoder.mamba.", i)
 			shared := blocks.SharedTransformer{
 				DModel: d, Index: int64(len(hybrid)) % g.int("num_mem_blocks"), Width: g.int("intermediate_size"), Rank: g.int("adapter_rank"), Norm: n,
+				Adapters: g.bool("use_shared_attention_adapter"),
 				Attention: blocks.Attention{
-					DModel: 2 * d, Out: d, Heads: heads, KVHeads: heads, HeadDim: dim, Scale: 1 / math.Sqrt(float64(dim)/2), Rope: &op.RopeSpec{Base: base, Dims: dim},
+					DModel: 2 * d, Out: d, Heads: heads, KVHeads: heads, HeadDim: dim, Scale: 1 / math.Sqrt(float64(dim)/2), Rope: rope,
 				},
 			}
 			m.Layers = append(m.Layers, blocks.Layer{Aside: &blocks.Aside{Name: "shared_transformer", Block: shared}})

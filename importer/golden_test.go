@@ -149,6 +149,7 @@ var families = []family{
 	{"hf_zamba2", hfZamba2},
 	{"hf_jamba", hfJamba},
 	{"hf_qwen2_moe", hfQwen2MoE},
+	{"hf_bamba", hfBamba},
 }
 
 // TestGolden runs every file of a folder: $MOEZOO_GOLDEN, or the committed copy. The list

@@ -72,6 +72,13 @@ func zamba2Use(hybrid []int, blocks, use int, name string) (Source, bool) {
 	if name == "linear.weight" {
 		return transposed(fmt.Sprintf("model.layers.%d.linear.weight", hybrid[use])), true
 	}
-	half := slices.Index([]string{"adapter_down.weight", "adapter_up.weight"}, name)
-	return transposed(fmt.Sprintf("model.layers.%d.shared_transformer.feed_forward.gate_up_proj_adapter_list.%d.%d.weight", hybrid[use%blocks], use, half)), half >= 0
+	kind, half, ok := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(name, "adapter_"), ".weight"), "_")
+	if !ok {
+		kind, half = "", kind
+	}
+	list, known := map[string]string{
+		"": "feed_forward.gate_up_proj", "q": "self_attn.linear_q", "k": "self_attn.linear_k", "v": "self_attn.linear_v",
+	}[kind]
+	order := slices.Index([]string{"down", "up"}, half)
+	return transposed(fmt.Sprintf("model.layers.%d.shared_transformer.%s_adapter_list.%d.%d.weight", hybrid[use%blocks], list, use, order)), known && order >= 0
 }

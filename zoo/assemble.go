@@ -138,7 +138,9 @@ func attention(x *recipe.Attention, d int64) blocks.Block {
 func (m *Model) shared(x *recipe.SharedTransformer, n int64) blocks.Block {
 	d := m.Recipe.DModel
 	a := blocks.Attention{DModel: 2 * d, Out: d, Heads: x.Heads, KVHeads: x.Heads, HeadDim: x.HeadDim, Scale: 1 / math.Sqrt(float64(x.HeadDim)/2), Rope: rope(x.Rope, x.HeadDim)}
-	return blocks.SharedTransformer{DModel: d, Index: n % x.Blocks, Attention: a, Width: x.Width, Rank: x.AdapterRank, Norm: norm(m.Recipe.Norm)}
+	return blocks.SharedTransformer{
+		DModel: d, Index: n % x.Blocks, Attention: a, Width: x.Width, Rank: x.AdapterRank, Adapters: x.AttentionAdapters, Norm: norm(m.Recipe.Norm),
+	}
 }
 
 // rope is how heads are rotated, nil for not at all.

@@ -24,7 +24,8 @@
 //	  - s5:        {d_state: 64, blocks: 1, conjugate: true, discretization: zoh, clip: true, gate: half1, steps: [0.001, 0.1]}
 //	  - attention: {heads: 8, kv_heads: 8, head_dim: 16, rope: {base: 10000, fraction: 1, interleaved: false},
 //	                window: none, scale: auto, qk_norm: none, gate: false, bias: false}
-//	  - shared_transformer: {blocks: 1, heads: 8, head_dim: 32, rope: {…}, width: 4x, adapter_rank: 0}
+//	  - shared_transformer: {blocks: 1, heads: 8, head_dim: 32, rope: {…}, width: 4x, adapter_rank: 0,
+//	                attention_adapters: false}
 //	  - ff:        {expert: relu, width: 3x, bias: false}
 //	  - moe:       {router: switch, experts: 8, top_k: 1, expert: relu, width: 3x,
 //	                capacity_factor: 0, capacity_scope: batch, overflow: zero,

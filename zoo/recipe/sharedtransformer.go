@@ -11,6 +11,8 @@ type SharedTransformer struct {
 	Rope        *Rope // nil for none
 	Width       int64 // of the feed-forward layer
 	AdapterRank int64 // by which each use of the feed-forward layer differs, 0 for none
+	// AttentionAdapters of that rank let queries, keys and values differ, too; false.
+	AttentionAdapters bool
 }
 
 func readSharedTransformer(s *section, dModel int64) *SharedTransformer {
@@ -21,13 +23,17 @@ func readSharedTransformer(s *section, dModel int64) *SharedTransformer {
 	}
 	m.Rope = readRope(s, m.HeadDim)
 	m.Width, m.AdapterRank = s.width("width", dModel), s.int("adapter_rank", 0, 0)
+	if m.AttentionAdapters = s.bool("attention_adapters", false); m.AttentionAdapters && m.AdapterRank == 0 {
+		s.fail(s.at, "adapter_rank: 128", "attention_adapters need an adapter_rank")
+	}
 	return m
 }
 
 func (m *SharedTransformer) yaml() string {
-	return fmt.Sprintf("{blocks: %d, heads: %d, head_dim: %d, rope: %s, width: %d, adapter_rank: %d}", m.Blocks, m.Heads, m.HeadDim, m.Rope.yaml(), m.Width, m.AdapterRank)
+	return fmt.Sprintf("{blocks: %d, heads: %d, head_dim: %d, rope: %s, width: %d, adapter_rank: %d, attention_adapters: %v}",
+		m.Blocks, m.Heads, m.HeadDim, m.Rope.yaml(), m.Width, m.AdapterRank, m.AttentionAdapters)
 }
 
 func (m *SharedTransformer) over(dModel int64) bool {
-	return over(maxWeight, 2*dModel, m.Heads, m.HeadDim) || over(maxWeight, max(dModel, m.AdapterRank), 2, m.Width)
+	return over(maxWeight, max(2*dModel, m.AdapterRank), m.Heads, m.HeadDim) || over(maxWeight, 2*dModel, m.AdapterRank) || over(maxWeight, max(dModel, m.AdapterRank), 2, m.Width)
 }

@@ -18,6 +18,12 @@ def granite(layers, **settings):
         mamba_d_state=128, mamba_d_conv=4, mamba_expand=2, mamba_d_head=64, mamba_n_groups=1, tie_word_embeddings=True, **settings)
 
 
+def zamba2(layers, hybrid, **settings):
+    return t.Zamba2Config(
+        vocab_size=32000, num_hidden_layers=layers, layers_block_type=["hybrid" if i in hybrid else "mamba" for i in range(layers)],
+        num_attention_heads=32, num_key_value_heads=32, mamba_d_conv=4, mamba_expand=2, adapter_rank=128, **settings)
+
+
 MODELS = {
     "mixtral-8x7b": lambda: t.MixtralConfig(
         vocab_size=32000, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8,
@@ -55,10 +61,14 @@ MODELS = {
     "recurrentgemma-2b": lambda: t.RecurrentGemmaConfig(
         vocab_size=256000, hidden_size=2560, intermediate_size=15360, num_hidden_layers=26, num_attention_heads=10, num_key_value_heads=1,
         lru_width=2560),
-    "zamba2-2.7b": lambda: t.Zamba2Config(
-        vocab_size=32000, hidden_size=2560, num_hidden_layers=54, num_attention_heads=32, num_key_value_heads=32, attention_head_dim=160,
-        attention_hidden_size=5120, intermediate_size=10240, mamba_d_state=64, mamba_d_conv=4, mamba_expand=2, mamba_ngroups=1,
-        n_mamba_heads=80, mamba_headdim=64, num_mem_blocks=2, adapter_rank=128, use_shared_attention_adapter=False, use_mem_rope=False),
+    "zamba2-1.2b": lambda: zamba2(
+        38, [5, 11, 17, 23, 29, 35], hidden_size=2048, intermediate_size=8192, mamba_d_state=128, n_mamba_heads=64, num_mem_blocks=1,
+        use_shared_attention_adapter=True, use_mem_rope=True),
+    "zamba2-2.7b": lambda: zamba2(
+        54, [6, 12, 18, 24, 30, 36, 42, 47, 51], hidden_size=2560, intermediate_size=10240, mamba_d_state=64, n_mamba_heads=80, num_mem_blocks=2),
+    "zamba2-7b": lambda: zamba2(
+        81, [6, *range(11, 78, 6)], hidden_size=3584, intermediate_size=14336, mamba_d_state=64, mamba_ngroups=2, n_mamba_heads=112,
+        num_mem_blocks=2, use_mem_rope=True),
     "mamba-130m": lambda: t.MambaConfig(vocab_size=50280, hidden_size=768, num_hidden_layers=24, state_size=16, use_bias=False),
 }
 

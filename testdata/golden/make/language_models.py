@@ -47,10 +47,74 @@ def zamba2():
     )
 
 
+def zamba2_attention_adapter():  # as Zamba2-1.2B, but for the rotation
+    return transformers.Zamba2Config(
+        vocab_size=32, hidden_size=16, num_hidden_layers=4, layers_block_type=["hybrid", "mamba", "hybrid", "hybrid"],
+        mamba_d_state=8, mamba_d_conv=4, mamba_expand=2, mamba_ngroups=1, n_mamba_heads=4, mamba_headdim=8, chunk_size=4,
+        intermediate_size=24, num_attention_heads=4, num_key_value_heads=4, num_mem_blocks=2, adapter_rank=3,
+        use_shared_attention_adapter=True, use_mem_rope=False, pad_token_id=None,
+    )
+
+
+def bamba():
+    return transformers.BambaConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
+        attn_layer_indices=[1], mamba_n_heads=4, mamba_d_head=8, mamba_n_groups=2, mamba_d_state=8, mamba_d_conv=4, mamba_expand=2,
+        mamba_chunk_size=4, mamba_proj_bias=True, attention_bias=True, mlp_bias=True, time_step_limit=(0.3, 0.9),
+        rope_parameters={"rope_type": "default", "rope_theta": 1000.0}, pad_token_id=None,
+    )
+
+
+def granitemoehybrid():
+    return transformers.GraniteMoeHybridConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=12, shared_intermediate_size=10, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=2, layer_types=["mamba", "attention", "mamba"], num_local_experts=4, num_experts_per_tok=2,
+        mamba_n_heads=4, mamba_d_head=8, mamba_n_groups=2, mamba_d_state=8, mamba_d_conv=4, mamba_expand=2, mamba_chunk_size=4,
+        embedding_multiplier=3.0, residual_multiplier=0.4, attention_multiplier=0.7, logits_scaling=2.5, position_embedding_type=None,
+        tie_word_embeddings=True, rms_norm_eps=1e-5, output_router_logits=True, router_aux_loss_coef=0.01,
+    )
+
+
+def granitemoehybrid_dense():
+    return transformers.GraniteMoeHybridConfig(
+        vocab_size=32, hidden_size=16, shared_intermediate_size=20, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=1,
+        layer_types=["attention", "mamba"], num_local_experts=0, num_experts_per_tok=0, mamba_n_heads=2, mamba_d_head=16, mamba_n_groups=1,
+        mamba_d_state=8, mamba_d_conv=4, mamba_expand=2, mamba_chunk_size=4, mamba_conv_bias=False, attention_bias=True,
+        embedding_multiplier=2.0, residual_multiplier=0.5, attention_multiplier=0.3, logits_scaling=1.5, position_embedding_type="rope",
+        rope_parameters={"rope_type": "default", "rope_theta": 1000.0}, tie_word_embeddings=False, rms_norm_eps=1e-5,
+    )
+
+
+def nemotron_h():
+    return transformers.NemotronHConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=24, layers_block_type=["mamba", "moe", "attention", "mlp", "mamba", "moe"],
+        num_attention_heads=4, num_key_value_heads=2, head_dim=6, mamba_num_heads=4, mamba_head_dim=6, n_groups=2, ssm_state_size=8,
+        conv_kernel=4, chunk_size=4, n_routed_experts=4, n_shared_experts=1, moe_intermediate_size=10,
+        moe_shared_expert_intermediate_size=14, num_experts_per_tok=2, routed_scaling_factor=2.5, n_group=2, topk_group=1,
+        norm_topk_prob=True, pad_token_id=None,
+    )
+
+
+def nemotron_h_latent():  # experts between two projections, and biases
+    return transformers.NemotronHConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=24, layers_block_type=["mamba", "moe", "attention"],
+        num_attention_heads=2, num_key_value_heads=2, head_dim=8, mamba_num_heads=2, mamba_head_dim=12, n_groups=1, ssm_state_size=8,
+        conv_kernel=3, chunk_size=4, n_routed_experts=4, n_shared_experts=1, moe_intermediate_size=10, moe_latent_size=6,
+        moe_shared_expert_intermediate_size=14, num_experts_per_tok=3, routed_scaling_factor=1.5, norm_topk_prob=False,
+        use_bias=True, pad_token_id=None,
+    )
+
+
+def weights(model):
+    """Parameters, and the bias that steers the choice of experts, which has no gradient."""
+    yield from model.named_parameters()
+    yield from ((n, b) for n, b in model.named_buffers() if n.endswith("e_score_correction_bias"))
+
+
 def draw(model, seed):
     """Fills all parameters from a seed, each in the range that such a parameter has."""
     rng = torch.Generator().manual_seed(seed)
-    for name, p in model.named_parameters():
+    for name, p in weights(model):
         x = torch.randn(p.shape, generator=rng, dtype=torch.float64)
         last = name.rsplit(".", 1)[-1]
         if last == "A_log":
@@ -62,19 +126,26 @@ def draw(model, seed):
         p.data.copy_(x.float())  # the weights on file are float32
 
 
-def on_disk(name, t):
+def on_disk(name, t, model_type):
     """The names of published checkpoints."""
-    if name.endswith("experts.gate_up_proj"):
-        base, f = name.removesuffix("gate_up_proj"), t.shape[1] // 2
-        for e in range(t.shape[0]):
-            yield f"{base}{e}.gate_proj.weight", t[e, :f]
-            yield f"{base}{e}.up_proj.weight", t[e, f:]
-    elif name.endswith("experts.down_proj"):
-        base = name.removesuffix("down_proj")
-        for e in range(t.shape[0]):
-            yield f"{base}{e}.down_proj.weight", t[e]
-    else:
+    base, _, last = name.rpartition(".")
+    if model_type == "granitemoehybrid" and ".block_sparse_moe." in name:  # stacked on file, too
+        renamed = {"gate_up_proj": "input_linear.weight", "down_proj": "output_linear.weight", "weight": "layer.weight"}[last]
+        yield (f"{base}." if last == "weight" else base.removesuffix("experts")) + renamed, t
+        return
+    if model_type == "nemotron_h" and name.startswith("model."):
+        name = name.replace("model.", "backbone.", 1)
+        base = name.rpartition(".")[0]
+    if not base.endswith(".experts"):
         yield name, t
+        return
+    for e in range(t.shape[0]):
+        if last == "gate_up_proj":
+            gate, up = t[e].chunk(2)
+            yield f"{base}.{e}.gate_proj.weight", gate
+            yield f"{base}.{e}.up_proj.weight", up
+        else:
+            yield f"{base}.{e}.{last}.weight", t[e]
 
 
 def in_float64(name):
@@ -103,22 +174,31 @@ def well_conditioned(name, config, ids, limit=4e-6):
     raise SystemExit(f"{name}: no seed gives a well-conditioned model, the last is off by {error}")
 
 
-def record(name, config, out):
+def record(file, config, folder):
+    name = config.model_type
     config._attn_implementation = "eager"
     config._experts_implementation = "eager"
     ids = torch.randint(0, config.vocab_size, (BATCH, LENGTH), generator=torch.Generator().manual_seed(12))
+    balanced, config.output_router_logits = getattr(config, "output_router_logits", False), False
     model, seed, error = well_conditioned(name, config, ids)
-    logits = model(ids, use_cache=False).logits
-    loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, config.vocab_size), ids[:, 1:].reshape(-1))
+    out = model(ids, use_cache=False, **({"output_router_logits": True} if balanced else {}))
+    config.output_router_logits = balanced
+    logits = out.logits
+    entropy = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, config.vocab_size), ids[:, 1:].reshape(-1))
+    loss = entropy
+    tensors = {}
+    if balanced:
+        tensors["out.aux_load_balancing_loss"] = out.aux_loss.reshape(1)
+        loss = entropy + config.router_aux_loss_coef * out.aux_loss
     loss.backward()
-    tensors = {"in.input_ids": ids, "out.logits": logits, "loss": loss.reshape(1), "loss_ce": loss.reshape(1)}
+    tensors |= {"in.input_ids": ids, "out.logits": logits, "loss": loss.reshape(1), "loss_ce": entropy.reshape(1)}
     tied = getattr(config, "tie_word_embeddings", False)
-    for n, p in model.named_parameters():
+    for n, p in weights(model):
         if tied and n == "lm_head.weight":
             continue
-        for disk, t in on_disk(n, p.data):
+        for disk, t in on_disk(n, p.data, name):
             tensors["w." + disk] = t
-        for disk, t in on_disk(n, torch.zeros_like(p) if p.grad is None else p.grad):
+        for disk, t in on_disk(n, torch.zeros_like(p) if p.grad is None else p.grad, name):
             tensors["gw." + disk] = t
     prompt = ids[:1, :PROMPT]
     tensors["gen.prompt"] = prompt
@@ -133,19 +213,20 @@ def record(name, config, out):
     for key, t in tensors.items():
         a = t.detach().numpy()
         arrays[key] = np.ascontiguousarray(a.astype(np.int64 if a.dtype.kind == "i" else np.float32))
-    path = out / f"hf_{name}.safetensors"
+    path = folder / f"hf_{file}.safetensors"
     save_file(arrays, path)
-    settings = {k: v for k, v in config.to_dict().items() if v not in (None, [], {}) and k not in ("id2label", "label2id")}
+    settings = {k: v for k, v in json.loads(config.to_json_string(use_diff=False), parse_constant=str).items() if v not in (None, [], {}) and k not in ("id2label", "label2id")}
     settings |= {"batch": BATCH, "seqlen": LENGTH, "train_trajectory": None, "greedy_min_margin": margin, "seed": seed}
     return {
-        "file": path.name, "bytes": path.stat().st_size, "config": json.loads(json.dumps(settings, default=str)),
+        "file": path.name, "bytes": path.stat().st_size, "config": settings,
         "reference": f"huggingface/transformers {transformers.__version__}, torch {torch.__version__}: models/{name}/modeling_{name}.py, casts to float32 made casts to float64",
-        "note": "loss_ce = mean next-token cross entropy. gen.* = greedy continuation of the prompt by full forward each step.",
+        "note": "loss = loss_ce and, where a model has one, its weighted balance loss; loss_ce = mean next-token cross entropy. gen.* = greedy continuation of the prompt by full forward each step.",
         "f32_run_rel_err": {"y": error}, "cross_checks": None, "tensors": {k: list(v.shape) for k, v in sorted(arrays.items())},
     }
 
 
-MODELS = {f.__name__: f for f in (qwen3_next, recurrent_gemma, zamba2)}
+MODELS = {f.__name__: f for f in (
+    qwen3_next, recurrent_gemma, zamba2, zamba2_attention_adapter, bamba, granitemoehybrid, granitemoehybrid_dense, nemotron_h, nemotron_h_latent)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
