@@ -129,21 +129,36 @@ func (f *File) Float32(name string) ([]float32, error) {
 	}
 	info, _ := f.Info(name)
 	out := make([]float32, info.Elements())
-	for i := range out {
-		switch info.DType {
-		case F32:
-			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		case F64:
-			out[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:])))
-		case BF16:
-			out[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
-		case F16:
-			out[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i:]))
-		default:
-			return nil, &Error{f.name, fmt.Errorf("tensor %q is %s, want floats", name, info.DType)}
-		}
+	if err := info.DType.Floats(out, raw); err != nil {
+		return nil, &Error{f.name, fmt.Errorf("tensor %q: %w", name, err)}
 	}
 	return out, nil
+}
+
+// Floats converts the elements of raw, little-endian, widening half precision and narrowing
+// double. Types that are no floats are an error, of no elements too.
+func (t DType) Floats(out []float32, raw []byte) error {
+	switch t {
+	case F32:
+		for i := range out {
+			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	case F64:
+		for i := range out {
+			out[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:])))
+		}
+	case BF16:
+		for i := range out {
+			out[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
+		}
+	case F16:
+		for i := range out {
+			out[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	default:
+		return fmt.Errorf("is %s, want floats", t)
+	}
+	return nil
 }
 
 // Float64 reads a floating-point tensor in double precision.

@@ -18,13 +18,26 @@ const maxIndex = 64 << 20
 // Sharded is a checkpoint spread over several files by an index, such as
 // model.safetensors.index.json.
 type Sharded struct {
-	shards map[string]*File // by file name
-	where  map[string]*File // by tensor
+	shards map[string]Shard // by file name
+	where  map[string]Shard // by tensor
 }
 
-// OpenSharded opens all files that an index names. They must lie beside it, exist, and
-// hold exactly the tensors that the index says, each in one place.
+// Shard is one of the files of a checkpoint, of this format or another.
+type Shard interface {
+	Names() []string
+	Info(name string) (info Info, ok bool)
+	Float32(name string) ([]float32, error)
+	Close() error
+}
+
+// OpenSharded opens all safetensors files that an index names; see [OpenShards].
 func OpenSharded(index string) (*Sharded, error) {
+	return OpenShards(index, func(path string) (Shard, error) { return Open(path) })
+}
+
+// OpenShards opens all files that an index names. They must lie beside it, exist, and hold
+// exactly the tensors that the index says, each in one place.
+func OpenShards(index string, open func(path string) (Shard, error)) (*Sharded, error) {
 	info, err := os.Stat(index)
 	if err != nil {
 		return nil, err
@@ -40,12 +53,12 @@ func OpenSharded(index string) (*Sharded, error) {
 	if err != nil {
 		return nil, &Error{index, err}
 	}
-	s := &Sharded{shards: map[string]*File{}, where: map[string]*File{}}
+	s := &Sharded{shards: map[string]Shard{}, where: map[string]Shard{}}
 	for _, tensor := range sorted(weights) {
 		shard := weights[tensor]
 		f := s.shards[shard]
 		if f == nil {
-			if f, err = Open(filepath.Join(filepath.Dir(index), shard)); err != nil {
+			if f, err = open(filepath.Join(filepath.Dir(index), shard)); err != nil {
 				s.Close()
 				return nil, err
 			}
@@ -59,7 +72,7 @@ func OpenSharded(index string) (*Sharded, error) {
 	}
 	for name, f := range s.shards {
 		for _, tensor := range f.Names() {
-			if s.where[tensor] != f {
+			if weights[tensor] != name {
 				s.Close()
 				return nil, &Error{index, fmt.Errorf("tensor %q of %s is not listed there", tensor, name)}
 			}
@@ -122,12 +135,6 @@ func parseIndex(raw []byte) (map[string]string, error) {
 	return weights, nil
 }
 
-// File is the file that holds a tensor.
-func (s *Sharded) File(tensor string) (f *File, ok bool) {
-	f, ok = s.where[tensor]
-	return f, ok
-}
-
 // Names lists all tensors.
 func (s *Sharded) Names() []string {
 	names := make([]string, 0, len(s.where))
@@ -145,4 +152,22 @@ func (s *Sharded) Close() error {
 		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// Info describes a tensor; ok is false when there is none of that name.
+func (s *Sharded) Info(name string) (info Info, ok bool) {
+	f, ok := s.where[name]
+	if !ok {
+		return Info{}, false
+	}
+	return f.Info(name)
+}
+
+// Float32 reads a floating-point tensor, widening half precision and narrowing double.
+func (s *Sharded) Float32(name string) ([]float32, error) {
+	f, ok := s.where[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no tensor %q", name)
+	}
+	return f.Float32(name)
 }

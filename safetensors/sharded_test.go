@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ func shard(t *testing.T, dir, name string, tensors ...string) {
 	var b bytes.Buffer
 	var list []Tensor
 	for _, n := range tensors {
-		list = append(list, Tensor{Name: n, DType: U8, Shape: []int64{1}, Data: []byte(n[:1])})
+		list = append(list, Tensor{Name: n, DType: F32, Shape: []int64{1}, Data: []byte{0, 0, n[0], 0}})
 	}
 	if err := Write(&b, list, nil); err != nil {
 		t.Fatal(err)
@@ -40,9 +41,12 @@ func TestShardsAreFoundThroughTheirIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	f, ok := s.File("c")
-	if raw, err := f.Bytes("c"); !ok || err != nil || string(raw) != "c" || strings.Join(s.Names(), "") != "abc" {
-		t.Errorf("%q %v %v", raw, err, s.Names())
+	info, ok := s.Info("c")
+	if v, err := s.Float32("c"); !ok || info.Name != "c" || err != nil || math.Float32bits(v[0]) != 'c'<<16 || strings.Join(s.Names(), "") != "abc" {
+		t.Errorf("%v %v %v %v", info, v, err, s.Names())
+	}
+	if _, err := s.Float32("d"); err == nil {
+		t.Error("a tensor that is not there was read")
 	}
 }
 
