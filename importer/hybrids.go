@@ -19,6 +19,9 @@ func Qwen3Next(param string, experts int) (Source, bool) {
 		if strings.HasSuffix(name, "proj.weight") || strings.HasPrefix(name, "in_proj") {
 			return transposed(prefix + "linear_attn." + name), true
 		}
+		if name == "conv1d.weight" {
+			return depthwise(prefix + "linear_attn." + name), true
+		}
 		return plain(prefix + "linear_attn." + strings.ReplaceAll(name, "/", ".")), true
 	case "attention":
 		if name, ok := strings.CutSuffix(name, "_norm/weight"); ok {
@@ -59,7 +62,10 @@ func RecurrentGemma(param string, _ int) (Source, bool) {
 		if name == "recurrent_param" {
 			return plain(prefix + "temporal_block.rg_lru.recurrent_param"), true
 		}
-		if strings.HasPrefix(name, "conv_1d") {
+		switch name {
+		case "conv_1d.weight":
+			return depthwise(prefix + "temporal_block." + name), true
+		case "conv_1d.bias":
 			return plain(prefix + "temporal_block." + name), true
 		}
 		return transposed(prefix + "temporal_block." + name), true
@@ -70,30 +76,4 @@ func RecurrentGemma(param string, _ int) (Source, bool) {
 		return transposed(prefix + "mlp_block." + name + "_proj.weight"), true
 	}
 	return Source{}, false
-}
-
-// Jamba is transformers' JambaForCausalLM: each of its layers is two of ours, Mamba or
-// attention, and a dense layer or experts.
-func Jamba(param string, experts int) (Source, bool) {
-	if param == "final_norm/weight" {
-		return plain("model.final_layernorm.weight"), true
-	}
-	i, rest, ok := layerOf(param)
-	if !ok {
-		return Llama(param, experts)
-	}
-	prefix := fmt.Sprintf("model.layers.%d.", i/2)
-	part, name, _ := strings.Cut(rest, "/")
-	switch part {
-	case "norm":
-		return plain(prefix + []string{"input_layernorm", "pre_ff_layernorm"}[i%2] + ".weight"), true
-	case "mamba":
-		return mambaTensors(prefix+"mamba.", name)
-	case "ff":
-		return transposed(prefix + "feed_forward." + name + "_proj.weight"), true
-	case "moe":
-		s, ok := JambaMoE(name, experts)
-		return s.under(prefix + "feed_forward."), ok
-	}
-	return Llama(param, experts)
 }

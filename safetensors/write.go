@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"sort"
 )
 
@@ -112,4 +113,13 @@ func header(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 		raw = append(raw, ' ')
 	}
 	return raw, nil
+}
+
+// Float32s are numbers as a file of F32 holds them.
+func Float32s(v []float32) []byte {
+	out := make([]byte, 4*len(v))
+	for i, x := range v {
+		binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(x))
+	}
+	return out
 }

@@ -38,6 +38,19 @@ const (
 	LockFile      = "zoo.lock"
 )
 
+// blobs are the files of a checkpoint that say what the model is.
+func (m *Model) blobs() (map[string][]byte, error) {
+	functions, err := json.Marshal(m.Functions)
+	if err != nil {
+		return nil, err
+	}
+	blobs := map[string][]byte{RecipeFile: m.Recipe.YAML(), FunctionsFile: functions}
+	if m.Lock != nil {
+		blobs[LockFile] = m.Lock
+	}
+	return blobs, nil
+}
+
 // Task is the model as a training task.
 func (m *Model) Task() (*train.Task, error) {
 	net, err := m.packed()
@@ -126,16 +139,12 @@ func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.R
 	if err != nil {
 		return nil, err
 	}
-	functions, err := json.Marshal(m.Functions)
+	blobs, err := m.blobs()
 	if err != nil {
 		return nil, err
 	}
 	sizes, optimizer, sched := Settings(m.Recipe)
 	sizes.Memory = o.Memory
-	blobs := map[string][]byte{RecipeFile: m.Recipe.YAML(), FunctionsFile: functions}
-	if m.Lock != nil {
-		blobs[LockFile] = m.Lock
-	}
 	weights := ""
 	if o.InitFrom != "" {
 		c, err := checkpoint.Find(o.InitFrom)

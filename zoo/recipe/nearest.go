@@ -8,7 +8,7 @@ import (
 // didYouMean is a hint that names the choice nearest to what was written, or all of them
 // when none is near.
 func didYouMean(written string, choices []string) string {
-	if near := nearest(written, choices); near != "" {
+	if near := Nearest(written, choices); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	if len(choices) == 0 {
@@ -17,9 +17,9 @@ func didYouMean(written string, choices []string) string {
 	return "known: " + strings.Join(choices, ", ")
 }
 
-// nearest is the choice of smallest edit distance to s, "" when every one is further than
+// Nearest is the choice of smallest edit distance to s, "" when every one is further than
 // a third of the longer word (at least two edits); the first of equals.
-func nearest(s string, choices []string) string {
+func Nearest(s string, choices []string) string {
 	best, bestDistance := "", 0
 	for _, c := range choices {
 		limit := max(2, max(len(s), len(c))/3)

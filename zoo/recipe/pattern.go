@@ -136,7 +136,7 @@ func (r *Recipe) writeStack(w io.Writer) {
 	for _, b := range r.Blocks {
 		fmt.Fprintf(w, "  %s:", strconv.Quote(b.Name))
 		if len(b.Layers) == 1 {
-			fmt.Fprintf(w, " {%s}\n", b.Layers[0].flow())
+			fmt.Fprintf(w, " {%s}\n", b.Layers[0].String())
 			continue
 		}
 		fmt.Fprintln(w)
@@ -172,7 +172,7 @@ func writeLayers(w io.Writer, layers []Layer, indent string) {
 }
 
 // flow is the layer in YAML's flow style.
-func (l Layer) flow() string {
+func (l Layer) String() string {
 	if !l.Parallel() {
 		return l.Blocks[0].String()
 	}

@@ -65,7 +65,7 @@ next:
 			}
 		}
 		hint := didYouMean(e.key, s.known)
-		if flag, ok := elsewhere[e.key]; ok && nearest(e.key, s.known) == "" {
+		if flag, ok := elsewhere[e.key]; ok && Nearest(e.key, s.known) == "" {
 			hint = "that is said on the command line, with " + flag
 		}
 		s.fail(e.at, hint, "%s has no key %s", s.name, quoteShort(e.key))
