@@ -32,7 +32,9 @@ func AlignedBytes(n int) []byte {
 	words := make([]uint64, (n+Align)/8+1)
 	p := unsafe.Pointer(unsafe.SliceData(words))
 	skip := (Align - int(uintptr(p)%Align)) % Align
-	return unsafe.Slice((*byte)(unsafe.Add(p, skip)), n+1)[:n:n]
+	b := unsafe.Slice((*byte)(unsafe.Add(p, skip)), n+1)[:n:n]
+	preferHugePages(b)
+	return b
 }
 
 // FromGraph copies constant data.

@@ -81,7 +81,7 @@ func Run(ctx context.Context, m *zoo.Model, d *cpu.Device, o Options, progress f
 	}
 	r := &Report{Recipe: m.Recipe.Name, Machine: zoo.Machine(), Threads: d.Pool.Threads(), Go: runtime.Version(), Repeats: o.Repeats}
 	progress("the machine's peaks")
-	r.Peak = kernel.MeasurePeak(d.Pool, max(o.Repeats, peakRepeats))
+	r.Peak = kernel.MeasurePeak(d.Pool, max(o.Repeats, peakRepeats), backend.AlignedBytes)
 	b := &bench{ctx: ctx, model: m, device: d, Options: o, report: r, progress: progress}
 	for _, part := range slices.Concat(Parts, Growth) {
 		if !slices.Contains(o.Parts, part) {

@@ -3,6 +3,7 @@ package zoo
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/blocks"
@@ -275,8 +276,8 @@ func (d *Decoder) bind(p *decodeProgram, plan *backend.Plan) error {
 		if err := p.program.Bind(s.In.Name, old); err != nil {
 			return err
 		}
-		to := old // a cache is appended to where it lies
-		if n := s.Out.Node(); n == nil || n.Op != "CacheAppend" {
+		to := old
+		if !updatedInPlace(plan.Graph, s) {
 			if to, err = d.allocState(s.In); err != nil {
 				return err
 			}
@@ -287,6 +288,32 @@ func (d *Decoder) bind(p *decodeProgram, plan *backend.Plan) error {
 		}
 	}
 	return nil
+}
+
+// updatedInPlace reports whether a state's new value may take the memory of the old one:
+// when the operator that makes it allows that, and nothing else reads the old one.
+func updatedInPlace(g *graph.Graph, s graph.State) bool {
+	n := s.Out.Node()
+	if n == nil {
+		return false
+	}
+	o, err := graph.Lookup(n.Domain, n.Op)
+	if err != nil {
+		return false
+	}
+	out := slices.Index(n.Outputs, s.Out)
+	if out >= len(o.InPlace) || o.InPlace[out] < 0 || slices.Index(n.Inputs, s.In) != o.InPlace[out] {
+		return false
+	}
+	reads := 0
+	for _, n := range g.Nodes {
+		n.Reads(func(v *graph.Value) {
+			if v == s.In {
+				reads++
+			}
+		})
+	}
+	return reads == 1
 }
 
 // Close frees the decoder's memory; the parameters are not its own.

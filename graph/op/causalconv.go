@@ -88,6 +88,7 @@ func init() {
 			}
 			return []Value{Transpose(y, 0, 2, 1), next}
 		},
+		InPlace: []int{-1, 3},
 	})
 	causalConvGrad = graph.Register(&graph.Op{
 		Name: "CausalConvGrad", Domain: graph.Domain, Since: 1,

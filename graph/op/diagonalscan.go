@@ -58,7 +58,8 @@ func init() {
 			}
 			return append(d, nil)[:len(c.Inputs)]
 		},
-		Lower: lowerDiagonalScan,
+		Lower:   lowerDiagonalScan,
+		InPlace: []int{-1, 3},
 	})
 	diagonalScanGrad = graph.Register(&graph.Op{
 		Name: "DiagonalScanGrad", Domain: graph.Domain, Since: 1,

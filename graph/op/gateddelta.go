@@ -65,7 +65,8 @@ func init() {
 			}
 			return append(d, nil)[:len(c.Inputs)]
 		},
-		Lower: lowerGatedDelta,
+		Lower:   lowerGatedDelta,
+		InPlace: []int{-1, 5},
 	})
 	gatedDeltaGrad = graph.Register(&graph.Op{
 		Name: "GatedDeltaGrad", Domain: graph.Domain, Since: 1,

@@ -55,7 +55,8 @@ func init() {
 			d := c.G.Apply(rglruGrad, nil, 3, in...)
 			return []Value{d[0], d[1], nil, d[2]}[:len(c.Inputs)]
 		},
-		Lower: lowerRGLRU,
+		Lower:   lowerRGLRU,
+		InPlace: []int{-1, 3},
 	})
 	rglruGrad = graph.Register(&graph.Op{
 		Name: "RGLRUGrad", Domain: graph.Domain, Since: 1,

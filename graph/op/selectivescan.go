@@ -64,8 +64,9 @@ func init() {
 			c.Out(2, graph.Float32, graph.Shape{u[0], u[1].CeilDiv(graph.Const(ScanChunk)), a[0].FloorDiv(groups).CeilDiv(lanes).Mul(lanes).Mul(groups), a[1]})
 			return nil
 		},
-		Grad:  gradSelectiveScan,
-		Lower: lowerSelectiveScan,
+		Grad:    gradSelectiveScan,
+		Lower:   lowerSelectiveScan,
+		InPlace: []int{-1, 6},
 	})
 	selectiveScanGrad = graph.Register(&graph.Op{
 		Name: "SelectiveScanGrad", Domain: graph.Domain, Since: 1,

@@ -64,7 +64,8 @@ func init() {
 			}
 			return append(d, nil)[:len(c.Inputs)]
 		},
-		Lower: lowerSSD,
+		Lower:   lowerSSD,
+		InPlace: []int{-1, 4},
 	})
 	ssdGrad = graph.Register(&graph.Op{
 		Name: "SSDGrad", Domain: graph.Domain, Since: 1, Doc: "the gradients of SSD, a chunk of 64 steps as products of matrices",

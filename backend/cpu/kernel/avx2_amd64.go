@@ -309,6 +309,16 @@ func avx2ScanForward32(steps int, delta *float32, u *float32, y *float32, ld int
 //go:noescape
 func avx2ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
 
+// avx2ScanStep is scanStepGeneric, with rows of row bytes.
+//
+//go:noescape
+func avx2ScanStep(channels int, row int, delta *float32, u *float32, y *float32, a *float32, b *float32, c *float32, h *float32)
+
+// avx2ConvStep is convStepGeneric for channels above 0 and two taps or more; next may be past.
+//
+//go:noescape
+func avx2ConvStep(channels int, taps int, x *float32, w *float32, bias *float32, past *float32, y *float32, next *float32)
+
 // avx2LaneSums is laneSumsGeneric for n a multiple of 8, above 0.
 //
 //go:noescape

@@ -11471,6 +11471,175 @@ done:
 	VZEROUPPER
 	RET
 
+// func avx2ScanStep(channels int, row int, delta *float32, u *float32, y *float32, a *float32, b *float32, c *float32, h *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2ScanStep(SB), NOSPLIT, $0-72
+	MOVQ    channels+0(FP), AX
+	MOVQ    row+8(FP), CX
+	MOVQ    delta+16(FP), DX
+	MOVQ    u+24(FP), BX
+	MOVQ    y+32(FP), SI
+	MOVQ    a+40(FP), DI
+	MOVQ    h+64(FP), R8
+	VMOVUPS c_magic<>+0(SB), Y0
+	VMOVUPS c_decay0<>+0(SB), Y1
+	VMOVUPS c_decay1<>+0(SB), Y2
+	VMOVUPS c_decay2<>+0(SB), Y3
+	VMOVUPS c_decay3<>+0(SB), Y4
+	VMOVUPS c_decay4<>+0(SB), Y5
+
+block:
+	MOVQ R8, R9
+	MOVQ b+48(FP), R10
+	MOVQ $0x00000004, R11
+
+pair:
+	LEAQ         (DI)(CX*1), R12
+	LEAQ         (R8)(CX*1), R13
+	VBROADCASTSS (DX), Y6
+	VBROADCASTSS (BX), Y8
+	VMULPS       Y6, Y8, Y8
+	VBROADCASTSS 4(DX), Y7
+	VBROADCASTSS 4(BX), Y9
+	VMULPS       Y7, Y9, Y9
+	XORQ         R14, R14
+
+vector:
+	VMOVUPS     (DI)(R14*1), Y10
+	VMULPS      c_log2e<>+0(SB), Y10, Y10
+	VMULPS      Y6, Y10, Y10
+	VMOVUPS     (R12)(R14*1), Y11
+	VMULPS      c_log2e<>+0(SB), Y11, Y11
+	VMULPS      Y7, Y11, Y11
+	VMAXPS      c_decayLow<>+0(SB), Y10, Y10
+	VMAXPS      c_decayLow<>+0(SB), Y11, Y11
+	VMINPS      c_decayHigh<>+0(SB), Y10, Y10
+	VMINPS      c_decayHigh<>+0(SB), Y11, Y11
+	VADDPS      Y0, Y10, Y12
+	VADDPS      Y0, Y11, Y13
+	VSUBPS      Y0, Y12, Y14
+	VSUBPS      Y0, Y13, Y15
+	VSUBPS      Y14, Y10, Y10
+	VSUBPS      Y15, Y11, Y11
+	VMOVAPS     Y1, Y14
+	VMOVAPS     Y1, Y15
+	VFMADD213PS Y2, Y10, Y14
+	VFMADD213PS Y2, Y11, Y15
+	VFMADD213PS Y3, Y10, Y14
+	VFMADD213PS Y3, Y11, Y15
+	VFMADD213PS Y4, Y10, Y14
+	VFMADD213PS Y4, Y11, Y15
+	VFMADD213PS Y5, Y10, Y14
+	VFMADD213PS Y5, Y11, Y15
+	VFMADD213PS c_one<>+0(SB), Y10, Y14
+	VFMADD213PS c_one<>+0(SB), Y11, Y15
+	VPSLLD      $0x17, Y12, Y12
+	VPSLLD      $0x17, Y13, Y13
+	VPADDD      Y12, Y14, Y14
+	VPADDD      Y13, Y15, Y15
+	VMULPS      (R10)(R14*1), Y8, Y10
+	VFMADD132PS (R8)(R14*1), Y10, Y14
+	VMOVUPS     Y14, (R8)(R14*1)
+	VMULPS      (R10)(R14*1), Y9, Y11
+	VFMADD132PS (R13)(R14*1), Y11, Y15
+	VMOVUPS     Y15, (R13)(R14*1)
+	ADDQ        $0x20, R14
+	CMPQ        R14, CX
+	JLT         vector
+	LEAQ        (DI)(CX*2), DI
+	LEAQ        (R8)(CX*2), R8
+	ADDQ        $0x08, DX
+	ADDQ        $0x08, BX
+	DECQ        R11
+	JNZ         pair
+	LEAQ        (CX)(CX*2), R10
+	LEAQ        (R9)(CX*4), R11
+	ADDQ        CX, R11
+	MOVQ        c+56(FP), R12
+	MOVQ        CX, R13
+	VMOVUPS     (SI), Y6
+
+across:
+	VBROADCASTF128 (R9), Y7
+	VINSERTF128    $0x01, (R9)(CX*4), Y7, Y7
+	VBROADCASTF128 (R9)(CX*1), Y8
+	VINSERTF128    $0x01, (R11), Y8, Y8
+	VBROADCASTF128 (R9)(CX*2), Y9
+	VINSERTF128    $0x01, (R11)(CX*1), Y9, Y9
+	VBROADCASTF128 (R9)(R10*1), Y10
+	VINSERTF128    $0x01, (R11)(CX*2), Y10, Y10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VBROADCASTSS   (R12), Y9
+	VFMADD231PS    Y9, Y10, Y6
+	VBROADCASTSS   4(R12), Y9
+	VFMADD231PS    Y9, Y8, Y6
+	VBROADCASTSS   8(R12), Y8
+	VFMADD231PS    Y8, Y11, Y6
+	VBROADCASTSS   12(R12), Y8
+	VFMADD231PS    Y8, Y7, Y6
+	ADDQ           $0x10, R9
+	ADDQ           $0x10, R11
+	ADDQ           $0x10, R12
+	SUBQ           $0x10, R13
+	JNZ            across
+	VMOVUPS        Y6, (SI)
+	ADDQ           $0x20, SI
+	SUBQ           $0x08, AX
+	JNZ            block
+	VZEROUPPER
+	RET
+
+// func avx2ConvStep(channels int, taps int, x *float32, w *float32, bias *float32, past *float32, y *float32, next *float32)
+// Requires: AVX, FMA3
+TEXT ·avx2ConvStep(SB), NOSPLIT, $0-64
+	MOVQ channels+0(FP), AX
+	MOVQ taps+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ bias+32(FP), SI
+	MOVQ past+40(FP), DI
+	MOVQ y+48(FP), R8
+	MOVQ next+56(FP), R9
+	DECQ CX
+
+channel:
+	VMOVSS      (SI), X0
+	VMOVSS      (DX), X1
+	VMOVSS      (DI), X2
+	VFMADD231SS (BX), X2, X0
+	MOVQ        $0x00000001, R10
+	JMP         more
+
+tap:
+	VMOVSS      (DI)(R10*4), X2
+	VMOVSS      X2, -4(R9)(R10*4)
+	VFMADD231SS (BX)(R10*4), X2, X0
+	INCQ        R10
+
+more:
+	CMPQ        R10, CX
+	JLT         tap
+	VMOVSS      X1, -4(R9)(CX*4)
+	VFMADD231SS (BX)(CX*4), X1, X0
+	VMOVSS      X0, (R8)
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, SI
+	ADDQ        $0x04, R8
+	LEAQ        (DI)(CX*4), DI
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        4(BX)(CX*4), BX
+	DECQ        AX
+	JNZ         channel
+	VZEROUPPER
+	RET
+
 // func avx2LaneSums(n int, dst *float32, src *float32)
 // Requires: AVX
 TEXT ·avx2LaneSums(SB), NOSPLIT, $0-24

@@ -25662,6 +25662,176 @@ done:
 	VZEROUPPER
 	RET
 
+// func avx512ScanStep(channels int, row int, delta *float32, u *float32, y *float32, a *float32, b *float32, c *float32, h *float32)
+// Requires: AVX, AVX512F
+TEXT ·avx512ScanStep(SB), NOSPLIT, $0-72
+	MOVQ    channels+0(FP), AX
+	MOVQ    row+8(FP), CX
+	MOVQ    delta+16(FP), DX
+	MOVQ    u+24(FP), BX
+	MOVQ    y+32(FP), SI
+	MOVQ    a+40(FP), DI
+	MOVQ    h+64(FP), R8
+	VMOVUPS c_decay0<>+0(SB), Z0
+	VMOVUPS c_decay1<>+0(SB), Z1
+	VMOVUPS c_decay2<>+0(SB), Z2
+	VMOVUPS c_decay3<>+0(SB), Z3
+	VMOVUPS c_decay4<>+0(SB), Z4
+
+block:
+	MOVQ R8, R9
+	MOVQ b+48(FP), R10
+	MOVQ $0x00000008, R11
+
+pair:
+	LEAQ         (DI)(CX*1), R12
+	LEAQ         (R8)(CX*1), R13
+	VBROADCASTSS (DX), Z5
+	VMULPS.BCST  (BX), Z5, Z7
+	VBROADCASTSS 4(DX), Z6
+	VMULPS.BCST  4(BX), Z6, Z8
+	XORQ         R14, R14
+
+vector:
+	VMOVUPS     (DI)(R14*1), Z9
+	VMULPS      c_log2e<>+0(SB), Z9, Z9
+	VMULPS      Z5, Z9, Z9
+	VMOVUPS     (R12)(R14*1), Z10
+	VMULPS      c_log2e<>+0(SB), Z10, Z10
+	VMULPS      Z6, Z10, Z10
+	VMAXPS      c_decayLow<>+0(SB), Z9, Z9
+	VMAXPS      c_decayLow<>+0(SB), Z10, Z10
+	VRNDSCALEPS $0x00, Z9, Z11
+	VRNDSCALEPS $0x00, Z10, Z12
+	VSUBPS      Z11, Z9, Z9
+	VSUBPS      Z12, Z10, Z10
+	VMOVAPS     Z0, Z13
+	VMOVAPS     Z0, Z14
+	VFMADD213PS Z1, Z9, Z13
+	VFMADD213PS Z1, Z10, Z14
+	VFMADD213PS Z2, Z9, Z13
+	VFMADD213PS Z2, Z10, Z14
+	VFMADD213PS Z3, Z9, Z13
+	VFMADD213PS Z3, Z10, Z14
+	VFMADD213PS Z4, Z9, Z13
+	VFMADD213PS Z4, Z10, Z14
+	VFMADD213PS c_one<>+0(SB), Z9, Z13
+	VFMADD213PS c_one<>+0(SB), Z10, Z14
+	VSCALEFPS   Z11, Z13, Z13
+	VSCALEFPS   Z12, Z14, Z14
+	VMULPS      (R10)(R14*1), Z7, Z9
+	VFMADD132PS (R8)(R14*1), Z9, Z13
+	VMOVUPS     Z13, (R8)(R14*1)
+	VMULPS      (R10)(R14*1), Z8, Z10
+	VFMADD132PS (R13)(R14*1), Z10, Z14
+	VMOVUPS     Z14, (R13)(R14*1)
+	ADDQ        $0x40, R14
+	CMPQ        R14, CX
+	JLT         vector
+	LEAQ        (DI)(CX*2), DI
+	LEAQ        (R8)(CX*2), R8
+	ADDQ        $0x08, DX
+	ADDQ        $0x08, BX
+	DECQ        R11
+	JNZ         pair
+	LEAQ        (CX)(CX*2), R10
+	LEAQ        (R9)(CX*4), R11
+	ADDQ        CX, R11
+	LEAQ        (R11)(CX*4), R12
+	ADDQ        CX, R12
+	LEAQ        (R12)(CX*4), R13
+	ADDQ        CX, R13
+	MOVQ        c+56(FP), R14
+	MOVQ        CX, R15
+	VMOVUPS     (SI), Z5
+
+across:
+	VBROADCASTF32X4  (R9), Z6
+	VINSERTF32X4     $0x01, (R9)(CX*4), Z6, Z6
+	VINSERTF32X4     $0x02, (R11)(R10*1), Z6, Z6
+	VINSERTF32X4     $0x03, (R12)(CX*2), Z6, Z6
+	VBROADCASTF32X4  (R9)(CX*1), Z7
+	VINSERTF32X4     $0x01, (R11), Z7, Z7
+	VINSERTF32X4     $0x02, (R11)(CX*4), Z7, Z7
+	VINSERTF32X4     $0x03, (R12)(R10*1), Z7, Z7
+	VBROADCASTF32X4  (R9)(CX*2), Z8
+	VINSERTF32X4     $0x01, (R11)(CX*1), Z8, Z8
+	VINSERTF32X4     $0x02, (R12), Z8, Z8
+	VINSERTF32X4     $0x03, (R12)(CX*4), Z8, Z8
+	VBROADCASTF32X4  (R9)(R10*1), Z9
+	VINSERTF32X4     $0x01, (R11)(CX*2), Z9, Z9
+	VINSERTF32X4     $0x02, (R12)(CX*1), Z9, Z9
+	VINSERTF32X4     $0x03, (R13), Z9, Z9
+	VUNPCKLPS        Z7, Z6, Z10
+	VUNPCKHPS        Z7, Z6, Z6
+	VUNPCKLPS        Z9, Z8, Z7
+	VUNPCKHPS        Z9, Z8, Z8
+	VUNPCKLPD        Z7, Z10, Z9
+	VUNPCKHPD        Z7, Z10, Z7
+	VUNPCKLPD        Z8, Z6, Z10
+	VUNPCKHPD        Z8, Z6, Z6
+	VFMADD231PS.BCST (R14), Z9, Z5
+	VFMADD231PS.BCST 4(R14), Z7, Z5
+	VFMADD231PS.BCST 8(R14), Z10, Z5
+	VFMADD231PS.BCST 12(R14), Z6, Z5
+	ADDQ             $0x10, R9
+	ADDQ             $0x10, R11
+	ADDQ             $0x10, R12
+	ADDQ             $0x10, R13
+	ADDQ             $0x10, R14
+	SUBQ             $0x10, R15
+	JNZ              across
+	VMOVUPS          Z5, (SI)
+	ADDQ             $0x40, SI
+	SUBQ             $0x10, AX
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func avx512ConvStep(channels int, taps int, x *float32, w *float32, bias *float32, past *float32, y *float32, next *float32)
+// Requires: AVX, FMA3
+TEXT ·avx512ConvStep(SB), NOSPLIT, $0-64
+	MOVQ channels+0(FP), AX
+	MOVQ taps+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ bias+32(FP), SI
+	MOVQ past+40(FP), DI
+	MOVQ y+48(FP), R8
+	MOVQ next+56(FP), R9
+	DECQ CX
+
+channel:
+	VMOVSS      (SI), X0
+	VMOVSS      (DX), X1
+	VMOVSS      (DI), X2
+	VFMADD231SS (BX), X2, X0
+	MOVQ        $0x00000001, R10
+	JMP         more
+
+tap:
+	VMOVSS      (DI)(R10*4), X2
+	VMOVSS      X2, -4(R9)(R10*4)
+	VFMADD231SS (BX)(R10*4), X2, X0
+	INCQ        R10
+
+more:
+	CMPQ        R10, CX
+	JLT         tap
+	VMOVSS      X1, -4(R9)(CX*4)
+	VFMADD231SS (BX)(CX*4), X1, X0
+	VMOVSS      X0, (R8)
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, SI
+	ADDQ        $0x04, R8
+	LEAQ        (DI)(CX*4), DI
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        4(BX)(CX*4), BX
+	DECQ        AX
+	JNZ         channel
+	VZEROUPPER
+	RET
+
 // func avx512LaneSums(n int, dst *float32, src *float32)
 // Requires: AVX
 TEXT ·avx512LaneSums(SB), NOSPLIT, $0-24

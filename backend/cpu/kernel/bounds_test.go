@@ -112,6 +112,8 @@ func TestConvolutionsStayInTheirExtents(t *testing.T) {
 			n := 7 * width
 			x, dy, w, bias := guardedRandom(t, r, n, -1, 1), guardedRandom(t, r, n, -1, 1), guardedRandom(t, r, 4*width, -1, 1), guardedRandom(t, r, width, -1, 1)
 			ConvForward(nil, s, x, w, bias, nil, guarded(t, n), nil, guarded(t, ConvScratch(nil, s)))
+			one, past := ConvShape{Batch: 1, Length: 1, Channels: width, Taps: 4}, guarded(t, 3*width)
+			ConvForward(nil, one, x[6*width:], w, bias, past, guarded(t, width), past, guarded(t, ConvScratch(nil, one)))
 			g := ConvGrads{X: guarded(t, n), W: guarded(t, len(w)), Bias: guarded(t, width)}
 			ConvBackward(nil, s, x, w, nil, dy, nil, g, guarded(t, ConvBackwardScratch(nil, s)))
 		}
@@ -129,6 +131,11 @@ func TestScansStayInTheirExtents(t *testing.T) {
 			}
 			y, h, ck := guarded(t, len(s.U)), guarded(t, len(s.H0)), guarded(t, ScanCheckpoints(s))
 			ScanForward(nil, s, y, h, ck, guarded(t, ScanScratch(nil, s)))
+			one := s
+			one.Length, one.H0 = 1, h
+			last := len(s.U) - s.Channels
+			one.U, one.Delta, one.B, one.C = s.U[last:], s.Delta[last:], s.B[len(s.B)-s.State:], s.C[len(s.C)-s.State:]
+			ScanForward(nil, one, guarded(t, s.Channels), h, nil, guarded(t, ScanScratch(nil, one)))
 			g := ScanGrads{
 				U: guarded(t, len(y)), Delta: guarded(t, len(y)), A: guarded(t, len(s.A)), B: guarded(t, len(s.B)),
 				C: guarded(t, len(s.C)), Skip: guarded(t, len(s.Skip)), H0: guarded(t, len(s.H0)),

@@ -48,7 +48,7 @@ func ConvScratch(p *Pool, s ConvShape) int { return p.Threads() * s.workspace() 
 // x, y [B, L, C]; w [C, K], tap K-1 multiplies the newest input; bias [C] or
 // nil. Inputs before the first step come from past [B, C, K-1], newest last;
 // nil is zero. newPast [B, C, K-1] receives the last K-1 inputs; nil if not
-// wanted; it must not be past.
+// wanted; it may be past.
 func ConvForward(p *Pool, s ConvShape, x, w, bias, past, y, newPast, scratch []float32) {
 	const name = "ConvForward"
 	s.check(name)
@@ -79,6 +79,10 @@ func (t *convTask) Do(item, worker int) {
 	ws := t.scratch[worker*t.ws : (worker+1)*t.ws]
 	batch, c0 := item/t.spans, item%t.spans*convSpan
 	width := min(convSpan, t.Channels-c0)
+	if t.Length == 1 && t.Taps > 1 && t.past != nil && t.newPast != nil {
+		t.step(batch, c0, width, ws)
+		return
+	}
 	taps, ws := ws[:t.Taps*width], ws[t.Taps*width:]
 	loadTaps(taps, t.w, t.Taps, c0, width, false)
 	bias, ws := ws[:width], ws[width:]
@@ -96,6 +100,18 @@ func (t *convTask) Do(item, worker int) {
 	if t.newPast != nil {
 		t.storePast(head, batch, c0, width)
 	}
+}
+
+// step is a sequence of one step: nothing is gathered, and the inputs move up by one.
+func (t *convTask) step(batch, c0, width int, ws []float32) {
+	k, at := t.Taps, batch*t.Channels+c0
+	bias := ws[:width]
+	if t.bias != nil {
+		bias = t.bias[c0:]
+	} else {
+		clear(bias)
+	}
+	active.convStep(k, t.x[at:], t.w[c0*k:], bias, t.past[at*(k-1):], t.y[at:at+width], t.newPast[at*(k-1):])
 }
 
 // beginnings computes anew the steps at the beginning of a document, whose taps reach
@@ -165,6 +181,22 @@ func (t *convTask) storePast(head []float32, batch, c0, width int) {
 				dst[j] = head[(t.Length+j)*width+i]
 			}
 		}
+	}
+}
+
+// convStepGeneric computes y = bias + Σ_j w[j]·(past, x)[j] for as many channels as y has,
+// and next, past without its first and with x: w [channels, taps], past and next
+// [channels, taps-1], which may be the same.
+func convStepGeneric(taps int, x, w, bias, past, y, next []float32) {
+	for i := range y {
+		wi, p, n := w[i*taps:(i+1)*taps], past[i*(taps-1):(i+1)*(taps-1)], next[i*(taps-1):(i+1)*(taps-1)]
+		sum := bias[i]
+		for j, v := range p {
+			sum += wi[j] * v
+		}
+		y[i] = sum + wi[taps-1]*x[i]
+		copy(n, p[1:])
+		n[taps-2] = x[i]
 	}
 }
 

@@ -86,6 +86,31 @@ func TestConvEqualsTheDefinitionAndItsGradients(t *testing.T) {
 	})
 }
 
+func TestConvStepsEqualConvAtOnce(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, k := range []int{2, 3, 4, 7} {
+			r, s := newSource(12), ConvShape{Batch: 2, Length: 9, Channels: 270, Taps: k}
+			n, st := 2*9*270, 2*270*(k-1)
+			x, w, bias, past := r.slice(n, -1, 1), r.slice(270*k, -1, 1), r.slice(270, -1, 1), r.slice(st, -1, 1)
+			y, last := garbage(n), garbage(st)
+			ConvForward(nil, s, x, w, bias, past, y, last, garbage(ConvScratch(nil, s)))
+			state := append([]float32(nil), past...)
+			one := s
+			one.Length = 1
+			for l := range s.Length {
+				part := eachThreads(t, func(p *Pool) [][]float32 {
+					part, next := garbage(2*270), append([]float32(nil), state...) // updated where it lies
+					ConvForward(p, one, rows(x, 2, 9, l), w, bias, next, part, next, garbage(ConvScratch(p, one)))
+					return [][]float32{part, next}
+				})
+				state = part[1]
+				near(t, fmt.Sprintf("%d taps, step %d", k, l), part[0], wide(rows(y, 2, 9, l)), 0)
+			}
+			near(t, fmt.Sprintf("%d taps, last state", k), state, wide(last), 0)
+		}
+	})
+}
+
 func TestConvInPiecesEqualsConvAtOnce(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		r, s := newSource(11), ConvShape{Batch: 1, Length: 11, Channels: 13, Taps: 4}

@@ -58,7 +58,9 @@ type dispatch struct {
 	scanLanes    int
 	scanForward  func(n, steps int, s scanBlock)
 	scanBackward func(n, steps int, s scanBlock)
+	scanStep     func(n int, delta, u, y, a, b, c, h []float32)
 	laneSums     func(dst, src []float32)
+	convStep     func(taps int, x, w, bias, past, y, next []float32)
 	convRows     func(rows, taps, width int, x []float32, ld int, w, bias, y []float32, ldy int)
 	convWeights  func(rows, taps, width int, x []float32, ld int, dy []float32, ldy int, part []float32, ldp int)
 

@@ -52,7 +52,9 @@ func newAVX2() *dispatch {
 		scanLanes:    8,
 		scanForward:  scanForwardOf(avx2ScanForward8, avx2ScanForward16, avx2ScanForward32),
 		scanBackward: scanBackwardOf(avx2ScanBackward8, avx2ScanBackward16, avx2ScanBackward32),
+		scanStep:     scanStepOf(avx2ScanStep),
 		laneSums:     laneSumsOf(avx2LaneSums),
+		convStep:     convStepOf(avx2ConvStep),
 		convRows:     convRowsOf(avx2Conv4),
 		convWeights:  convWeightsOf(avx2Conv4Weights),
 
@@ -94,7 +96,9 @@ func newAVX512() *dispatch {
 		scanLanes:    16,
 		scanForward:  scanForwardOf(avx512ScanForward8, avx512ScanForward16, avx512ScanForward32),
 		scanBackward: scanBackwardOf(avx512ScanBackward8, avx512ScanBackward16, avx512ScanBackward32),
+		scanStep:     scanStepOf(avx512ScanStep),
 		laneSums:     laneSumsOf(avx512LaneSums),
+		convStep:     convStepOf(avx512ConvStep),
 		convRows:     convRowsOf(avx512Conv4),
 		convWeights:  convWeightsOf(avx512Conv4Weights),
 

@@ -20,8 +20,8 @@ func newGeneric() *dispatch {
 		sum: sumGeneric, sumSquares: sumSquaresGeneric, max: maxGeneric, dot3: dot3Generic, expSum: expSumGeneric,
 		scaled: scaledGeneric, combine: combineGeneric, shift: shiftGeneric, accumulate: accumulateGeneric,
 
-		scanLanes: 8, scanForward: scanForwardGeneric, scanBackward: scanBackwardGeneric, laneSums: laneSumsGeneric,
-		convRows: convRowsGeneric, convWeights: convWeightsGeneric,
+		scanLanes: 8, scanForward: scanForwardGeneric, scanBackward: scanBackwardGeneric, scanStep: scanStepGeneric, laneSums: laneSumsGeneric,
+		convStep: convStepGeneric, convRows: convRowsGeneric, convWeights: convWeightsGeneric,
 
 		adamW: adamWGeneric,
 

@@ -231,5 +231,5 @@ func BenchmarkDecodeProducts(b *testing.B) {
 	}
 	p := NewPool(0)
 	defer p.Close()
-	b.Logf("peak: %+v", MeasurePeak(p, 3))
+	b.Logf("peak: %+v", MeasurePeak(p, 3, func(n int) []byte { return make([]byte, n) }))
 }

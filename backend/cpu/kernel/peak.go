@@ -1,6 +1,9 @@
 package kernel
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // Peak is what the machine can do at best, measured for a short while on all threads of a
 // pool at once.
@@ -14,14 +17,15 @@ type Peak struct {
 // peakBuffer is how much memory each thread reads.
 const peakBuffer = 64 << 20
 
-// MeasurePeak runs both loops repeats times and keeps the best.
-func MeasurePeak(p *Pool, repeats int) Peak {
+// MeasurePeak runs both loops repeats times and keeps the best. allocate makes the memory
+// that is read, of a number of bytes: weights lie in memory of the same kind.
+func MeasurePeak(p *Pool, repeats int, allocate func(n int) []byte) Peak {
 	n := p.Threads()
 	best := Peak{Threads: n, ReadBytes: n * peakBuffer}
 	flops := &peakTask{}
 	read := &readTask{buffers: make([][]float32, n), sums: make([]float32, 16*n)}
 	for i := range read.buffers {
-		read.buffers[i] = make([]float32, peakBuffer/4)
+		read.buffers[i] = unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(allocate(peakBuffer)))), peakBuffer/4)
 		for j := range read.buffers[i] {
 			read.buffers[i][j] = 1
 		}

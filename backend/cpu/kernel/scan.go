@@ -154,9 +154,17 @@ func (l *scanLayout) place(item, groups int) scanPlace {
 	return q
 }
 
+// scanFewSteps is the longest sequence whose states stay where they lie: for more, blocks
+// with the channels last repay their making.
+const scanFewSteps = 4
+
 func (t *scanForwardTask) Do(item, worker int) {
 	lanes := active.scanLanes
 	q := t.place(item, t.Groups)
+	if t.Length <= scanFewSteps && t.checkpoints == nil && t.hT != nil && q.width%lanes == 0 && t.State%lanes == 0 {
+		t.fewSteps(q)
+		return
+	}
 	ws := t.scratch[worker*t.ws : (worker+1)*t.ws]
 	bs := t.blockSize()
 	a2, ws := ws[:q.blocks*bs], ws[q.blocks*bs:]
@@ -180,6 +188,32 @@ func (t *scanForwardTask) Do(item, worker int) {
 		}
 	}
 	storeState(t.hT, h, q, t.Channels, t.State)
+}
+
+// fewSteps runs one span step by step, on the states in hT.
+func (t *scanForwardTask) fewSteps(q scanPlace) {
+	n := t.State
+	at := (q.batch*t.Channels + q.ch) * n
+	h, a := t.hT[at:at+q.width*n], t.A[q.ch*n:(q.ch+q.width)*n]
+	if t.H0 == nil {
+		clear(h)
+	} else {
+		copy(h, t.H0[at:])
+	}
+	for l := range t.Length {
+		if t.begins(q.batch, l) {
+			clear(h)
+		}
+		row := q.batch*t.Length + l
+		at, bc := row*t.Channels+q.ch, (row*t.Groups+q.group)*n
+		u, y := t.U[at:at+q.width], t.y[at:at+q.width]
+		if t.Skip == nil {
+			clear(y)
+		} else {
+			active.mul(y, t.Skip[q.ch:q.ch+q.width], u)
+		}
+		active.scanStep(n, t.Delta[at:at+q.width], u, y, a, t.B[bc:bc+n], t.C[bc:bc+n], h)
+	}
 }
 
 // steps runs the blocks of one span over at most a chunk of steps.

@@ -131,6 +131,43 @@ func TestScanInPiecesEqualsScanAtOnce(t *testing.T) {
 	})
 }
 
+func TestScanStepsEqualScanAtOnce(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, e := range []struct{ d, n, g int }{{16, 16, 1}, {64, 32, 2}, {160, 16, 1}, {24, 16, 1}, {48, 8, 1}} {
+			r := newSource(9)
+			s := scanCase(r, 2, 7, e.d, e.n, e.g, true)
+			y, h := make([]float32, len(s.U)), make([]float32, len(s.H0))
+			ScanForward(nil, s, y, h, nil, garbage(ScanScratch(nil, s)))
+			state := append([]float32(nil), s.H0...)
+			for l := range s.Length {
+				q := s
+				q.Length, q.H0 = 1, state
+				q.U, q.Delta, q.B, q.C = rows(s.U, 2, 7, l), rows(s.Delta, 2, 7, l), rows(s.B, 2, 7, l), rows(s.C, 2, 7, l)
+				part := eachThreads(t, func(p *Pool) [][]float32 {
+					next := append([]float32(nil), state...)
+					q.H0 = next // the state is updated where it lies
+					part := garbage(2 * e.d)
+					ScanForward(p, q, part, next, nil, garbage(ScanScratch(p, q)))
+					return [][]float32{part, next}
+				})
+				state = part[1]
+				near(t, fmt.Sprintf("%+v step %d", e, l), part[0], wide(rows(y, 2, 7, l)), 0)
+			}
+			near(t, fmt.Sprintf("%+v last state", e), state, wide(h), 0)
+		}
+	})
+}
+
+// rows is step l of each of b sequences of length steps.
+func rows(x []float32, b, length, l int) []float32 {
+	width := len(x) / b / length
+	var out []float32
+	for i := range b {
+		out = append(out, x[(i*length+l)*width:(i*length+l+1)*width]...)
+	}
+	return out
+}
+
 func TestScanSurvivesExtremeDecays(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		r := newSource(8)

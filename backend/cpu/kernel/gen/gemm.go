@@ -30,7 +30,7 @@ func gemmKernels() {
 	}
 }
 
-// matrixRows addresses up to 15 rows that lie a stride apart: each base serves five.
+// matrixRows addresses rows that lie a stride apart: each base serves five.
 type matrixRows struct {
 	base            []Register
 	stride, stride3 Register
@@ -38,7 +38,12 @@ type matrixRows struct {
 
 // rowsOf loads a matrix's address and stride, named by its arguments.
 func rowsOf(name, stride string, rows int) matrixRows {
-	m := matrixRows{base: []Register{arg(name)}, stride: arg(stride), stride3: GP64()}
+	return rowsAt(arg(name), arg(stride), rows)
+}
+
+// rowsAt are rows stride bytes apart, from a register on, which is theirs.
+func rowsAt(first, stride Register, rows int) matrixRows {
+	m := matrixRows{base: []Register{first}, stride: stride, stride3: GP64()}
 	if rows > 3 {
 		LEAQ(Mem{Base: m.stride, Index: m.stride, Scale: 2}, m.stride3)
 	}

@@ -34,6 +34,8 @@ func main() {
 		scanForward(n)
 		scanBackward(n)
 	}
+	scanStep()
+	convStep()
 	laneSums()
 	conv4()
 	conv4Weights()

@@ -1,0 +1,142 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// scanStep updates the states with a vector along N, two channels at a time so that their
+// chains overlap, and then reads those of as many channels as there are lanes again, across,
+// so that each output is summed in the order of scanForward.
+func scanStep() {
+	begin("ScanStep", "func(channels, row int, delta, u, y, a, b, c, h *float32)",
+		"is scanStepGeneric, with rows of row bytes.")
+	channels, row := arg("channels"), arg("row")
+	delta, u, y, a, h := arg("delta"), arg("u"), arg("y"), arg("a"), arg("h")
+	d := pinDecay()
+	Label("block")
+	first := GP64()
+	MOVQ(h, first)
+	b, left := arg("b"), GP64()
+	MOVQ(U32(lanes/2), left)
+	Label("pair")
+	a2, h2, at := GP64(), GP64(), GP64()
+	LEAQ(Mem{Base: a, Index: row, Scale: 1}, a2)
+	LEAQ(Mem{Base: h, Index: row, Scale: 1}, h2)
+	dt, du := registers(2), registers(2)
+	for i := range dt {
+		VBROADCASTSS(Mem{Base: delta, Disp: 4 * i}, dt[i])
+		times(Mem{Base: u, Disp: 4 * i}, dt[i], du[i])
+	}
+	XORQ(at, at)
+	Label("vector")
+	z, t, p := registers(2), registers(2), registers(2)
+	for i, from := range []Register{a, a2} {
+		VMOVUPS(Mem{Base: from, Index: at, Scale: 1}, z[i])
+		VMULPS(constant("log2e", 1.44269504088896341), z[i], z[i])
+		VMULPS(dt[i], z[i], z[i])
+	}
+	d.decays(z, t, p)
+	for i, state := range []Register{h, h2} {
+		VMULPS(Mem{Base: b, Index: at, Scale: 1}, du[i], z[i])
+		VFMADD132PS(Mem{Base: state, Index: at, Scale: 1}, z[i], p[i])
+		VMOVUPS(p[i], Mem{Base: state, Index: at, Scale: 1})
+	}
+	ADDQ(U8(bytes), at)
+	CMPQ(at, row)
+	JLT(LabelRef("vector"))
+	LEAQ(Mem{Base: a, Index: row, Scale: 2}, a)
+	LEAQ(Mem{Base: h, Index: row, Scale: 2}, h)
+	ADDQ(U8(8), delta)
+	ADDQ(U8(8), u)
+	DECQ(left)
+	JNZ(LabelRef("pair"))
+
+	rows, c, k := rowsAt(first, row, lanes), arg("c"), GP64()
+	MOVQ(row, k)
+	sum := vector()
+	VMOVUPS(Mem{Base: y}, sum)
+	Label("across")
+	for i, v := range fourAcross(rows) {
+		addTimes(Mem{Base: c, Disp: 4 * i}, v, sum)
+	}
+	rows.advance(U8(16))
+	ADDQ(U8(16), c)
+	SUBQ(U8(16), k)
+	JNZ(LabelRef("across"))
+	VMOVUPS(sum, Mem{Base: y})
+	ADDQ(U8(bytes), y)
+	SUBQ(U8(lanes), channels)
+	JNZ(LabelRef("block"))
+	end()
+}
+
+// fourAcross reads the first four values of as many rows as there are lanes, and answers a
+// vector of each.
+func fourAcross(rows matrixRows) []VecVirtual {
+	x := registers(4) // x[i]: rows i, 4+i, 8+i …, four values each
+	for i := range x {
+		if wide {
+			VBROADCASTF32X4(rows.at(i, 0), x[i])
+		} else {
+			VBROADCASTF128(rows.at(i, 0), x[i])
+		}
+		for part := 1; part < lanes/4; part++ {
+			if wide {
+				VINSERTF32X4(U8(part), rows.at(4*part+i, 0), x[i], x[i])
+			} else {
+				VINSERTF128(U8(part), rows.at(4*part+i, 0), x[i], x[i])
+			}
+		}
+	}
+	t, v := registers(4), registers(4)
+	VUNPCKLPS(x[1], x[0], t[0])
+	VUNPCKHPS(x[1], x[0], t[1])
+	VUNPCKLPS(x[3], x[2], t[2])
+	VUNPCKHPS(x[3], x[2], t[3])
+	VUNPCKLPD(t[2], t[0], v[0])
+	VUNPCKHPD(t[2], t[0], v[1])
+	VUNPCKLPD(t[3], t[1], v[2])
+	VUNPCKHPD(t[3], t[1], v[3])
+	return v
+}
+
+// convStep is one channel after the other: its taps and inputs lie beside each other.
+func convStep() {
+	begin("ConvStep", "func(channels, taps int, x, w, bias, past, y, next *float32)",
+		"is convStepGeneric for channels above 0 and two taps or more; next may be past.")
+	channels, taps := arg("channels"), arg("taps")
+	x, w, bias, past, y, next := arg("x"), arg("w"), arg("bias"), arg("past"), arg("y"), arg("next")
+	DECQ(taps)
+	Label("channel")
+	sum, newest, v := XMM(), XMM(), XMM()
+	at := GP64()
+	VMOVSS(Mem{Base: bias}, sum)
+	VMOVSS(Mem{Base: x}, newest)
+	VMOVSS(Mem{Base: past}, v)
+	VFMADD231SS(Mem{Base: w}, v, sum)
+	MOVQ(U32(1), at)
+	JMP(LabelRef("more"))
+	Label("tap")
+	VMOVSS(Mem{Base: past, Index: at, Scale: 4}, v)
+	VMOVSS(v, Mem{Base: next, Index: at, Scale: 4, Disp: -4})
+	VFMADD231SS(Mem{Base: w, Index: at, Scale: 4}, v, sum)
+	INCQ(at)
+	Label("more")
+	CMPQ(at, taps)
+	JLT(LabelRef("tap"))
+	VMOVSS(newest, Mem{Base: next, Index: taps, Scale: 4, Disp: -4})
+	VFMADD231SS(Mem{Base: w, Index: taps, Scale: 4}, newest, sum)
+	VMOVSS(sum, Mem{Base: y})
+	for _, r := range []Register{x, bias, y} {
+		ADDQ(U8(4), r)
+	}
+	for _, r := range []Register{past, next} {
+		LEAQ(Mem{Base: r, Index: taps, Scale: 4}, r)
+	}
+	LEAQ(Mem{Base: w, Index: taps, Scale: 4, Disp: 4}, w)
+	DECQ(channels)
+	JNZ(LabelRef("channel"))
+	end()
+}
