@@ -211,3 +211,18 @@ func TestARunFolderMayBeASymbolicLink(t *testing.T) {
 	}
 	r.Close()
 }
+
+func TestARunThatNoTrainingMadeIsNotResumed(t *testing.T) {
+	dir := t.TempDir()
+	content := checkpoint.Content{ModelFile: checkpoint.Blob(nil)}
+	if err := checkpoint.Save(faultfs.OS{}, dir, 0, content); err != nil {
+		t.Fatal(err)
+	}
+	c, err := checkpoint.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&Run{}).loadFrom(c); err == nil || !strings.Contains(err.Error(), "nothing to resume") {
+		t.Error(err)
+	}
+}

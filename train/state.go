@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/moezoo/moezoo/backend"
@@ -185,6 +186,9 @@ func (r *Run) olderThatFits(before int) string {
 
 // loadFrom restores one checkpoint.
 func (r *Run) loadFrom(c *checkpoint.Checkpoint) error {
+	if files := c.Files(); !slices.Contains(files, StateFile) && !slices.Contains(files, OptimizerFile) {
+		return &checkpoint.Error{Path: c.Dir, Err: errors.New("holds weights that no training made, so there is nothing to resume: begin a new run with them, by --init-from")}
+	}
 	raw, err := c.Read(StateFile)
 	if err != nil {
 		return err

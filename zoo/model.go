@@ -22,6 +22,12 @@ type Model struct {
 
 // Build asks the host's plugins for the functions of a recipe and assembles the model.
 func Build(ctx context.Context, r *recipe.Recipe, h *plugins.Host) (*Model, error) {
+	return buildOn(ctx, r, h, nil)
+}
+
+// buildOn is Build that takes functions that a run holds already as they are, and asks
+// plugins for others only.
+func buildOn(ctx context.Context, r *recipe.Recipe, h *plugins.Host, held []plugins.Stored) (*Model, error) {
 	seen := map[string]int{}
 	m := &Model{Recipe: r}
 	err := m.assemble(func(kind plugins.Kind, use recipe.Use, dims map[string]int64, extra map[string]any, path string) (*plugins.Function, error) {
@@ -29,17 +35,19 @@ func Build(ctx context.Context, r *recipe.Recipe, h *plugins.Host) (*Model, erro
 		if err != nil {
 			return nil, err
 		}
-		built, err := h.Build(ctx, plugins.Request{Kind: kind, Name: use.Name, Config: config, Dims: dims})
-		if err != nil {
-			var input *plugins.InputError
-			if errors.As(err, &input) {
-				return nil, r.ErrorAt(path, err.Error(), "")
+		s, ok := find(held, kind, use, config, dims)
+		if !ok {
+			built, err := h.Build(ctx, plugins.Request{Kind: kind, Name: use.Name, Config: config, Dims: dims})
+			if err != nil {
+				var input *plugins.InputError
+				if errors.As(err, &input) {
+					return nil, r.ErrorAt(path, err.Error(), "")
+				}
+				return nil, err
 			}
-			return nil, err
-		}
-		s, err := built.Store()
-		if err != nil {
-			return nil, err
+			if s, err = built.Store(); err != nil {
+				return nil, err
+			}
 		}
 		key := functionKey(kind, s.Provider+"/"+s.Variant.Name, s.Config, dims)
 		fn, err := s.Function()
@@ -69,14 +77,22 @@ func Restore(r *recipe.Recipe, functions []plugins.Stored) (*Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range functions {
-			name := s.Provider + "/" + s.Variant.Name
-			if (use.Name == s.Variant.Name || use.Name == name) && functionKey(kind, name, string(config), dims) == functionKey(s.Variant.Kind, name, s.Config, s.Dims) {
-				return s.Function()
-			}
+		if s, ok := find(functions, kind, use, config, dims); ok {
+			return s.Function()
 		}
 		return nil, fmt.Errorf("%s: the run does not hold the function of %s %s", path, kind, use.Name)
 	})
+}
+
+// find is the stored function of a variant with its options and dimensions.
+func find(functions []plugins.Stored, kind plugins.Kind, use recipe.Use, config json.RawMessage, dims map[string]int64) (plugins.Stored, bool) {
+	for _, s := range functions {
+		name := s.Provider + "/" + s.Variant.Name
+		if (use.Name == s.Variant.Name || use.Name == name) && functionKey(kind, name, string(config), dims) == functionKey(s.Variant.Kind, name, s.Config, s.Dims) {
+			return s, true
+		}
+	}
+	return plugins.Stored{}, false
 }
 
 func functionKey(kind plugins.Kind, name, config string, dims map[string]int64) string {
