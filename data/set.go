@@ -60,6 +60,11 @@ func NewSet(ctx context.Context, docs []corpus.Document, t tokenizer.Tokenizer, 
 	return s, s.inFiles(ctx, t, cache, fmt.Sprintf("%.24s-%.12s-%d", hash, key, cut))
 }
 
+// Hash is the hash that a set of these documents has. It reads them once.
+func Hash(ctx context.Context, docs []corpus.Document) (string, error) {
+	return newText(docs).hash(ctx)
+}
+
 // mapAbove is how large a text is, in bytes, whose tokens are kept in mapped files rather
 // than in memory.
 const mapAbove = 2 << 20

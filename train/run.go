@@ -83,7 +83,8 @@ type Run struct {
 	state   state
 	saved   int // the step of the newest checkpoint, -1 for none
 	started time.Time
-	worked  int // steps made by this process
+	worked  int           // steps made by this process
+	trained time.Duration // spent in steps so far, of earlier processes, too
 }
 
 // New prepares a run: it locks the folder, compiles the task, and loads the latest
@@ -140,7 +141,9 @@ func (r *Run) prepare(d backend.Device) error {
 			return err
 		}
 	}
-	r.log, err = metrics.Open(r.cfg.Dir, r.state.Step)
+	if r.log, err = metrics.Open(r.cfg.Dir, r.state.Step); err == nil {
+		r.trained = time.Duration(r.log.Seconds * float64(time.Second))
+	}
 	return err
 }
 
@@ -287,7 +290,7 @@ func (r *Run) Best() (step int, nats float64) { return r.state.BestStep, r.state
 // step makes one optimiser step. It runs to its end whatever happens to a context, so
 // that an interruption never leaves half a step.
 func (r *Run) step() (Progress, error) {
-	ctx := context.Background()
+	ctx, began := context.Background(), time.Now()
 	step := r.state.Step
 	rows := int64(r.cfg.Sizes.Batch)
 	for micro := range r.cfg.Sizes.Accumulate {
@@ -306,6 +309,7 @@ func (r *Run) step() (Progress, error) {
 	}
 	r.state.Step++
 	r.worked++
+	r.trained += time.Since(began)
 	if !finite(norm) {
 		r.state.Skipped++
 		r.cfg.Log(fmt.Sprintf("step %d: the gradient is not finite; the step is skipped", r.state.Step))
@@ -328,7 +332,7 @@ func (r *Run) tokensPerStep() int {
 
 // record writes the step to the metric files.
 func (r *Run) record(p Progress) error {
-	values := map[string]any{"lr": p.LR, "grad_norm": p.Norm, "tokens": p.Step * r.tokensPerStep(), "skipped": p.Skipped}
+	values := map[string]any{"lr": p.LR, "grad_norm": p.Norm, "tokens": p.Step * r.tokensPerStep(), "seconds": r.trained.Seconds(), "skipped": p.Skipped}
 	r.engine.Report(func(name string, v []float64) {
 		if len(v) == 1 {
 			values[name] = v[0]

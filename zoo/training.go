@@ -23,6 +23,7 @@ import (
 // TrainOptions say where a run lives and what it reads.
 type TrainOptions struct {
 	Dir        string
+	Label      string // what reports call the model; the recipe's name when empty
 	Resume     bool
 	AnyMachine bool
 	InitFrom   string // a run, or one of its checkpoints, whose weights a new run begins with
@@ -156,11 +157,26 @@ func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.R
 		}
 	}
 	t := m.Recipe.Train
-	return train.New(train.Config{
+	record, err := m.record(o.Label, set, threadsOf(d))
+	if err != nil {
+		return nil, err
+	}
+	run, err := train.New(train.Config{
 		Dir: o.Dir, Sizes: sizes, Optimizer: optimizer, Schedule: sched, Seed: t.Seed,
 		EvalEvery: int(t.EvalEvery), SaveEvery: int(t.SaveEvery), KeepLast: int(t.KeepLast), KeepBest: t.KeepBest,
 		Blobs: blobs, Machine: machine(t.Precision), AnyMachine: o.AnyMachine, Resume: o.Resume, InitFrom: weights, Progress: o.Progress, Log: o.Log,
 	}, task, set, d)
+	if err != nil {
+		return nil, err
+	}
+	if _, missing := os.Stat(filepath.Join(o.Dir, RecordFile)); o.Resume && missing == nil {
+		return run, nil // it stays what the run began as
+	}
+	if err := record.write(o.Dir); err != nil {
+		run.Close()
+		return nil, &checkpoint.EnvironmentError{Err: err}
+	}
+	return run, nil
 }
 
 // Plan is the plan of one micro-batch of training, and the memory that training takes;

@@ -33,12 +33,15 @@ func exitCode(ctx context.Context, err error) int {
 		plugin      *plugins.Error
 		environment *checkpoint.EnvironmentError
 		device      deviceError
+		child       *childFault
 	)
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return exitOK
 	case errors.As(context.Cause(ctx), &signal):
 		return 128 + int(signal.signal.(syscall.Signal))
+	case errors.As(err, &child):
+		return child.code
 	case errors.Is(err, errCheck), errors.Is(err, train.ErrDiverged), errors.Is(err, zoo.ErrNotEqual):
 		return exitCheck
 	case errors.As(err, &plugin):

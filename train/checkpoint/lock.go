@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrInUse says that another process works in a run's folder.
+var ErrInUse = errors.New("is in use")
+
 // Lock keeps other runs out of a folder until it is released; the system releases it
 // when the process ends in any way.
 type Lock struct{ f *os.File }
@@ -33,7 +36,7 @@ func Acquire(run string) (*Lock, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		raw, _ := os.ReadFile(path)
 		f.Close()
-		return nil, environment("%s is in use by process %s", run, strings.TrimSpace(string(raw)))
+		return nil, environment("%s %w by process %s", run, ErrInUse, strings.TrimSpace(string(raw)))
 	}
 	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())

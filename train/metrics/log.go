@@ -17,6 +17,9 @@ const File = "metrics.jsonl"
 
 // Log appends one object per step to the run's metric files.
 type Log struct {
+	// Seconds is what the newest record that was found says of time spent training, 0 without one.
+	Seconds float64
+
 	lines  *os.File
 	events *events
 }
@@ -30,14 +33,14 @@ func Open(dir string, step int) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	end, err := endOfStep(f, step)
+	end, seconds, err := endOfStep(f, step)
 	if err == nil {
 		err = f.Truncate(end)
 	}
 	if err == nil {
 		_, err = f.Seek(end, io.SeekStart)
 	}
-	l := &Log{lines: f}
+	l := &Log{Seconds: seconds, lines: f}
 	if err == nil {
 		l.events, err = openEvents(dir, step)
 	}
@@ -48,23 +51,26 @@ func Open(dir string, step int) (*Log, error) {
 	return l, nil
 }
 
-// endOfStep is the offset behind the last whole record of a step up to step.
-func endOfStep(f *os.File, step int) (int64, error) {
+// endOfStep is the offset behind the last whole record of a step up to step, and the seconds
+// that it tells.
+func endOfStep(f *os.File, step int) (end int64, seconds float64, err error) {
 	r := bufio.NewReaderSize(f, 1<<16)
-	end := int64(0)
 	for {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return end, nil
+			return end, seconds, nil
 		}
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		var record struct{ Step int }
+		var record struct {
+			Step    int
+			Seconds float64
+		}
 		if json.Unmarshal(line, &record) != nil || record.Step > step {
-			return end, nil
+			return end, seconds, nil
 		}
-		end += int64(len(line))
+		end, seconds = end+int64(len(line)), max(seconds, record.Seconds)
 	}
 }
 

@@ -34,7 +34,7 @@ func TestEveryStepStandsOnceAfterAnInterruption(t *testing.T) {
 	dir := t.TempDir()
 	write := func(l *Log, steps ...int) {
 		for _, s := range steps {
-			if err := l.Write(s, map[string]any{"loss": float64(s), "load": []float64{1, 2}, "bad": math.NaN()}); err != nil {
+			if err := l.Write(s, map[string]any{"loss": float64(s), "load": []float64{1, 2}, "bad": math.NaN(), "seconds": float64(10 * s)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -50,6 +50,9 @@ func TestEveryStepStandsOnceAfterAnInterruption(t *testing.T) {
 	f.Close()
 	if l, err = Open(dir, 2); err != nil { // the checkpoint was of step 2
 		t.Fatal(err)
+	}
+	if l.Seconds != 20 { // of the record of step 2
+		t.Errorf("%v seconds", l.Seconds)
 	}
 	write(l, 3, 4, 5)
 	l.Close()

@@ -244,7 +244,11 @@ func (r *Recipe) Hash() string {
 
 // ErrorAt is an error that points at a path of the recipe, such as "layers[1].moe.router".
 func (r *Recipe) ErrorAt(path, message, hint string) error {
-	n := r.tree
+	return r.tree.errorAt(path, message, hint)
+}
+
+// errorAt points at as much of a path as there is.
+func (n *node) errorAt(path, message, hint string) error {
 	for _, p := range strings.FieldsFunc(path, func(c rune) bool { return c == '.' || c == '[' || c == ']' }) {
 		next := n.get(p)
 		if i, err := strconv.Atoi(p); err == nil && n.kind == listNode && i < len(n.items) {

@@ -1,0 +1,77 @@
+package report
+
+import (
+	"fmt"
+	"path/filepath"
+	"sort"
+)
+
+// Group is the runs of one model that differ in their seeds alone.
+type Group struct {
+	Name   string
+	Colour int
+	Runs   []*Run // by seed
+}
+
+// groups brings together runs whose recipes, texts and labels agree. order lists labels that
+// come first, in this order.
+func groups(runs []*Run, order []string) []*Group {
+	type key struct{ label, configured, data string }
+	found := map[key]*Group{}
+	var all []*Group
+	for _, r := range runs {
+		k := key{label: r.Dir}
+		if r.Record != nil {
+			k = key{r.Record.Label, r.Record.Configured, r.Record.DataHash}
+		}
+		g := found[k]
+		if g == nil {
+			g = &Group{Name: r.Label()}
+			found[k] = g
+			all = append(all, g)
+		}
+		g.Runs = append(g.Runs, r)
+	}
+	rank := map[string]int{}
+	for i, label := range order {
+		rank[label] = i - len(order)
+	}
+	sort.SliceStable(all, func(i, j int) bool { return rank[all[i].Name] < rank[all[j].Name] })
+	distinguish(all)
+	for i, g := range all {
+		g.Colour = i
+		sort.SliceStable(g.Runs, func(i, j int) bool { return g.Runs[i].seed() < g.Runs[j].seed() })
+	}
+	return all
+}
+
+// distinguish gives groups of the same label names of their own: the folder of the first run.
+func distinguish(all []*Group) {
+	count := map[string]int{}
+	for _, g := range all {
+		count[g.Name]++
+	}
+	for _, g := range all {
+		if count[g.Name] > 1 {
+			g.Name = fmt.Sprintf("%s (%s)", g.Name, filepath.Base(g.Runs[0].Dir))
+		}
+	}
+}
+
+func (r *Run) seed() uint64 {
+	if r.Record == nil {
+		return 0
+	}
+	return r.Record.Seed
+}
+
+// record is that of the first run, nil without one.
+func (g *Group) record() *Run { return g.Runs[0] }
+
+// tokenCost is the operations that training one token takes, 0 when unknown.
+func (g *Group) tokenCost() float64 {
+	if r := g.Runs[0].Record; r != nil {
+		return 3 * float64(r.Counts.FLOPs)
+	}
+	return 0
+}

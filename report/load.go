@@ -1,0 +1,135 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"github.com/moezoo/moezoo/train/metrics"
+	"github.com/moezoo/moezoo/zoo"
+)
+
+// Page is a report.
+type Page struct {
+	Title, Doc string
+	Command    string // that makes its runs
+	Runs       []*Run
+	Groups     []*Group
+	Missing    []string // runs of the study that have not begun
+}
+
+// Manifest is what a study's folder says of its runs, so that a report finds them in its order.
+type Manifest struct {
+	Title   string   `json:"title"`
+	Doc     string   `json:"doc"`
+	Command string   `json:"command"`
+	Models  []string `json:"models"` // labels, in the study's order
+	Runs    []string `json:"runs"`   // folders, relative to the study's
+}
+
+// ManifestFile is its name.
+const ManifestFile = "study.json"
+
+// Write writes the manifest into a study's folder.
+func (m *Manifest) Write(dir string) error {
+	raw, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	return whole(filepath.Join(dir, ManifestFile), append(raw, '\n'))
+}
+
+// whole writes a file whole or not at all.
+func whole(path string, content []byte) error {
+	temp := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
+	if err := os.WriteFile(temp, content, 0o666); err != nil {
+		_ = os.Remove(temp)
+		return err
+	}
+	return os.Rename(temp, path)
+}
+
+// Load reads runs: folders of runs, of studies, or of folders of runs.
+func Load(paths ...string) (*Page, error) {
+	p := &Page{Title: "Runs"}
+	var order []string
+	for _, path := range paths {
+		dirs, m, err := find(path)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			p.Title, p.Doc, p.Command = m.Title, m.Doc, m.Command
+			order = append(order, m.Models...)
+		}
+		for _, dir := range dirs {
+			if _, err := os.Stat(dir); m != nil && errors.Is(err, os.ErrNotExist) {
+				p.Missing = append(p.Missing, filepath.Base(dir))
+				continue
+			}
+			r, err := LoadRun(dir)
+			if err != nil {
+				return nil, err
+			}
+			p.Runs = append(p.Runs, r)
+		}
+	}
+	p.Groups = groups(p.Runs, order)
+	if len(paths) == 1 && p.Title == "Runs" {
+		p.Title = filepath.Base(filepath.Clean(paths[0]))
+	}
+	return p, nil
+}
+
+// find answers the folders of the runs behind a path, and its manifest when it is a study's.
+func find(path string) ([]string, *Manifest, error) {
+	if isRun(path) {
+		return []string{path}, nil, nil
+	}
+	raw, err := os.ReadFile(filepath.Join(path, ManifestFile))
+	if err == nil {
+		m := &Manifest{}
+		if err := json.Unmarshal(raw, m); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(path, ManifestFile), err)
+		}
+		var dirs []string
+		for _, r := range m.Runs {
+			if !filepath.IsLocal(r) {
+				return nil, nil, fmt.Errorf("%s: %q lies outside of the study", filepath.Join(path, ManifestFile), r)
+			}
+			dirs = append(dirs, filepath.Join(path, r))
+		}
+		return dirs, m, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: there is no run and no study", path)
+	}
+	var dirs []string
+	for _, e := range entries {
+		if dir := filepath.Join(path, e.Name()); isRun(dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	sort.Strings(dirs)
+	if len(dirs) == 0 {
+		return nil, nil, fmt.Errorf("%s: there is no run and no study in this folder", path)
+	}
+	return dirs, nil, nil
+}
+
+// isRun tells whether a folder holds a run.
+func isRun(dir string) bool {
+	for _, name := range []string{metrics.File, zoo.RecordFile} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
+}

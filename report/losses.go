@@ -1,0 +1,141 @@
+package report
+
+import (
+	"math"
+
+	"github.com/moezoo/moezoo/report/plot"
+)
+
+// axes that losses are drawn over.
+var axes = []struct {
+	id, label string
+	of        func(g *Group, c *Curve) []float64
+}{
+	{"steps", "optimiser steps", func(_ *Group, c *Curve) []float64 { return c.Step }},
+	{"tokens", "training tokens", func(_ *Group, c *Curve) []float64 { return c.Tokens }},
+	{"flops", "operations of training", func(g *Group, c *Curve) []float64 { return scaled(c.Tokens, g.tokenCost()) }},
+	{"seconds", "seconds of training", func(_ *Group, c *Curve) []float64 { return c.Seconds }},
+}
+
+func scaled(x []float64, by float64) []float64 {
+	out := make([]float64, len(x))
+	for i := range x {
+		out[i] = x[i] * by
+	}
+	return out
+}
+
+// lossFigures draw held-out losses over four axes, and training losses over steps.
+func (p *Page) lossFigures() []Figure {
+	var out []Figure
+	for _, a := range axes {
+		caption := "Held-out loss, mean over seeds; the band is their range. Evaluation drops no token."
+		if a.id == "seconds" {
+			caption = "The same over the time spent in training steps, without evaluating and saving. It is the machine's as much as the model's."
+		}
+		if f, ok := p.lossFigure("loss-"+a.id, "Held-out loss over "+a.label, a.label, caption, a.of, func(r *Run) Curve { return r.Held }); ok {
+			out = append(out, f)
+		}
+	}
+	if f, ok := p.lossFigure("train-loss", "Training loss", "optimiser steps", "Cross-entropy of the training batches, without auxiliary losses, in means over stretches of a hundredth of the run.",
+		axes[0].of, func(r *Run) Curve { return r.Train.binned(100) }); ok {
+		out = append(out, f)
+	}
+	return out
+}
+
+// lossFigure draws one line for each group; false when there is nothing to draw.
+func (p *Page) lossFigure(id, title, label, caption string, xs func(*Group, *Curve) []float64, of func(*Run) Curve) (Figure, bool) {
+	chart := plot.Lines{ID: id, Title: title, X: plot.Axis{Label: label}, Y: plot.Axis{Label: "nats per token"}}
+	table := Table{Header: []string{"model", label, "mean", "low", "high", "seeds"}}
+	for _, g := range p.Groups {
+		l, seeds := g.line(xs, of)
+		if len(l.X) < 2 || l.X[len(l.X)-1] <= 0 {
+			continue
+		}
+		for i := range l.X {
+			table.add(g.Name, l.X[i], l.Y[i], l.Low[i], l.High[i], seeds[i])
+		}
+		if len(g.Runs) == 1 {
+			l.Low, l.High = nil, nil
+		}
+		chart.Series = append(chart.Series, l)
+	}
+	if len(chart.Series) == 0 {
+		return Figure{}, false
+	}
+	chart.Y.Low, chart.Y.High = lossRange(chart.Series)
+	return Figure{Drawing: chart.Draw(), Caption: caption, Table: table}, true
+}
+
+// line is the mean of a group's curves at the points of the run that has come furthest, each
+// over as many runs as have come there, with the range between them.
+func (g *Group) line(xs func(*Group, *Curve) []float64, of func(*Run) Curve) (plot.Line, []int) {
+	l := plot.Line{Name: g.Name, Colour: g.Colour}
+	var steps, longest []float64
+	var curves []Curve
+	for _, r := range g.Runs {
+		c := of(r)
+		if n := len(c.Step); n > 0 && (len(steps) == 0 || c.Step[n-1] > steps[len(steps)-1]) {
+			steps = c.Step
+		}
+		curves = append(curves, c)
+	}
+	var seeds []int
+	for _, s := range steps {
+		x, sum, low, high, n := 0.0, 0.0, math.Inf(1), math.Inf(-1), 0
+		for i := range curves {
+			c := &curves[i]
+			if len(c.Step) == 0 || c.Step[len(c.Step)-1] < s || c.Step[0] > s {
+				continue
+			}
+			v := interpolate(c.Step, c.Loss, s)
+			x += interpolate(c.Step, xs(g, c), s)
+			sum, low, high, n = sum+v, math.Min(low, v), math.Max(high, v), n+1
+		}
+		if n == 0 {
+			continue
+		}
+		longest = append(longest, x/float64(n))
+		l.Y, l.Low, l.High, seeds = append(l.Y, sum/float64(n)), append(l.Low, low), append(l.High, high), append(seeds, n)
+	}
+	l.X = longest
+	return l, seeds
+}
+
+// lossRange leaves out the fall of the first tenth, beside which everything later would look
+// alike.
+func lossRange(series []plot.Line) (low, high float64) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for _, s := range series {
+		for _, v := range append(s.Low, s.Y...) {
+			if !math.IsNaN(v) {
+				low = math.Min(low, v)
+			}
+		}
+		high = math.Max(high, interpolate(s.X, s.Y, s.X[len(s.X)-1]/10))
+	}
+	if !(high > low) {
+		high = low + 0.1
+	}
+	margin := (high - low) / 20
+	return low - margin, high + margin
+}
+
+// binned is the curve in means over n stretches of equal length.
+func (c *Curve) binned(n int) Curve {
+	size := (len(c.Step) + n - 1) / n
+	if size <= 1 {
+		return *c
+	}
+	var out Curve
+	for from := 0; from+size <= len(c.Step); from += size {
+		to, sum := from+size, 0.0
+		for _, v := range c.Loss[from:to] {
+			sum += v
+		}
+		out.Step, out.Tokens = append(out.Step, c.Step[to-1]), append(out.Tokens, c.Tokens[to-1])
+		out.Seconds, out.Loss = append(out.Seconds, c.Seconds[to-1]), append(out.Loss, sum/float64(size))
+	}
+	return out
+}

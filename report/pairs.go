@@ -1,0 +1,140 @@
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/moezoo/moezoo/report/plot"
+)
+
+// Pairs compare every two models: the one of lower final loss with the other.
+func (p *Page) Pairs() []Pair {
+	var out []Pair
+	for i, a := range p.Groups {
+		for _, b := range p.Groups[i+1:] {
+			x, y := a, b
+			if la, lb := a.finalLoss(), b.finalLoss(); lb < la || math.IsNaN(la) {
+				x, y = b, a
+			}
+			if pair, ok := parity(x, y); ok {
+				out = append(out, pair)
+			}
+		}
+	}
+	return out
+}
+
+// finalLoss is the mean of the last held-out losses, NaN without any.
+func (g *Group) finalLoss() float64 {
+	var last []float64
+	for _, r := range g.Runs {
+		if n := len(r.Held.Loss); n > 0 {
+			last = append(last, r.Held.Loss[n-1])
+		}
+	}
+	if len(last) == 0 {
+		return math.NaN()
+	}
+	mean, _ := meanAndDeviation(last)
+	return mean
+}
+
+// Words says the ratio with its interval.
+func (p *Pair) Words() string {
+	if p.Ratio == nil {
+		return "never reached"
+	}
+	return factor(*p.Ratio) + " " + p.Interval()
+}
+
+// Interval is the confidence interval in words.
+func (p *Pair) Interval() string {
+	low, high := "never", "?"
+	if p.Low != nil {
+		low = factor(*p.Low)
+	}
+	if p.High != nil {
+		high = factor(*p.High)
+	}
+	return "[" + low + ", " + high + "]"
+}
+
+func factor(x float64) string {
+	if x >= 10 {
+		return fmt.Sprintf("%.0f×", x)
+	}
+	return fmt.Sprintf("%.2f×", x)
+}
+
+// mostIntervals is up to how many pairs are drawn one by one; more are a matrix.
+const mostIntervals = 21
+
+// parityFigures draw the ratios of all pairs.
+func (p *Page) parityFigures() []Figure {
+	pairs := p.Pairs()
+	if len(pairs) == 0 {
+		return nil
+	}
+	table := Table{Header: []string{"model", "other", "steps ratio", "low", "high", "operations ratio", "seconds ratio", "loss", "step", "other's last step", "seeds"}}
+	number := func(x *float64) float64 {
+		if x == nil {
+			return math.NaN()
+		}
+		return *x
+	}
+	for _, x := range pairs {
+		table.add(x.Model, x.Other, number(x.Ratio), number(x.Low), number(x.High), number(x.FLOPs), number(x.Seconds), x.Loss, x.Step, x.OtherStep, x.Seeds)
+	}
+	caption := "How many times fewer optimiser steps the first model needs to reach the held-out loss at which the second ends, with a 95 % confidence interval: "
+	if pairs[0].Seeds > 1 {
+		caption += fmt.Sprintf("Student's, over %d seeds that share the data's order.", pairs[0].Seeds)
+	} else {
+		caption += "of a single seed, so it covers the noise between evaluations only; seeds differ by more."
+	}
+	f := Figure{Caption: caption, Table: table}
+	if len(pairs) > mostIntervals {
+		f.Drawing = p.parityMatrix(pairs).Draw()
+	} else {
+		f.Drawing = intervals(pairs).Draw()
+	}
+	return []Figure{f}
+}
+
+func intervals(pairs []Pair) plot.Intervals {
+	chart := plot.Intervals{ID: "parity", Title: "Steps to parity", Label: "times fewer steps"}
+	for i := range pairs {
+		x := &pairs[i]
+		row := plot.Interval{Name: x.Model + " → " + x.Other, Value: math.NaN(), Low: math.Inf(-1), High: math.Inf(1), Note: "never reached"}
+		if x.Ratio != nil {
+			row.Value, row.Note = *x.Ratio, x.Words()
+		}
+		if x.Low != nil {
+			row.Low = *x.Low
+		}
+		if x.High != nil {
+			row.High = *x.High
+		}
+		chart.Rows = append(chart.Rows, row)
+	}
+	return chart
+}
+
+func (p *Page) parityMatrix(pairs []Pair) plot.Matrix {
+	m := plot.Matrix{ID: "parity", Title: "Steps to parity", Label: "row: how many times fewer steps to where the column ends"}
+	at := map[string]int{}
+	for i, g := range p.Groups {
+		at[g.Name] = i
+		m.Names = append(m.Names, g.Name)
+		m.Cells = append(m.Cells, make([]plot.Cell, len(p.Groups)))
+	}
+	for i := range pairs {
+		x := &pairs[i]
+		c := plot.Cell{Text: "–", Title: x.Model + " → " + x.Other + ": " + x.Words()}
+		if x.Ratio != nil {
+			c.Text = fmt.Sprintf("%.2g", *x.Ratio)
+			c.Shade = math.Min(math.Max(math.Log2(*x.Ratio)/2, 0), 1)
+		}
+		m.Cells[at[x.Model]][at[x.Other]] = c
+	}
+	return m
+}

@@ -1,0 +1,94 @@
+package plot
+
+import (
+	"fmt"
+	"html"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Width of every drawing, in its own units.
+const Width = 560
+
+// Style is the style sheet that drawings need: once in a page, or in each file.
+const Style = `
+.plot{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;width:100%;height:auto;display:block}
+.plot text{fill:var(--ink)}.plot .soft{fill:var(--soft)}.plot .line{fill:none;stroke-width:2;stroke-linejoin:round}
+.plot .grid{stroke:var(--grid);stroke-width:1}.plot .axis{stroke:var(--soft);stroke-width:1;fill:none}
+.plot .band{opacity:.16;stroke:none}.plot .heat{fill:var(--heat)}.plot .frame{fill:none;stroke:var(--grid)}
+.plot g.series:hover .line{stroke-width:3.5}.plot g.series:hover .band{opacity:.35}
+:root{--paper:#fff;--ink:#1b1f24;--soft:#5b6571;--grid:#e3e6ea;--heat:#c2410c;--good:#1a7f4b;
+--c0:#2f6fde;--c1:#d9541e;--c2:#2a9d55;--c3:#9b51c7;--c4:#b58212;--c5:#0f8f9c;--c6:#d4488e;--c7:#7a5a3c;--c8:#6b7280;--c9:#7c981a}
+@media(prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e6e9ed;--soft:#9aa5b1;--grid:#2c323a;--heat:#fb923c;--good:#5fd38d;
+--c0:#7aa7ff;--c1:#ff9166;--c2:#5fd38d;--c3:#c792ea;--c4:#e9c05b;--c5:#4dd0dc;--c6:#ff85c0;--c7:#c49a78;--c8:#a8b0bd;--c9:#b9d652}}
+@media print{:root{--paper:#fff;--ink:#000;--soft:#444;--grid:#ddd;--heat:#c2410c;--good:#1a7f4b;
+--c0:#2f6fde;--c1:#d9541e;--c2:#2a9d55;--c3:#9b51c7;--c4:#b58212;--c5:#0f8f9c;--c6:#d4488e;--c7:#7a5a3c;--c8:#6b7280;--c9:#7c981a}}
+`
+
+// Drawing is a finished chart.
+type Drawing struct {
+	ID     string // of the element in a page, and of the file
+	Title  string
+	height float64
+	body   strings.Builder
+}
+
+func newDrawing(id, title string) *Drawing { return &Drawing{ID: id, Title: title} }
+
+func (d *Drawing) put(format string, args ...any) { fmt.Fprintf(&d.body, format, args...) }
+
+// text writes at a place; anchor is start, middle or end.
+func (d *Drawing) text(x, y float64, anchor, class, s string) {
+	d.put(`<text x="%s" y="%s" text-anchor="%s" class="%s">%s</text>`, num(x), num(y), anchor, class, html.EscapeString(s))
+}
+
+// SVG is the element as a page holds it.
+func (d *Drawing) SVG() string {
+	return fmt.Sprintf(`<svg id="%s" class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %s" role="img" aria-label="%s">%s</svg>`,
+		d.ID, Width, num(d.height), html.EscapeString(d.Title), d.body.String())
+}
+
+// File is the drawing as a file of its own.
+func (d *Drawing) File() string {
+	return fmt.Sprintf(`<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %s" width="%d" height="%s"><title>%s</title><style>%s</style><rect width="100%%" height="100%%" style="fill:var(--paper)"/>%s</svg>`+"\n",
+		Width, num(d.height), Width, num(d.height), html.EscapeString(d.Title), Style, d.body.String())
+}
+
+// num is a coordinate with at most one decimal.
+func num(x float64) string {
+	s := strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64)
+	if s == "-0" {
+		return "0"
+	}
+	return s
+}
+
+// colours is how many colours there are; further series are dashed.
+const colours = 10
+
+var dashes = []string{"", "7 3", "2 3", "9 3 2 3"}
+
+// stroke is the style of series n.
+func stroke(n int) string {
+	s := fmt.Sprintf("stroke:var(--c%d)", n%colours)
+	if dash := dashes[n/colours%len(dashes)]; dash != "" {
+		s += ";stroke-dasharray:" + dash
+	}
+	return s
+}
+
+// advance is about how wide a character is, in units.
+const advance = 6.9
+
+func widthOf(s string) float64 { return advance * float64(len([]rune(s))) }
+
+// shorten cuts a text to a width in units.
+func shorten(s string, width float64) string {
+	r := []rune(s)
+	n := int(width / advance)
+	if len(r) <= n || n < 2 {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}

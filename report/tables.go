@@ -1,0 +1,193 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/moezoo/moezoo/report/plot"
+)
+
+// Final is what a model is and where it ends.
+type Final struct {
+	Model    string  `json:"model"`
+	Seeds    int     `json:"seeds"`
+	Finished int     `json:"finished"` // runs that made all their steps
+	Steps    float64 `json:"steps"`    // that the furthest run has made
+	Tokens   float64 `json:"tokens"`
+	// Loss and BitsPerByte are means over the last evaluations, nil without any; Deviation is
+	// the sample standard deviation of the loss over seeds.
+	Loss        *float64 `json:"loss"`
+	Deviation   float64  `json:"deviation"`
+	BitsPerByte *float64 `json:"bits_per_byte"`
+	PaperActive int64    `json:"paper_active"`
+	PaperTotal  int64    `json:"paper_total"`
+	Total       int64    `json:"total"`
+	FLOPs       int64    `json:"flops_per_token"`
+	TokensPerS  float64  `json:"tokens_per_s"`
+}
+
+// Finals are the models in their order.
+func (p *Page) Finals() []Final {
+	var out []Final
+	for _, g := range p.Groups {
+		f := Final{Model: g.Name, Seeds: len(g.Runs)}
+		var losses, bits []float64
+		for _, r := range g.Runs {
+			if r.Finished() {
+				f.Finished++
+			}
+			if n := len(r.Held.Loss); n > 0 {
+				losses, bits = append(losses, r.Held.Loss[n-1]), append(bits, r.Bits[n-1])
+			}
+			if n := len(r.Train.Step); n > 0 {
+				f.Steps, f.Tokens = math.Max(f.Steps, r.Train.Step[n-1]), math.Max(f.Tokens, r.Train.Tokens[n-1])
+				if s := r.Train.Seconds[n-1]; s > 0 {
+					f.TokensPerS += r.Train.Tokens[n-1] / s / float64(len(g.Runs))
+				}
+			}
+		}
+		if len(losses) > 0 {
+			loss, deviation := meanAndDeviation(losses)
+			b, _ := meanAndDeviation(bits)
+			f.Loss, f.Deviation, f.BitsPerByte = &loss, deviation, &b
+		}
+		if r := g.Runs[0].Record; r != nil {
+			f.PaperActive, f.PaperTotal, f.Total, f.FLOPs = r.Counts.PaperActive, r.Counts.PaperTotal, r.Counts.Total, r.Counts.FLOPs
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// grid is a table as the page shows it: the first column is words, the others numbers.
+type grid struct {
+	Header []string
+	Rows   [][]string
+}
+
+// results are the final losses, best first.
+func (p *Page) results() grid {
+	g := grid{Header: []string{"model", "held-out loss", "± seeds", "bits/byte", "runs", "steps", "tokens", "tokens/s"}}
+	finals := p.Finals()
+	slices.SortStableFunc(finals, func(a, b Final) int {
+		switch {
+		case a.Loss == nil || b.Loss == nil:
+			return boolean(a.Loss == nil) - boolean(b.Loss == nil)
+		case *a.Loss < *b.Loss:
+			return -1
+		case *a.Loss > *b.Loss:
+			return 1
+		}
+		return 0
+	})
+	for _, f := range finals {
+		row := []string{f.Model, "–", "–", "–", fmt.Sprintf("%d of %d", f.Finished, f.Seeds), fmt.Sprint(f.Steps), plot.Short(f.Tokens), plot.Short(f.TokensPerS)}
+		if f.Loss != nil {
+			row[1], row[3] = fmt.Sprintf("%.4f", *f.Loss), fmt.Sprintf("%.4f", *f.BitsPerByte)
+			if f.Seeds > 1 {
+				row[2] = fmt.Sprintf("%.4f", f.Deviation)
+			}
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	return g
+}
+
+func boolean(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// sizes are parameters and operations.
+func (p *Page) sizes() grid {
+	g := grid{Header: []string{"model", "active", "all", "active of the largest", "with embedding and head", "operations/token", "operations to train"}}
+	most := int64(1)
+	for _, f := range p.Finals() {
+		most = max(most, f.PaperActive)
+	}
+	for _, f := range p.Finals() {
+		if f.Total == 0 {
+			continue
+		}
+		g.Rows = append(g.Rows, []string{
+			f.Model, thousands(f.PaperActive), thousands(f.PaperTotal), fmt.Sprintf("%.1f %%", 100*float64(f.PaperActive)/float64(most)),
+			thousands(f.Total), plot.Short(float64(f.FLOPs)), plot.Short(3 * float64(f.FLOPs) * f.Tokens),
+		})
+	}
+	return g
+}
+
+// thousands separates groups of three digits.
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// provenance is what was run, where, with which hashes.
+func (p *Page) provenance() grid {
+	g := grid{Header: []string{"run", "seed", "steps", "recipe", "text", "graph", "machine", "processor", "threads", "program", "begun"}}
+	for _, r := range p.Runs {
+		row := []string{filepath.Base(r.Dir), "", "", "", "", "", "", "", "", "", ""}
+		if x := r.Record; x != nil {
+			made := 0.0
+			if n := len(r.Train.Step); n > 0 {
+				made = r.Train.Step[n-1]
+			}
+			row = []string{
+				filepath.Base(r.Dir), fmt.Sprint(x.Seed), fmt.Sprintf("%.0f of %d", made, x.Steps), short(x.RecipeHash), short(x.DataHash), short(x.Counts.Hash),
+				x.Host.Machine, x.Host.Processor, fmt.Sprintf("%d of %d", x.Host.Threads, x.Host.Cores), strings.TrimSpace(x.Host.Go + " " + short(x.Host.Revision)), x.Began.Format("2006-01-02 15:04"),
+			}
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	return g
+}
+
+func short(hash string) string { return hash[:min(len(hash), 12)] }
+
+// parities are all pairs, the largest ratio first.
+func (p *Page) parities() grid {
+	g := grid{Header: []string{"model → other's final loss", "steps", "95 % interval", "operations", "seconds", "loss", "reached at step", "of", "seeds"}}
+	ratio := func(x *float64) string {
+		if x == nil {
+			return "–"
+		}
+		return factor(*x)
+	}
+	for _, x := range p.Pairs() {
+		step := "never"
+		if x.Ratio != nil {
+			step = fmt.Sprintf("%.0f", x.Step)
+		}
+		g.Rows = append(g.Rows, []string{
+			x.Model + " → " + x.Other, ratio(x.Ratio), x.Interval(), ratio(x.FLOPs), ratio(x.Seconds), fmt.Sprintf("%.4f", x.Loss), step, fmt.Sprintf("%.0f", x.OtherStep), fmt.Sprint(x.Seeds),
+		})
+	}
+	return g
+}
+
+// Print writes the results as text.
+func (p *Page) Print(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, g := range []grid{p.results(), p.parities()} {
+		if len(g.Rows) == 0 {
+			continue
+		}
+		fmt.Fprintln(t, strings.Join(g.Header, "\t"))
+		for _, row := range g.Rows {
+			fmt.Fprintln(t, strings.Join(row, "\t"))
+		}
+		fmt.Fprintln(t)
+	}
+	t.Flush()
+}

@@ -1,0 +1,36 @@
+// Package study compares models: a file names recipes, seeds and budgets, the package makes
+// the models equally large, lists the runs that this takes, and makes them.
+//
+//	s, err := study.Load(ctx, "examples/studies/paper/debug.yaml", host)
+//	for _, t := range s.Tasks() { … }           // the list, in an order of its own
+//	err = s.RunTask(ctx, t, dir, options)       // one run, begun or continued
+//
+// A study's file in full:
+//
+//	name: paper-debug                   # required
+//	doc: one line about it
+//	paper: arXiv:2401.04081
+//	data: [moby-dick, $GOROOT/src]      # texts as zoo train takes them; paths are relative to the file
+//	seeds: [0, 1, 2]                    # required; of the weights and of the order of the data
+//	budgets: [{steps: 500}, {flops: 1e14}]   # required: steps, tokens, flops or seconds
+//	evaluate_every: 5%                  # steps, or a share of the run: 5% is the default
+//	set: [d_model=64, train.batch=8]    # settings of all models
+//	match: {to: moe-mamba, by: active, within: 5%}     # by: active | total | flops
+//	models:                             # required
+//	  - mamba-debug                     # a recipe as it is, or
+//	  - name: moe-mamba
+//	    recipe: moe-mamba-debug         # embedded, or a file beside the study
+//	    set: [layers.moe.experts=8]     # settings of its own
+//	    size: {repeat: 1, layers.ff.width: 8}   # what may be changed to match, in which steps
+//	contexts: [64, 1024, 65536]         # where decoding is measured; no measurement without
+//
+// Models that are compared see the same text in the same order: batch, context, vocabulary,
+// holdout and document boundaries must agree. Evaluation uses the inference form of every
+// model, which drops no token.
+//
+// Every task is an ordinary run folder under runs/, named after its model, seed and identity, the
+// hash of the resolved recipe and the text: what is finished is never repeated, and what was
+// interrupted is resumed. Seconds become steps by a measurement that is made once and kept.
+//
+// What does not live here: figures and pages (report), and processes (cmd/zoo).
+package study

@@ -1,0 +1,117 @@
+package study
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+
+	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/data"
+	"github.com/moezoo/moezoo/data/corpus"
+	"github.com/moezoo/moezoo/plugins"
+	"github.com/moezoo/moezoo/zoo"
+	"github.com/moezoo/moezoo/zoo/recipe"
+)
+
+// Study is a study whose models have their sizes.
+type Study struct {
+	*recipe.Study
+	File   string
+	Models []Model
+
+	host *plugins.Host
+}
+
+// Model is one of the models that are compared, before a seed and a budget are set.
+type Model struct {
+	Name     string
+	Settings []string // what matching the sizes has set
+	Counts   blocks.Counts
+	Off      float64 // how far the matched count is from the one wanted, relative to it
+	Recipe   *recipe.Recipe
+
+	index int // in the file
+}
+
+// Load reads a study and sizes its models. It asks plugins for functions, and allocates
+// nothing.
+func Load(ctx context.Context, path string, h *plugins.Host) (*Study, error) {
+	r, err := recipe.LoadStudy(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Study{Study: r, File: path, host: h}
+	if err := s.size(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.checkShared()
+}
+
+// checkShared refuses models that would not see the same text in the same order.
+func (s *Study) checkShared() error {
+	first := &s.Models[0]
+	for i := range s.Models {
+		m := &s.Models[i]
+		for _, same := range []struct {
+			what string
+			of   func(r *recipe.Recipe) string
+		}{
+			{"train.batch", func(r *recipe.Recipe) string { return fmt.Sprint(r.Train.Batch) }},
+			{"train.accumulate", func(r *recipe.Recipe) string { return fmt.Sprint(r.Train.Accumulate) }},
+			{"train.context", func(r *recipe.Recipe) string { return fmt.Sprint(r.Train.Context) }},
+			{"vocabulary", func(r *recipe.Recipe) string { return string(r.Vocabulary.Kind) }},
+			{"data.holdout", func(r *recipe.Recipe) string { return fmt.Sprint(r.Data.Holdout) }},
+			{"data.document_boundaries", func(r *recipe.Recipe) string { return string(r.Data.Boundaries) }},
+		} {
+			if a, b := same.of(first.Recipe), same.of(m.Recipe); a != b {
+				return s.ErrorAt(fmt.Sprintf("models[%d]", i), fmt.Sprintf("%s of %s is %s, of %s %s: models that are compared see the same text in the same order",
+					same.what, m.Name, b, first.Name, a), "set it for all of them: set: ["+same.what+"="+a+"]")
+			}
+		}
+		if m.Recipe.Vocabulary.Kind == recipe.Sized {
+			return s.ErrorAt(fmt.Sprintf("models[%d]", i), m.Name+" has a vocabulary of a mere size, which reads no text", "set: [vocabulary=bytes]")
+		}
+	}
+	return nil
+}
+
+// Documents finds the study's texts; without any, the embedded novel.
+func (s *Study) Documents() ([]corpus.Document, error) {
+	paths := s.Texts(goroot)
+	if len(paths) == 0 {
+		paths = []string{corpus.DefaultName}
+	}
+	docs, err := corpus.Read(nil, paths...)
+	if err != nil {
+		return nil, s.ErrorAt("data", "data: "+err.Error(), "")
+	}
+	return docs, nil
+}
+
+// DataHash is the hash of the study's texts.
+func (s *Study) DataHash(ctx context.Context) (string, error) {
+	docs, err := s.Documents()
+	if err != nil {
+		return "", err
+	}
+	return data.Hash(ctx, docs)
+}
+
+// goroot is the folder of the Go installation whose source may be a text.
+func goroot() string {
+	if out, err := exec.Command("go", "env", "GOROOT").Output(); err == nil {
+		return strings.TrimSpace(string(out))
+	}
+	return runtime.GOROOT() //nolint:staticcheck // where there is no go command, the one that built this program
+}
+
+// build is a model of the study with settings of its seed and budget.
+func (s *Study) build(ctx context.Context, r *recipe.Recipe) (*zoo.Model, error) {
+	m, err := zoo.Build(ctx, r, s.host)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	return m, nil
+}
