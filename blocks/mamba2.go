@@ -10,6 +10,10 @@ import (
 
 // Mamba2 is the state-space duality mixer of arXiv 2405.21060, [B, L, D] → [B, L, D].
 // Heads of P channels each decay by one factor per step; a group of heads shares B and C.
+//
+// The module of state-spaces/mamba (commit 03a38fb) can also give part of its inner width to a
+// gated feed-forward path beside the state space, d_ssm < expand·D. It is not here: no published
+// language model uses it, and transformers' classes (5.24) project to z, x, B, C and Δ alone.
 type Mamba2 struct {
 	DModel   int64
 	Heads    int64 // H

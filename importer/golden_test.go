@@ -150,6 +150,8 @@ var families = []family{
 	{"hf_jamba", hfJamba},
 	{"hf_qwen2_moe", hfQwen2MoE},
 	{"hf_bamba", hfBamba},
+	{"hf_granitemoehybrid", hfGraniteMoEHybrid},
+	{"hf_nemotron_h", hfNemotronH},
 }
 
 // TestGolden runs every file of a folder: $MOEZOO_GOLDEN, or the committed copy. The list
