@@ -112,6 +112,9 @@ func lowerDiagonalScan(c *graph.Lower) []Value {
 	}
 	u, a, w, past := c.In(0), c.In(1), c.In(2), c.In(3)
 	channels, modes := intDim(a, 0), intDim(a, 1)
+	if c.G.Err() != nil { // a size that is no number
+		return nil
+	}
 	if past == nil {
 		past = zeros(u, channels, modes, 2)
 	}

@@ -130,6 +130,9 @@ func lowerGatedDelta(c *graph.Lower) []Value {
 	}
 	q, k, v, decay, beta, past := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.In(5)
 	hk, dk, hv, dv := intDim(q, 2), intDim(q, 3), intDim(v, 2), intDim(v, 3)
+	if c.G.Err() != nil { // a size that is no number
+		return nil
+	}
 	r := hv / hk
 	if past == nil {
 		past = zeros(q, hv, dk, dv)

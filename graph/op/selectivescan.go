@@ -153,6 +153,9 @@ func lowerSelectiveScan(c *graph.Lower) []Value {
 	}
 	u, delta, a, b, cc, skip, past := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.In(5), c.In(6)
 	d, n, g := intDim(u, 2), intDim(a, 1), intDim(b, 2)
+	if c.G.Err() != nil { // a size that is no number
+		return nil
+	}
 	at := Transpose(a, 1, 0) // [N, D]
 	if past == nil {
 		past = zeros(u, d, n)
@@ -196,6 +199,9 @@ func alongTime(step func(b *graph.Graph, states, in []Value) ([]Value, []Value),
 		return Unsqueeze(ys[0], 0), states[0]
 	}
 	states, ys := Scan(step, []Value{h0}, in)
+	if h0.Graph().Err() != nil {
+		return in[0], h0 // the mistake is told already
+	}
 	return ys[0], states[0]
 }
 

@@ -124,6 +124,9 @@ func lowerSSD(c *graph.Lower) []Value {
 	}
 	x, past := c.In(0), c.In(4)
 	h, p, g, n := intDim(x, 2), intDim(x, 3), intDim(c.In(2), 2), intDim(c.In(2), 3)
+	if c.G.Err() != nil { // a size that is no number
+		return nil
+	}
 	if past == nil {
 		past = zeros(x, h, p, n)
 	}
