@@ -1,7 +1,6 @@
 package zoo
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -17,12 +16,12 @@ import (
 // checkCausal tests a router that says it is causal, in both of its forms.
 func checkCausal(ctx context.Context, f *plugins.Function, dims map[string]int64) error {
 	for _, fn := range []*graph.Graph{f.Train, f.Infer} {
-		leaks, err := looksAhead(ctx, f, fn, dims)
+		token, err := looksAhead(ctx, f, fn, dims)
 		if err != nil {
 			return err
 		}
-		if leaks {
-			return fmt.Errorf("it says that it is causal, but the routing of a token changes with later tokens")
+		if token >= 0 {
+			return fmt.Errorf("it says that it is causal, but the routing of token %d changes with later tokens", token)
 		}
 	}
 	return nil
@@ -40,30 +39,43 @@ func (m *Model) LooksAhead(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if leaks, err := looksAhead(ctx, f, f.Infer, s.Dims); err != nil || leaks {
+		if token, err := looksAhead(ctx, f, f.Infer, s.Dims); err != nil || token >= 0 {
 			return s.Provider + "/" + s.Variant.Name, err
 		}
 	}
 	return "", nil
 }
 
-// looksAhead routes a few random tokens, then the same ones with the later half changed
-// several times, and tells whether the routing of the earlier half changes by a bit.
-func looksAhead(ctx context.Context, f *plugins.Function, fn *graph.Graph, dims map[string]int64) (bool, error) {
-	const tokens, kept = 12, 6
-	rng := rand.New(rand.NewPCG(3, 4))
+// lookouts are the numbers of tokens that are routed, and of those kept when the others change.
+// Few tokens count, too: what depends on whether any token does something seldom changes where
+// there are many.
+var lookouts = []struct{ tokens, kept int }{{2, 1}, {3, 2}, {4, 1}, {6, 4}, {12, 6}}
+
+// looksAhead routes a few random tokens, then the same ones with the later ones changed
+// several times, and answers the first token whose routing changes by a bit, -1 for none.
+func looksAhead(ctx context.Context, f *plugins.Function, fn *graph.Graph, dims map[string]int64) (token int, err error) {
 	d := cpu.New(1)
 	defer d.Close()
+	e := eval.New(fn, d, eval.Limits{Elements: 1 << 24})
+	for _, l := range lookouts {
+		if token, err := looksAheadOf(ctx, f, fn, e, l.tokens, l.kept, dims); err != nil || token >= 0 {
+			return token, err
+		}
+	}
+	return -1, nil
+}
+
+func looksAheadOf(ctx context.Context, f *plugins.Function, fn *graph.Graph, e *eval.Evaluator, tokens, kept int, dims map[string]int64) (token int, err error) {
+	rng := rand.New(rand.NewPCG(3, 4))
 	in := map[string]*backend.Tensor{}
 	for _, v := range fn.Inputs {
-		shape, ok := v.Shape().Bind(map[string]int64{"T": tokens}).Ints()
+		shape, ok := v.Shape().Bind(map[string]int64{"T": int64(tokens)}).Ints()
 		if !ok {
-			return false, fmt.Errorf("input %v has an unknown size", v)
+			return -1, fmt.Errorf("input %v has an unknown size", v)
 		}
 		in[v.Name] = randomTensor(rng, v, shape, dims)
 	}
-	e := eval.New(fn, d, eval.Limits{Elements: 1 << 24})
-	outcome := func() ([]byte, error) {
+	outcome := func() ([]string, error) {
 		out, err := e.Run(ctx, in)
 		if err != nil {
 			return nil, err
@@ -76,7 +88,7 @@ func looksAhead(ctx context.Context, f *plugins.Function, fn *graph.Graph, dims 
 	}
 	before, err := outcome()
 	if err != nil {
-		return false, err
+		return -1, err
 	}
 	for range 8 { // one change alone may happen to leave all choices as they are
 		for _, name := range []string{"x", "token_ids"} {
@@ -90,17 +102,23 @@ func looksAhead(ctx context.Context, f *plugins.Function, fn *graph.Graph, dims 
 			}
 		}
 		after, err := outcome()
-		if err != nil || !bytes.Equal(before, after) {
-			return true, err
+		if err != nil {
+			return -1, err
+		}
+		for token := range before {
+			if before[token] != after[token] {
+				return token, nil
+			}
 		}
 	}
-	return false, nil
+	return -1, nil
 }
 
-// routing is what the first tokens get: their experts and weights, those of the experts that
-// claimed them, or what comes back to them from slots that compute tanh.
-func routing(f *plugins.Function, first, second, x *backend.Tensor, experts, kept int) []byte {
+// routing is what each of the first tokens gets: its experts and weights, those of the experts
+// that claimed it, or what comes back to it from slots that compute tanh.
+func routing(f *plugins.Function, first, second, x *backend.Tensor, experts, kept int) []string {
 	tokens := x.Shape[0]
+	out := make([]string, kept)
 	switch f.Routing.Kind {
 	case plugins.Claim:
 		weights := make([]float32, tokens*experts)
@@ -110,7 +128,9 @@ func routing(f *plugins.Function, first, second, x *backend.Tensor, experts, kep
 				weights[int(t)*experts+i/claimed] = second.F32()[i]
 			}
 		}
-		return fmt.Append(nil, weights[:kept*experts])
+		for t := range kept {
+			out[t] = fmt.Sprint(weights[t*experts : (t+1)*experts])
+		}
 	case plugins.Mix:
 		slots, width := first.Shape[0], x.Shape[1]
 		y := make([]float64, kept*width)
@@ -125,10 +145,16 @@ func routing(f *plugins.Function, first, second, x *backend.Tensor, experts, kep
 				}
 			}
 		}
-		return fmt.Append(nil, y)
+		for t := range kept {
+			out[t] = fmt.Sprint(y[t*width : (t+1)*width])
+		}
+	default:
+		a, b := len(first.Data)/tokens, len(second.Data)/tokens
+		for t := range kept {
+			out[t] = string(first.Data[t*a:(t+1)*a]) + string(second.Data[t*b:(t+1)*b])
+		}
 	}
-	row := len(first.Data) / tokens
-	return append(bytes.Clone(first.Data[:kept*row]), second.Data[:kept*len(second.Data)/tokens]...)
+	return out
 }
 
 func randomTensor(rng *rand.Rand, v *graph.Value, shape []int, dims map[string]int64) *backend.Tensor {

@@ -20,14 +20,25 @@ type Model struct {
 	Net       blocks.Model
 }
 
-// Build asks the host's plugins for the functions of a recipe and assembles the model.
+// Build asks the host's plugins for the functions of a recipe and assembles the model. A router
+// that says it is causal is tested.
 func Build(ctx context.Context, r *recipe.Recipe, h *plugins.Host) (*Model, error) {
-	return buildOn(ctx, r, h, nil)
+	return building{}.model(ctx, r, h)
 }
 
-// buildOn is Build that takes functions that a run holds already as they are, and asks
-// plugins for others only.
-func buildOn(ctx context.Context, r *recipe.Recipe, h *plugins.Host, held []plugins.Stored) (*Model, error) {
+// BuildTrusting is Build that takes routers at their word, to find out what they do in a model
+// (package check).
+func BuildTrusting(ctx context.Context, r *recipe.Recipe, h *plugins.Host) (*Model, error) {
+	return building{trusting: true}.model(ctx, r, h)
+}
+
+// building says how a model is built.
+type building struct {
+	held     []plugins.Stored // functions that a run holds already: plugins are asked for others only
+	trusting bool             // routers are not tested
+}
+
+func (o building) model(ctx context.Context, r *recipe.Recipe, h *plugins.Host) (*Model, error) {
 	seen := map[string]int{}
 	m := &Model{Recipe: r}
 	err := m.assemble(func(kind plugins.Kind, use recipe.Use, dims map[string]int64, extra map[string]any, path string) (*plugins.Function, error) {
@@ -35,7 +46,7 @@ func buildOn(ctx context.Context, r *recipe.Recipe, h *plugins.Host, held []plug
 		if err != nil {
 			return nil, err
 		}
-		s, ok := find(held, kind, use, config, dims)
+		s, ok := find(o.held, kind, use, config, dims)
 		if !ok {
 			built, err := h.Build(ctx, plugins.Request{Kind: kind, Name: use.Name, Config: config, Dims: dims})
 			if err != nil {
@@ -57,7 +68,7 @@ func buildOn(ctx context.Context, r *recipe.Recipe, h *plugins.Host, held []plug
 		if _, known := seen[key]; !known {
 			seen[key] = len(m.Functions)
 			m.Functions = append(m.Functions, s)
-			if kind == plugins.RouterKind && fn.Capabilities.Causal {
+			if kind == plugins.RouterKind && fn.Capabilities.Causal && !o.trusting {
 				if err := checkCausal(ctx, fn, dims); err != nil {
 					return nil, &plugins.Error{Plugin: s.Provider, Op: "build " + s.Variant.Name, Detail: err.Error()}
 				}

@@ -62,7 +62,7 @@ func Upcycle(ctx context.Context, run, out string, o UpcycleOptions, h *plugins.
 	if r, made.Notes, err = r.With(o.Settings); err != nil {
 		return nil, err
 	}
-	if made.Model, err = buildOn(ctx, r, h, old.Functions); err != nil {
+	if made.Model, err = (building{held: old.Functions}).model(ctx, r, h); err != nil {
 		return nil, err
 	}
 	u, err := newUpcycling(c, made, o.Noise)

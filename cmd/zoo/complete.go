@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/moezoo/moezoo/plugins"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
@@ -36,6 +37,26 @@ func completePlugins(_ *cobra.Command, args []string, _ string) ([]string, cobra
 		}
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeVariants completes a flag that takes the name of a router or an expert.
+func completeVariants(c *cobra.Command, flag string, kind plugins.Kind) {
+	find := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var out []string
+		all, err := everything()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		for _, l := range all {
+			if l.Kind == string(kind) {
+				out = append(out, cobra.CompletionWithDesc(l.Name, l.Doc))
+			}
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	}
+	if err := c.RegisterFlagCompletionFunc(flag, find); err != nil {
+		panic("zoo: " + err.Error())
+	}
 }
 
 // completeFlag completes a flag that takes one of a few words.

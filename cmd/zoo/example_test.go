@@ -5,9 +5,47 @@ package main
 import (
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
+
+// buildExample builds a plugin of examples.
+func buildExample(t *testing.T, example, binary string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir = filepath.Join("../../examples", example)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestARouterThatLeaksIsFound follows examples/plugin-leaky/README.md.
+func TestARouterThatLeaksIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a plugin")
+	}
+	dir := t.TempDir()
+	buildExample(t, "plugin-leaky", filepath.Join(dir, "zoo-plugin-leaky"))
+	for _, c := range []struct {
+		args string
+		code int
+		want string // a pattern of what is printed
+	}{
+		{"check causal --router leaky/scattered", exitCheck, `causal +failed +layers\.1 \(moe, router leaky/scattered\): in inference, position 0 of \d+ changes by [0-9.]+ when the tokens from 1 on do`},
+		{"check causal --router leaky/scattered-unaware", exitCheck, `position 0 of \d+ changes`},
+		{"check step --router leaky/scattered-unaware", exitCheck, `step +failed +layers\.1 \(moe, .*the logits at position \d+ differ`},
+		{"build moe-mamba-debug --set layers.moe.router=leaky/scattered", exitUsage, `looks at later tokens, which a causal model must not(?s:.*)allow_future: true`},
+		{"build moe-mamba-debug --set layers.moe.router=leaky/scattered --set layers.moe.allow_future=true", exitOK, `router leaky/scattered`},
+		{"build moe-mamba-debug --set layers.moe.router=leaky/scattered-unaware --set layers.moe.allow_future=true", exitPlugin, `says that it is causal, but the routing of token 0 changes`},
+	} {
+		p := zooProcess(t, append([]string{"--plugin-dir", dir}, strings.Fields(c.args)...)...)
+		out, _ := p.CombinedOutput()
+		if p.ProcessState.ExitCode() != c.code || !regexp.MustCompile(c.want).Match(out) {
+			t.Errorf("zoo %s: exit code %d, want %d and %q in\n%s", c.args, p.ProcessState.ExitCode(), c.code, c.want, out)
+		}
+	}
+}
 
 // TestAThirdPartyRouterTrainsAndExports follows examples/plugin-go/README.md.
 func TestAThirdPartyRouterTrainsAndExports(t *testing.T) {
@@ -15,11 +53,7 @@ func TestAThirdPartyRouterTrainsAndExports(t *testing.T) {
 		t.Skip("builds a plugin")
 	}
 	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "zoo-plugin-cosine"), ".")
-	build.Dir = "../../examples/plugin-go"
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	buildExample(t, "plugin-go", filepath.Join(dir, "zoo-plugin-cosine"))
 	run := filepath.Join(dir, "run")
 	zoo := func(args ...string) string {
 		t.Helper()
