@@ -18,6 +18,7 @@ import (
 type Config struct {
 	values  map[string]any
 	known   map[string]bool // keys that were asked for
+	idle    map[string]bool // and of those the ones that change nothing
 	tensors shapes
 	spare   []string // tensors that repeat others
 	notes   []string
@@ -33,7 +34,7 @@ type shapes interface {
 
 // newConfig begins to read; values may gain entries.
 func newConfig(values map[string]any, t shapes) *Config {
-	return &Config{values: values, known: map[string]bool{}, tensors: t}
+	return &Config{values: values, known: map[string]bool{}, idle: map[string]bool{}, tensors: t}
 }
 
 // fail notes a mistake.
@@ -181,7 +182,7 @@ func (c *Config) want(key string, values ...any) {
 // harmless are keys that change nothing of what the model computes.
 func (c *Config) harmless(keys ...string) {
 	for _, k := range keys {
-		c.known[k] = true
+		c.known[k], c.idle[k] = true, true
 	}
 }
 

@@ -21,6 +21,7 @@ type Folder struct {
 
 	tensors Tensors
 	spare   []string
+	kept    map[string]any
 }
 
 // Open reads a folder's config.json and the headers of its weights. The recipe is held
@@ -44,7 +45,7 @@ func Open(dir string) (*Folder, error) {
 		t.Close()
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	return &Folder{Dir: dir, Arch: arch, Recipe: r, Notes: c.notes, tensors: t, spare: c.spare}, nil
+	return &Folder{Dir: dir, Arch: arch, Recipe: r, Notes: c.notes, tensors: t, spare: c.spare, kept: c.kept()}, nil
 }
 
 // readConfig reads a configuration's keys.

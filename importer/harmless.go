@@ -18,7 +18,7 @@ var startsCode = map[string]string{
 // harmlessKeys are keys of any configuration that change no number of what the model
 // computes, by why they do not.
 var harmlessKeys = reasons(map[string][]string{
-	"says where it comes from":       {"_name_or_path", "name_or_path", "architectures", "model_type", "transformers_version", "auto_class"},
+	"says where it comes from":       {"_name_or_path", "name_or_path", "architectures", "model_type", "transformers_version", "auto_class", "zoo_recipe"},
 	"every tensor says its own type": {"torch_dtype", "dtype"},
 	"for the first weights only": {
 		"initializer_range", "initializer_factor", "rescale_prenorm_residual", "time_step_scale", "time_step_init_scheme",

@@ -9,7 +9,6 @@ import (
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/internal/testroot"
-	"github.com/moezoo/moezoo/plugins"
 	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/zoo"
 )
@@ -75,13 +74,8 @@ func openGolden(t *testing.T, name string) *safetensors.File {
 // imported imports a folder and opens the run.
 func imported(t *testing.T, dir string) (*zoo.Imported, *zoo.Trained) {
 	t.Helper()
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
 	run := filepath.Join(t.TempDir(), "run")
-	m, err := zoo.Import(context.Background(), dir, run, h)
+	m, err := zoo.Import(context.Background(), dir, run, host(t))
 	if err != nil {
 		t.Fatal(err)
 	}

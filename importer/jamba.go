@@ -48,7 +48,9 @@ var jamba = Architecture{
 		m["mamba_d_state"], m["mamba_d_conv"], m["mamba_expand"], m["mamba_dt_rank"] = x.DState, x.DConv, x.Expand, x.DtRank
 		m["mamba_conv_bias"], m["mamba_proj_bias"] = x.ConvBias, x.Bias
 		m["num_experts"], m["num_experts_per_tok"], m["intermediate_size"] = max(moe.Experts, 1), max(moe.TopK, 1), max(moe.Width, block(r, ffOf).Width)
-		m["router_aux_loss_coef"] = option(moe.Router, "balance")
+		if moe.Experts > 0 {
+			m["router_aux_loss_coef"] = option(moe.Router, "balance")
+		}
 		var attends, routes []bool
 		for i, l := range all(r) {
 			if i%2 == 0 {

@@ -3,6 +3,7 @@ package importer
 import (
 	"encoding/json"
 	"maps"
+	"strings"
 
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -17,7 +18,7 @@ var defaults = map[string]map[string]any{
 
 // options are a variant's options, with those that a recipe leaves out.
 func options(u recipe.Use) map[string]any {
-	out := maps.Clone(defaults[u.Name])
+	out := maps.Clone(defaults[variant(u)])
 	if out == nil {
 		out = map[string]any{}
 	}
@@ -26,6 +27,9 @@ func options(u recipe.Use) map[string]any {
 	}
 	return out
 }
+
+// variant is the name of a variant without its provider's.
+func variant(u recipe.Use) string { return u.Name[strings.LastIndexByte(u.Name, '/')+1:] }
 
 // option is one of a variant's options.
 func option(u recipe.Use, key string) any { return options(u)[key] }

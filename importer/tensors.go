@@ -8,19 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/moezoo/moezoo/importer/torchfile"
 	"github.com/moezoo/moezoo/safetensors"
 )
 
-// Tensors are the tensors of a checkpoint, whatever files they lie in. They are read one by
-// one, as they are asked for.
-type Tensors interface {
-	Names() []string
-	// Info says a tensor's type and shape; ok is false when there is none of that name.
-	Info(name string) (info safetensors.Info, ok bool)
-	// Float32 reads a tensor of floats, widening those of half precision.
-	Float32(name string) ([]float32, error)
-	Close() error
-}
+// Tensors are a checkpoint's tensors, whatever files they lie in. They are read one by one,
+// as they are asked for.
+type Tensors = safetensors.Shard
 
 // weightFiles are the files that hold a folder's weights, in the order of preference.
 var weightFiles = []struct {
@@ -29,6 +23,8 @@ var weightFiles = []struct {
 }{
 	{"model.safetensors", func(path string) (Tensors, error) { return safetensors.Open(path) }},
 	{"model.safetensors.index.json", func(path string) (Tensors, error) { return safetensors.OpenSharded(path) }},
+	{"pytorch_model.bin", func(path string) (Tensors, error) { return torchfile.Open(path) }},
+	{"pytorch_model.bin.index.json", func(path string) (Tensors, error) { return torchfile.OpenSharded(path) }},
 }
 
 // openTensors opens the weights of a folder.

@@ -121,6 +121,20 @@ func (f *File) ReadInto(name string, out []byte) error {
 	return nil
 }
 
+// Float32Part reads n elements of an F32 tensor, from at on.
+func (f *File) Float32Part(name string, at, n int) ([]float32, error) {
+	info, ok := f.Info(name)
+	if !ok || info.DType != F32 || at < 0 || n < 0 || int64(at)+int64(n) > info.Elements() {
+		return nil, &Error{f.name, fmt.Errorf("tensor %q does not hold the F32 elements %d to %d", name, at, at+n)}
+	}
+	raw := make([]byte, 4*n)
+	if _, err := f.r.ReadAt(raw, f.data+info.begin+4*int64(at)); err != nil && n > 0 {
+		return nil, &Error{f.name, fmt.Errorf("tensor %q: %w (has the file shrunk?)", name, err)}
+	}
+	out := make([]float32, n)
+	return out, F32.Floats(out, raw)
+}
+
 // Float32 reads a floating-point tensor, widening half precision and narrowing double.
 func (f *File) Float32(name string) ([]float32, error) {
 	raw, err := f.Bytes(name)

@@ -129,7 +129,7 @@ func lowering(o export.Options) string {
 func checkTargets(path string, folder bool) error {
 	clean := filepath.Clean(path)
 	if folder {
-		return checkFolder(clean)
+		return checkOldFolder(clean, holdsONNX)
 	}
 	if info, err := os.Stat(filepath.Dir(clean)); path == "" || err != nil || !info.IsDir() {
 		return fmt.Errorf("%s: there is no folder %s to write to", path, filepath.Dir(clean))
@@ -171,8 +171,14 @@ func makeParents(dir string) (undo func(), err error) {
 	return undo, nil
 }
 
-// checkFolder lets a new folder, an empty one and that of an earlier export pass.
-func checkFolder(path string) error {
+// holdsONNX reports whether a folder holds an earlier export.
+func holdsONNX(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "onnx", "model.onnx"))
+	return err == nil
+}
+
+// checkOldFolder lets a new folder, an empty one and that of an earlier export pass.
+func checkOldFolder(path string, ours func(dir string) bool) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -187,10 +193,24 @@ func checkFolder(path string) error {
 	if err != nil || len(entries) == 0 {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(path, "onnx", "model.onnx")); err != nil {
+	if !ours(path) {
 		return fmt.Errorf("%s: the folder is not empty and holds no earlier export", path)
 	}
 	return nil
+}
+
+// replaceFolder puts a finished folder in the place of an earlier export.
+func replaceFolder(work, path string, ours func(dir string) bool) error {
+	if err := checkOldFolder(path, ours); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	if err := os.Chmod(work, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(work, path)
 }
 
 // configPath is where the configuration of a model's file goes.
@@ -232,17 +252,7 @@ func (t *Trained) keepFolder(work, path string, c export.Caches) error {
 	if err := t.writeTokenizer(work); err != nil {
 		return err
 	}
-	path = filepath.Clean(path)
-	if err := checkFolder(path); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(path); err != nil {
-		return err
-	}
-	if err := os.Chmod(work, 0o755); err != nil {
-		return err
-	}
-	return os.Rename(work, path)
+	return replaceFolder(work, filepath.Clean(path), holdsONNX)
 }
 
 // prepare lowers the model for export.

@@ -29,6 +29,9 @@ func Import(ctx context.Context, folder, run string, h *plugins.Host) (*Imported
 	if err != nil {
 		return nil, err
 	}
+	if m.Files, err = f.Companions(); err != nil {
+		return nil, err
+	}
 	params, err := m.params()
 	if err != nil {
 		return nil, err

@@ -18,6 +18,9 @@ type Model struct {
 	Functions []plugins.Stored // every answer once, in the order of first use
 	Lock      []byte           // zoo.lock as of their building
 	Net       blocks.Model
+	// Files are what came with an imported model beside its weights, by name (see
+	// importer.Companions and importer.OriginFile); nil for models of our own.
+	Files map[string][]byte
 }
 
 // Build asks the host's plugins for the functions of a recipe and assembles the model. A router

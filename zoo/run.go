@@ -13,6 +13,7 @@ import (
 	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/data/tokenizer"
 	"github.com/moezoo/moezoo/graph/narrow"
+	"github.com/moezoo/moezoo/importer"
 	"github.com/moezoo/moezoo/plugins"
 	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/train"
@@ -86,9 +87,31 @@ func openModel(c *checkpoint.Checkpoint, settings ...string) (*Model, error) {
 		return nil, &checkpoint.Error{Path: c.Dir, Err: err}
 	}
 	if slices.Contains(c.Files(), LockFile) {
-		m.Lock, err = c.Read(LockFile)
+		if m.Lock, err = c.Read(LockFile); err != nil {
+			return nil, err
+		}
 	}
-	return m, err
+	return m, m.readFiles(c)
+}
+
+// readFiles reads what came with an imported model.
+func (m *Model) readFiles(c *checkpoint.Checkpoint) error {
+	there := c.Files()
+	if !slices.Contains(there, importer.OriginFile) {
+		return nil
+	}
+	m.Files = map[string][]byte{}
+	for _, name := range append([]string{importer.OriginFile}, importer.Companions...) {
+		if !slices.Contains(there, name) {
+			continue
+		}
+		raw, err := c.Read(name)
+		if err != nil {
+			return err
+		}
+		m.Files[name] = raw
+	}
+	return nil
 }
 
 // load reads the weights onto the device.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -49,6 +50,7 @@ func (m *Model) blobs() (map[string][]byte, error) {
 	if m.Lock != nil {
 		blobs[LockFile] = m.Lock
 	}
+	maps.Copy(blobs, m.Files)
 	return blobs, nil
 }
 

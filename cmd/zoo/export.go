@@ -16,14 +16,22 @@ import (
 
 func exportCommand() *cobra.Command {
 	var o zoo.ExportOptions
-	var out, names, weights string
+	var out, names, weights, format string
+	var shard byteSize
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "export RUN -o FILE.onnx|FOLDER/", Short: "Write a run as an ONNX file, verified before it is kept",
+		Use: "export RUN -o FILE.onnx|FOLDER/", Short: "Write a run as an ONNX file, verified before it is kept, or for transformers",
 		Long: `Write a run as an ONNX file of standard operators: one graph for prefill and decoding, states as inputs
 and outputs. ONNX Runtime then computes the same inputs; when the numbers differ, no file is kept and the exit
-code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
-		Example: "  zoo export runs/a -o a.onnx\n  zoo export runs/a -o site/models/a/ --json\n  zoo export runs/a -o a.onnx --names genai",
+code is 1. A FOLDER/ gets the layout that transformers.js loads.
+
+With --format hf the run becomes a folder that transformers for Python loads: config.json, safetensors and the
+tokenizer. That needs a class there which computes the recipe; where none does, the error says what they lack.`,
+		Example: `  zoo export runs/a -o a.onnx
+  zoo export runs/a -o site/models/a/ --json
+  zoo export runs/a -o a.onnx --names genai
+  zoo export runs/a --format hf -o models/a
+  zoo export runs/a --format hf -o models/a --weights bf16 --shard-size 2GB`,
 		Args:    exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
@@ -33,6 +41,12 @@ code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
 			kind, err := narrow.Parse(weights, narrow.Float32, narrow.Float16, narrow.BFloat16, narrow.Int8)
 			if err != nil {
 				return fmt.Errorf("--%w", err)
+			}
+			if err := oneFormat(c, format); err != nil {
+				return err
+			}
+			if format == "hf" {
+				return exportHuggingFace(c, args[0], out, zoo.HuggingFaceOptions{Weights: kind, Shard: int64(shard)}, asJSON)
 			}
 			t, err := openRun(c, args[0], kind)
 			if err != nil {
@@ -52,6 +66,8 @@ code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
 	}
 	f := c.Flags()
 	f.StringVarP(&out, "output", "o", "", "file or folder/ to write")
+	f.StringVar(&format, "format", "onnx", "onnx, or hf for a folder that transformers loads")
+	f.Var(&shard, "shard-size", "with --format hf, the most weights in one file (default 5GB)")
 	f.StringVar(&names, "names", "hf", "names of states: hf (transformers.js) or genai (onnxruntime-genai)")
 	f.StringVar(&weights, "weights", "fp32", "what the weights are stored in: fp32, fp16, bf16 or int8")
 	f.Int64Var(&o.Opset, "opset", 0, "opset to write, 18 to 26; 18 by default")
@@ -64,7 +80,45 @@ code is 1. A FOLDER/ gets the layout that transformers.js loads.`,
 	f.BoolVar(&o.NoVerify, "no-verify", false, "keep the file unchecked")
 	f.BoolVar(&asJSON, "json", false, "for scripts")
 	completeFlag(c, "names", "hf", "genai")
+	completeFlag(c, "format", "onnx", "hf")
 	return c
+}
+
+// oneFormat refuses flags that belong to another format.
+func oneFormat(c *cobra.Command, format string) error {
+	others := map[string][]string{
+		"onnx": {"shard-size"},
+		"hf":   {"names", "opset", "external", "functions", "compact", "attention-operator", "ort-contrib", "license", "no-verify"},
+	}
+	flags, known := others[format]
+	if !known {
+		return fmt.Errorf("--format %s: want onnx or hf", format)
+	}
+	for _, f := range flags {
+		if c.Flags().Changed(f) {
+			return fmt.Errorf("--%s has no meaning with --format %s", f, format)
+		}
+	}
+	return nil
+}
+
+// exportHuggingFace writes a run for transformers.
+func exportHuggingFace(c *cobra.Command, run, out string, o zoo.HuggingFaceOptions, asJSON bool) error {
+	if o.Weights == narrow.Int8 {
+		return errors.New("--weights int8: transformers reads fp32, fp16 or bf16")
+	}
+	e, err := zoo.ExportHuggingFace(c.Context(), run, out, o)
+	if err != nil {
+		return err
+	}
+	if e.Note != "" {
+		fmt.Fprintln(c.ErrOrStderr(), "note: "+e.Note)
+	}
+	if asJSON {
+		return printJSON(c.OutOrStdout(), map[string]any{"folder": out, "class": e.Class, "files": e.Files})
+	}
+	fmt.Fprintf(c.OutOrStdout(), "wrote %s, which %s loads\n", out, e.Class)
+	return nil
 }
 
 func verifyCommand() *cobra.Command {

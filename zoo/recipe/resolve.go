@@ -318,6 +318,9 @@ func (r *Recipe) YAML() []byte {
 	return b.Bytes()
 }
 
+// String is the norm as a recipe writes it.
+func (n Norm) String() string { return n.yaml() }
+
 func (n Norm) yaml() string {
 	return fmt.Sprintf("{kind: %s, eps: %s, bias: %v, zero_centred: %v}", n.Kind, format(n.Eps), n.Bias, n.ZeroCentred)
 }
