@@ -32,7 +32,7 @@ tokenizer. That needs a class there which computes the recipe; where none does, 
   zoo export runs/a -o a.onnx --names genai
   zoo export runs/a --format hf -o models/a
   zoo export runs/a --format hf -o models/a --weights bf16 --shard-size 2GB`,
-		Args:    exactly(1),
+		Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
 				return errors.New("export needs -o FILE.onnx or -o FOLDER/")
