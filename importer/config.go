@@ -252,7 +252,15 @@ func (c *Config) hasTensor(name string) bool { _, ok := c.tensors.shape(name); r
 // layers is the number of layers that a key says, held against the tensors, whose names
 // begin with prefix and the layer's number.
 func (c *Config) layers(key, prefix string) int64 {
-	n := c.size(key)
+	return c.counted(c.size(key), key, "layers", prefix)
+}
+
+// experts is n, the number of experts that a key says, held against the tensors likewise.
+func (c *Config) experts(n int64, key, prefix string) int64 {
+	return c.counted(n, key, "experts", prefix)
+}
+
+func (c *Config) counted(n int64, key, what, prefix string) int64 {
 	seen := map[string]bool{}
 	for _, name := range c.tensors.names() {
 		if rest, ok := strings.CutPrefix(name, prefix); ok {
@@ -261,7 +269,7 @@ func (c *Config) layers(key, prefix string) int64 {
 		}
 	}
 	if c.err == nil && int64(len(seen)) != n {
-		c.fail("%s is %d, but the tensors are those of %d layers (%sN)", key, n, len(seen), prefix)
+		c.fail("%s is %d, but the tensors are those of %d %s (%sN)", key, n, len(seen), what, prefix)
 	}
 	if c.err != nil {
 		return 1

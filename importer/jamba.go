@@ -31,6 +31,7 @@ var jamba = Architecture{
 			}
 			if experts > 1 && routes(i) {
 				second = recipe.Block{MoE: moe}
+				c.experts(experts, "num_experts", fmt.Sprintf("model.layers.%d.feed_forward.experts.", i))
 			}
 			r.Layers = append(r.Layers, layer(first), layer(second))
 		}

@@ -11,7 +11,8 @@ var mixtral = Architecture{
 		c.harmless("router_jitter_noise") // of training
 		a := c.attention(d)
 		a.Rope, a.Window = c.rope(a.HeadDim, 1e6, 1), c.integer("sliding_window", 0, 1)
-		moe := topK(c.size("num_local_experts"), c.size("num_experts_per_tok"), c.size("intermediate_size"), true, c.number("router_aux_loss_coef", 0.001))
+		experts := c.experts(c.size("num_local_experts"), "num_local_experts", "model.layers.0.block_sparse_moe.experts.")
+		moe := topK(experts, c.size("num_experts_per_tok"), c.size("intermediate_size"), true, c.number("router_aux_loss_coef", 0.001))
 		r := c.llamaSkeleton(d, recipe.Norm{Kind: recipe.RMSNorm, Eps: c.number("rms_norm_eps", 1e-5)})
 		for range layers {
 			r.Layers = append(r.Layers, layer(recipe.Block{Attention: a}), layer(recipe.Block{MoE: moe}))

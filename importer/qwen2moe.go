@@ -32,6 +32,8 @@ var qwen2MoE = Architecture{
 			second := recipe.Block{MoE: moe}
 			if slices.Contains(without, i) || (i+1)%step != 0 {
 				second = dense
+			} else {
+				c.experts(moe.Experts, "num_experts", fmt.Sprintf("model.layers.%d.mlp.experts.", i))
 			}
 			r.Layers = append(r.Layers, layer(recipe.Block{Attention: a}), layer(second))
 		}
