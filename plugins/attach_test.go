@@ -83,7 +83,7 @@ func TestAnAttachedProviderIsAskedAndLivesOn(t *testing.T) {
 		t.Error("the lock recorded it")
 	}
 	h, _ := testHost(t, Config{})
-	if r, err := h.Verify(context.Background(), "away"); err != nil || !r.OK() {
+	if r, err := h.Verify(context.Background(), "away", nil); err != nil || !r.OK() {
 		t.Errorf("verify: %+v, %v", r, err)
 	}
 	h.Close()

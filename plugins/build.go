@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -222,23 +223,20 @@ func (p *provider) start() (caller, string, int64, error) {
 			h.log.Info("built-in plugin runs in this process", "plugin", f.Name, "why", why)
 			return &inProcess{name: f.Name, p: registered(f.Name), timeouts: h.cfg.Timeouts}, "", 0, nil
 		}
-		exe, err := os.Executable()
-		if err != nil {
-			return nil, "", 0, &Error{Plugin: f.Name, Op: "start", Detail: err.Error(), Err: err}
-		}
-		s, err := h.startProcess(f.Name, command{path: exe, env: []string{envProvider + "=" + f.Name}})
-		return s, "", 0, err
-	}
-	if f.attached != nil {
+	} else if f.attached != nil {
 		c, err := attach(f.Name, *f.attached, h.cfg.Timeouts)
 		return c, "", 0, err
 	}
-	file, err := os.Open(f.Path)
+	c, done, err := p.program()
 	if err != nil {
 		return nil, "", 0, &Error{Plugin: f.Name, Op: "start", Detail: err.Error(), Err: err}
 	}
-	defer file.Close()
-	sum, size, err := hashFile(file)
+	defer done()
+	if c.file == nil {
+		s, err := h.startProcess(f.Name, c)
+		return s, "", 0, err
+	}
+	sum, size, err := hashFile(c.file)
 	if err != nil {
 		return nil, "", 0, &Error{Plugin: f.Name, Op: "start", Detail: err.Error(), Err: err}
 	}
@@ -246,8 +244,22 @@ func (p *provider) start() (caller, string, int64, error) {
 		return nil, "", 0, err
 	}
 	h.log.Info("starting plugin; it runs with your rights", "plugin", f.Name, "path", f.Path, "sha256", sum)
-	s, err := h.startProcess(f.Name, command{path: f.Path, file: file})
+	s, err := h.startProcess(f.Name, c)
 	return s, sum, size, err
+}
+
+// program is what to start: this program again for a built-in, else the plugin's file, which
+// done closes.
+func (p *provider) program() (c command, done func(), err error) {
+	if p.found.Source == SourceBuiltin {
+		exe, err := os.Executable()
+		return command{path: exe, env: []string{envProvider + "=" + p.found.Name}}, func() {}, err
+	}
+	file, err := os.Open(p.found.Path)
+	if err != nil {
+		return command{}, nil, err
+	}
+	return command{path: p.found.Path, file: file}, func() { file.Close() }, nil
 }
 
 // checkSum compares a binary's sum with the manifest beside it and with the lock,
@@ -283,8 +295,8 @@ func (h *Host) startProcess(name string, c command) (caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.env = append(append(providerEnv(), h.cfg.Env...), append(c.env,
-		fmt.Sprintf("%s=%d", envHostPID, os.Getpid()), envRunRoot+"="+run.root)...)
+	own := []string{fmt.Sprintf("%s=%d", envHostPID, os.Getpid()), envRunRoot + "=" + run.root}
+	c.env = slices.Concat(providerEnv(), h.cfg.Env, own, c.env)
 	s, err := startSession(name, c, run.path, h.cfg.Timeouts, h.log.With("plugin", name))
 	if err != nil {
 		return nil, err

@@ -141,33 +141,81 @@ func TestRemoveTakesAVersionOrAll(t *testing.T) {
 
 func TestVerifyReportsWhatAPluginDoesWrong(t *testing.T) {
 	for fault, want := range map[string]string{
-		"":       "",
-		"die":    "start and describe",
-		"impure": "pick: build at d_model 16",
-		"panic":  "pick: lives through a request without sizes",
+		"":              "",
+		"die":           "starts and describes itself",
+		"impure":        "pick: builds at d_model 14",
+		"later-impure":  "pick: builds at d_model 14, the same bytes twice and in a fresh process: other bytes than before",
+		"panic":         "pick: lives through a request without sizes",
+		"open-schema":   "pick: an unknown option is refused: its schema takes an option",
+		"undocumented":  "option balance has no description\noption balance has no default",
+		"wrong-default": "pick: options are documented, with valid defaults: the defaults: config.balance: minimum: got -1, want 0",
+		"any-options":   "pick: refuses options that are no JSON object: options {\": it answered instead of refusing",
 	} {
 		t.Run("fault "+fault, func(t *testing.T) {
 			t.Parallel()
 			h, _ := testHost(t, Config{Dirs: []string{pluginDir(t)}, Env: []string{"ZOO_FAULT=" + fault}})
-			r, err := h.Verify(context.Background(), "faulty")
-			if err != nil {
-				t.Fatal(err)
-			}
-			failed := ""
-			for _, c := range r.Checks {
-				if c.Status == "failed" {
-					failed += c.Name + ": " + c.Detail + "\n"
-				}
-			}
-			if r.OK() != (want == "") || !strings.Contains(failed, want) {
-				t.Errorf("want %q to fail; failed:\n%s", want, failed)
-			}
+			checkFailures(t, h, "faulty", want)
 		})
 	}
 	h, _ := testHost(t, Config{})
-	_, err := h.Verify(context.Background(), "bultin")
+	_, err := h.Verify(context.Background(), "bultin", nil)
 	checkError(t, err, "no plugin is called bultin (did you mean builtin?)")
-	if r, err := h.Verify(context.Background(), "builtin"); err != nil || !r.OK() {
+	if r, err := h.Verify(context.Background(), "builtin", nil); err != nil || !r.OK() {
 		t.Errorf("built-in: %+v, %v", r, err)
+	}
+}
+
+// checkFailures verifies a plugin, of which these words must be among what failed; none: it
+// must pass.
+func checkFailures(t *testing.T, h *Host, name, want string) {
+	t.Helper()
+	r, err := h.Verify(context.Background(), name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := ""
+	for _, c := range r.Checks {
+		if c.Status == Failed {
+			failed += c.Name + ": " + c.Detail + "\n"
+		}
+	}
+	if r.OK() != (want == "") || !strings.Contains(failed, want) {
+		t.Errorf("want %q to fail; failed:\n%s", want, failed)
+	}
+}
+
+// TestVerifyReportsProcessesThatDoNotEnd: scripts stand between a good plugin and its host,
+// and keep from it what should end it.
+func TestVerifyReportsProcessesThatDoNotEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for processes that do not end")
+	}
+	for name, c := range map[string]struct{ script, want string }{
+		"deaf to SIGTERM": {"trap '' TERM\nFAULTY & wait\n", "ends at SIGTERM: it still ran"},
+		"takes itself for started": {"ZOO_PLUGIN_COOKIE=" + handshake.MagicCookieValue + "; export ZOO_PLUGIN_COOKIE\nexec FAULTY\n",
+			"started by hand, says what it is and ends: it answers with a handshake"},
+		"forgets its host":     {"ZOO_PLUGIN_HOST_PID=$$; export ZOO_PLUGIN_HOST_PID\nFAULTY\n", "ends when its host is gone: it still ran"},
+		"says nothing by hand": {"[ -n \"$ZOO_PLUGIN_COOKIE\" ] || exit 1\nexec FAULTY\n", "started by hand, says what it is and ends: it ends without a word"},
+		"speaks any protocol": {"[ \"$PLUGIN_PROTOCOL_VERSIONS\" = 1 ] || { echo \"1|$PLUGIN_PROTOCOL_VERSIONS|unix|x|grpc\"; sleep 60; }\nexec FAULTY\n",
+			"tells a host of another protocol its own: it answers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			faulty := filepath.Join(dir, "behind", "zoo-plugin-faulty")
+			if err := os.Mkdir(filepath.Dir(faulty), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			linkSelf(t, faulty)
+			script := "#!/bin/sh\n" + strings.ReplaceAll(c.script, "FAULTY", faulty)
+			if err := os.WriteFile(filepath.Join(dir, "zoo-plugin-faulty"), []byte(script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			root := shortDir(t)
+			h, _ := testHost(t, Config{Dirs: []string{dir}, RunRoot: root})
+			checkFailures(t, h, "faulty", c.want)
+			h.Close()
+			checkNothingLeft(t, root)
+		})
 	}
 }

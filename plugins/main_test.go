@@ -5,6 +5,7 @@ package plugins
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -52,9 +53,9 @@ const testSchema = `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "type": "object",
   "properties": {
-    "balance": {"type": "number", "minimum": 0, "default": 0.01},
-    "order": {"enum": ["softmax_first", "topk_first"]},
-    "inner": {"type": "object", "properties": {"depth": {"type": "integer"}}, "additionalProperties": false}
+    "balance": {"type": "number", "minimum": 0, "default": 0.01, "description": "weight"},
+    "order": {"enum": ["softmax_first", "topk_first"], "default": "topk_first", "description": "order"},
+    "inner": {"type": "object", "properties": {"depth": {"type": "integer"}}, "additionalProperties": false, "default": {}, "description": "more"}
   },
   "additionalProperties": false
 }`
@@ -82,6 +83,15 @@ func (p *testProvider) Describe(context.Context) (*wire.DescribeResponse, error)
 			Variants: []*wire.Variant{{Name: "x", Kind: wire.Kind_KIND_ROUTER, Doc: "X."}},
 		}, nil
 	}
+	schema := testSchema
+	switch fault {
+	case "open-schema":
+		schema = `{"type": "object"}`
+	case "undocumented":
+		schema = `{"type": "object", "properties": {"balance": {"type": "number"}}, "additionalProperties": false}`
+	case "wrong-default":
+		schema = strings.Replace(testSchema, "0.01", "-1", 1)
+	}
 	version := "1.2.3"
 	if v := os.Getenv("ZOO_TEST_VERSION"); v != "" {
 		version = v
@@ -89,7 +99,7 @@ func (p *testProvider) Describe(context.Context) (*wire.DescribeResponse, error)
 	return &wire.DescribeResponse{Provider: p.name, Version: version, Variants: []*wire.Variant{
 		{
 			Name: "pick", Kind: wire.Kind_KIND_ROUTER, Doc: "Sends every token to expert 0.", Paper: "arXiv:0000.00000",
-			ConfigSchema: []byte(testSchema), Capabilities: &wire.Capabilities{Causal: true}, Revision: 1,
+			ConfigSchema: []byte(schema), Capabilities: &wire.Capabilities{Causal: true}, Revision: 1,
 		},
 		{Name: "same", Kind: wire.Kind_KIND_EXPERT, Doc: "Answers its input.", Revision: 2},
 	}}, nil
@@ -100,8 +110,11 @@ func (p *testProvider) Build(_ context.Context, req *wire.BuildRequest) (*wire.B
 	if req.Variant != "pick" && req.Variant != "same" {
 		return nil, status.Errorf(codes.NotFound, "no variant %q; there is pick, same", req.Variant)
 	}
-	r := goodAnswer(req)
 	fault := os.Getenv("ZOO_FAULT")
+	if req.Variant == "pick" && fault != "any-options" && !json.Valid(req.Config) || strings.HasPrefix(string(req.Config), "[") {
+		return nil, status.Error(codes.InvalidArgument, "the options are no JSON object")
+	}
+	r := goodAnswer(req)
 	if f := callFaults[fault]; f != nil {
 		f()
 	}
@@ -191,6 +204,9 @@ var answerFaults = map[string]func(*wire.BuildResponse){
 	"reply-65MiB":   func(r *wire.BuildResponse) { r.Train = make([]byte, 65<<20) },
 	"unlisted-states": func(r *wire.BuildResponse) {
 		r.States = []*wire.State{{Tensor: &wire.TensorSpec{Name: "bias", Dtype: dtypeFloat, Dims: []int64{4}}, AccumulateOutput: "count", Accumulate: 1, Update: []byte("u")}}
+	},
+	"later-impure": func(r *wire.BuildResponse) { // another process answers otherwise
+		r.Train = append(r.Train, fmt.Sprint(os.Getpid())...)
 	},
 	"impure": func(r *wire.BuildResponse) { r.Train = []byte(fmt.Sprint(time.Now().UnixNano())) },
 	"diagnostics": func(r *wire.BuildResponse) {

@@ -50,3 +50,8 @@ func (r *runDir) close() {}
 func watchHost() {}
 
 func lockDir(string, time.Duration) (func(), error) { return func() {}, nil }
+
+// verifyProcess has no process to start.
+func (p *provider) verifyProcess(_ context.Context, r *Report) {
+	r.add("starts and ends as a process", skipped(errNoProcesses.Error()))
+}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
+	"sync"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -17,9 +17,19 @@ import (
 // Check is one line of a verification.
 type Check struct {
 	Name   string `json:"name"`
-	Status string `json:"status"` // "ok", "failed" or "skipped"
-	Detail string `json:"detail,omitempty"`
+	Status Status `json:"status"`
+	Detail string `json:"detail,omitempty"` // why it failed or was skipped, or what was compared
 }
+
+// Status is how a check ended.
+type Status string
+
+// Skipped is a check that has no meaning for a plugin, or that cannot be made here.
+const (
+	OK      Status = "ok"
+	Failed  Status = "failed"
+	Skipped Status = "skipped"
+)
 
 // Report is what Verify found out about a plugin.
 type Report struct {
@@ -31,27 +41,36 @@ type Report struct {
 
 // OK reports whether no check failed.
 func (r *Report) OK() bool {
-	for _, c := range r.Checks {
-		if c.Status == "failed" {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Status == Failed })
 }
 
 func (r *Report) add(name string, err error) bool {
-	c := Check{Name: name, Status: "ok"}
-	if err != nil {
-		c.Status, c.Detail = "failed", err.Error()
+	c := Check{Name: name, Status: OK}
+	var skip skipped
+	switch {
+	case errors.As(err, &skip):
+		c.Status, c.Detail = Skipped, string(skip)
+	case err != nil:
+		c.Status, c.Detail = Failed, err.Error()
 	}
 	r.Checks = append(r.Checks, c)
 	return err == nil
 }
 
-// verifyDims are two sizes that every variant must be able to build at.
+// skipped is why a check is not made.
+type skipped string
+
+func (s skipped) Error() string { return string(s) }
+
+// Examiner looks into the functions of a built variant; the numeric side supplies it, as
+// this package computes nothing.
+type Examiner func(ctx context.Context, b *Built) []Check
+
+// verifyDims are two sizes that every variant must be able to build at. No other size is a
+// multiple of the number of experts by chance.
 var verifyDims = []map[string]int64{
-	{"d_model": 16, "experts": 4, "top_k": 2, "width": 32},
-	{"d_model": 24, "experts": 6, "top_k": 1, "width": 40},
+	{"d_model": 14, "experts": 4, "top_k": 2, "width": 27, "vocabulary": 23},
+	{"d_model": 24, "experts": 6, "top_k": 1, "width": 40, "vocabulary": 50},
 }
 
 // Info is what is known of one provider; one that nobody described yet is
@@ -75,69 +94,76 @@ func (h *Host) Info(ctx context.Context, name string) (Found, error) {
 	return Found{}, &Error{Plugin: name, Op: "describe", Detail: "it was not described"}
 }
 
-// Verify puts a plugin to the test: start, description, every variant at two
-// sizes (limits, same bytes from the same and from a fresh process, the Checker,
-// the lock), requests that make no sense, and its end. An error means that there
-// is no such plugin; what the plugin does wrong is in the report.
-func (h *Host) Verify(ctx context.Context, name string) (*Report, error) {
+// Verify puts a plugin to the test: what its process does with faults of all kinds, its
+// description and options, every variant at two sizes (limits, same bytes from the same and
+// from a fresh process, the Checker, the lock), what examine, if not nil, finds in the
+// functions, and its end. An error means that there is no such plugin; what the plugin does
+// wrong is in the report.
+func (h *Host) Verify(ctx context.Context, name string, examine Examiner) (*Report, error) {
 	r := &Report{Plugin: name}
 	f, err := h.Info(ctx, name)
 	var fault *Error
 	switch {
 	case errors.As(err, &fault):
-		r.add("start and describe", err)
+		r.add("starts and describes itself", err)
 		return r, nil
 	case err != nil:
 		return nil, err
 	}
 	r.Path = f.Path
 	if f.Problem != "" {
-		r.add("file", errors.New(f.Problem))
+		r.add("is a file that can be used", errors.New(f.Problem))
 		return r, nil
 	}
 	p, err := h.open(ctx, name)
-	if !r.add("start and describe", err) {
+	if !r.add("starts and describes itself", err) {
 		return r, nil
 	}
 	r.Description = p.desc
 	for _, v := range p.desc.Variants {
-		h.verifyVariant(ctx, r, p, v)
+		p.verifyVariant(ctx, r, v, examine)
 	}
-	r.add("refuses an unknown variant and lives", p.survives(ctx, &wire.BuildRequest{Variant: "no-such-variant"}, true))
-	for _, v := range p.desc.Variants {
-		r.add(v.Name+": lives through a request without sizes", p.survives(ctx, &wire.BuildRequest{Variant: v.Name, Config: []byte("{}")}, false))
-	}
-	if p.found.attached == nil {
-		r.add("ends when asked", p.verifyEnd())
-	}
-	return r, nil
+	p.verifyCalls(ctx, r)
+	p.verifyProcess(ctx, r)
+	return r, ctx.Err()
 }
 
 // verifyVariant builds a variant at its defaults, at two sizes, in two processes.
-func (h *Host) verifyVariant(ctx context.Context, r *Report, p *provider, v Variant) {
+func (p *provider) verifyVariant(ctx context.Context, r *Report, v Variant, examine Examiner) {
+	p.verifyOptions(ctx, r, v)
 	ref := Ref{Provider: p.found.Name, Version: p.desc.Version, Variant: v, Builtin: p.found.Source == SourceBuiltin}
-	for _, dims := range verifyDims {
-		what := fmt.Sprintf("%s: build at d_model %d", v.Name, dims["d_model"])
-		config, err := h.checkRequest(ref, Request{Dims: dims})
+	for i, dims := range verifyDims {
+		what := fmt.Sprintf("%s: builds at d_model %d, the same bytes twice and in a fresh process", v.Name, dims["d_model"])
+		config, err := p.h.checkRequest(ref, Request{Dims: dims})
 		var input *InputError
 		if errors.As(err, &input) {
-			r.Checks = append(r.Checks, Check{what, "skipped", "its config has no defaults: " + input.Detail})
+			r.add(what, skipped("its options have no defaults: "+input.Detail))
 			continue
 		}
 		b := &Built{Ref: ref, Config: config, Dims: dims}
 		if err == nil {
 			err = p.fill(ctx, b)
 		}
-		if !r.add(what, err) || p.found.attached != nil { // a person's process is not started afresh
-			continue
+		if err == nil && p.found.attached == nil { // a person's process is not started afresh
+			p.restart()
+			err = p.builds(ctx, b)
 		}
-		p.restart()
-		again, err := p.build(ctx, &wire.BuildRequest{Variant: v.Name, Config: config, Dims: dims})
-		if err == nil && wire.Digest(again) != b.Digest {
-			err = fmt.Errorf("a fresh process builds other bytes (sha256 %.12s… and %.12s…)", b.Digest, wire.Digest(again))
+		if r.add(what, err) && i == 0 && examine != nil {
+			for _, c := range examine(ctx, b) {
+				c.Name = v.Name + ": " + c.Name
+				r.Checks = append(r.Checks, c)
+			}
 		}
-		r.add(what+" again in a fresh process", err)
 	}
+}
+
+// builds asks for a built function again.
+func (p *provider) builds(ctx context.Context, b *Built) error {
+	again, err := p.build(ctx, &wire.BuildRequest{Variant: b.Variant.Name, Config: b.Config, Dims: b.Dims})
+	if err == nil && wire.Digest(again) != b.Digest {
+		err = fmt.Errorf("other bytes than before (sha256 %.12s… and %.12s…); Build must be pure", b.Digest, wire.Digest(again))
+	}
+	return err
 }
 
 // restart ends the process; the next call starts another.
@@ -159,24 +185,71 @@ func (p *provider) survives(ctx context.Context, req *wire.BuildRequest, mustFai
 	switch {
 	case err == nil && mustFail:
 		return errors.New("it answered instead of refusing")
-	case status.Code(err) == codes.Unavailable, errors.Is(err, context.DeadlineExceeded), errors.As(err, &e) && e.panicked:
+	case status.Code(err) == codes.Unavailable, errors.Is(err, errDied), errors.Is(err, context.DeadlineExceeded), errors.As(err, &e) && e.panicked:
 		return err
 	}
 	return nil
 }
 
-// verifyEnd asks the process to end and sees that it does, without SIGKILL.
-func (p *provider) verifyEnd() error {
+// verifyCalls makes calls that no model makes. All of them leave the provider alive, which
+// the last shows.
+func (p *provider) verifyCalls(ctx context.Context, r *Report) {
+	first := p.desc.Variants[0].Name
+	r.add("refuses an unknown variant and lives", p.survives(ctx, &wire.BuildRequest{Variant: "no-such-variant", Dims: verifyDims[0]}, true))
+	for _, v := range p.desc.Variants {
+		r.add(v.Name+": lives through a request without sizes", p.survives(ctx, &wire.BuildRequest{Variant: v.Name, Config: []byte("{}")}, false))
+		huge := map[string]int64{}
+		for name := range verifyDims[0] {
+			huge[name] = maxElements
+		}
+		r.add(v.Name+": lives through sizes of 2^40", p.survives(ctx, &wire.BuildRequest{Variant: v.Name, Config: []byte("{}"), Dims: huge}, false))
+	}
+	long := []byte(`{"x": "` + strings.Repeat("x", 5<<20) + `"}`)
+	r.add("lives through a request of 5 MiB", p.survives(ctx, &wire.BuildRequest{Variant: first, Config: long, Dims: verifyDims[0]}, false))
+	r.add("lives through a call that is given up", p.verifyCancelled(ctx))
+	r.add("builds several at once, the same bytes", p.verifyTogether(ctx))
+}
+
+// verifyCancelled gives a call up right away, and then asks in the same process.
+func (p *provider) verifyCancelled(ctx context.Context) error {
 	p.mu.Lock()
-	s, ok := p.caller.(*session)
+	c, err := p.ready(ctx)
 	p.mu.Unlock()
-	if !ok {
-		return nil // in this process
+	if err != nil {
+		return err
 	}
-	start := time.Now()
-	p.restart()
-	if !waitFor(s.proc.exited, exitGrace) || strings.Contains(s.proc.state, "killed") {
-		return fmt.Errorf("it had to be killed after %v", time.Since(start).Round(time.Millisecond))
+	req := &wire.BuildRequest{Variant: p.desc.Variants[0].Name, Config: []byte("{}"), Dims: verifyDims[0]}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := c.build(gone, req); err == nil {
+		return errors.New("a call that was given up was answered")
 	}
-	return nil
+	if _, err = c.build(ctx, req); errors.Is(err, errDied) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil // also a refusal in words: not every variant builds at its defaults
+}
+
+// verifyTogether builds each variant alone and then all of them several times at once.
+func (p *provider) verifyTogether(ctx context.Context) error {
+	const times = 3
+	var wait sync.WaitGroup
+	answers := make([]error, times*len(p.desc.Variants))
+	for i, v := range p.desc.Variants {
+		b := &Built{Ref: Ref{Variant: v}, Config: []byte("{}"), Dims: verifyDims[0]}
+		first, err := p.build(ctx, &wire.BuildRequest{Variant: v.Name, Config: b.Config, Dims: b.Dims})
+		if err != nil {
+			continue // it is reported where it is built alone
+		}
+		b.Digest = wire.Digest(first)
+		for j := range times {
+			wait.Go(func() {
+				if err := p.builds(ctx, b); err != nil {
+					answers[i*times+j] = fmt.Errorf("%s: %w", v.Name, err)
+				}
+			})
+		}
+	}
+	wait.Wait()
+	return errors.Join(answers...)
 }
