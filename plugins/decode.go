@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -229,4 +230,27 @@ func (f *Function) extent(fn *graph.Graph, output string, axis int) graph.Dim {
 		return fn.Outputs[i].Dim(axis)
 	}
 	return graph.Const(0)
+}
+
+// FunctionOf asks a provider in this program for a variant's function and checks it.
+func FunctionOf(ctx context.Context, p Provider, req *wire.BuildRequest) (*Function, error) {
+	d, err := p.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.Build(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range describe(d).Variants {
+		if v.Name == req.Variant {
+			b := Built{Ref: Ref{Provider: d.Provider, Variant: v}, Config: req.Config, Dims: req.Dims, Response: resp, Digest: wire.Digest(resp)}
+			s, err := b.Store()
+			if err != nil {
+				return nil, err
+			}
+			return s.Function()
+		}
+	}
+	return nil, fmt.Errorf("provider %s has no variant %q", d.Provider, req.Variant)
 }

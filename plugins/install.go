@@ -100,6 +100,30 @@ func startsAlone(ctx context.Context, file *os.File, out *Installed, o InstallOp
 	return nil
 }
 
+// Identify is the name of the provider in a file: that of the file where it begins with
+// zoo-plugin-, else what the program says of itself.
+func Identify(ctx context.Context, path string, o InstallOptions) (string, error) {
+	file, err := openBinary(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	fi, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(filepath.Base(path), binaryPrefix) {
+		if f, ok := discoverLoose(SourceDev, path, fi); ok && f.Problem == "" {
+			return f.Name, nil
+		}
+	}
+	d, err := describeBinary(ctx, filepath.Base(path), command{path: path, file: file}, o)
+	if err != nil {
+		return "", err
+	}
+	return d.Provider, nil
+}
+
 // openBinary opens a plugin's file, which must be a regular, executable one.
 func openBinary(path string) (*os.File, error) {
 	f, err := os.Open(path)

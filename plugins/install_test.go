@@ -143,8 +143,8 @@ func TestVerifyReportsWhatAPluginDoesWrong(t *testing.T) {
 	for fault, want := range map[string]string{
 		"":              "",
 		"die":           "starts and describes itself",
-		"impure":        "pick: builds at d_model 14",
-		"later-impure":  "pick: builds at d_model 14, the same bytes twice and in a fresh process: other bytes than before",
+		"impure":        "pick: builds at d_model 14 and top_k 2",
+		"later-impure":  "pick: builds at d_model 14 and top_k 2, the same bytes twice and in a fresh process: other bytes than before",
 		"panic":         "pick: lives through a request without sizes",
 		"open-schema":   "pick: an unknown option is refused: its schema takes an option",
 		"undocumented":  "option balance has no description\noption balance has no default",

@@ -163,6 +163,10 @@ func (e Expert[C]) describe() *wire.Variant {
 	}
 }
 
+// maxListed bounds what a function may hold a number for each of: more would not fit into an
+// answer.
+const maxListed = maxFunctionBytes / 8
+
 // begin reads a request: the options over their defaults, and the sizes.
 func begin[C any](req *wire.BuildRequest, def C) (C, Dims, error) {
 	c := def
@@ -174,6 +178,11 @@ func begin[C any](req *wire.BuildRequest, def C) (C, Dims, error) {
 	d := Dims{DModel: req.Dims["d_model"], DOut: req.Dims["d_out"], Experts: req.Dims["experts"], TopK: req.Dims["top_k"], Width: req.Dims["width"], Vocabulary: req.Dims["vocabulary"]}
 	if d.DModel < 1 {
 		return c, d, fmt.Errorf("d_model is %d, want at least 1", d.DModel)
+	}
+	for name, n := range map[string]int64{"experts": d.Experts, "vocabulary": d.Vocabulary} {
+		if n > maxListed {
+			return c, d, fmt.Errorf("%s is %d, want at most %d: a function may list them", name, n, maxListed)
+		}
 	}
 	if d.DOut == 0 {
 		d.DOut = d.DModel

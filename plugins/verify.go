@@ -128,33 +128,72 @@ func (h *Host) Verify(ctx context.Context, name string, examine Examiner) (*Repo
 	return r, ctx.Err()
 }
 
-// verifyVariant builds a variant at its defaults, at two sizes, in two processes.
+// Examine builds each variant at its defaults and examines its functions, without the rest
+// of Verify.
+func (h *Host) Examine(ctx context.Context, name string, examine Examiner) (*Report, error) {
+	p, err := h.open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Plugin: name, Path: p.found.Path, Description: p.desc}
+	for _, v := range p.desc.Variants {
+		for _, dims := range verifyDims {
+			b := &Built{Ref: Ref{Provider: name, Version: p.desc.Version, Variant: v, Builtin: p.found.Source == SourceBuiltin}, Dims: dims}
+			if p.verifyBuild(ctx, b) != nil {
+				continue // Verify reports it
+			}
+			for _, c := range examine(ctx, b) {
+				c.Name = v.Name + ": " + c.Name
+				r.Checks = append(r.Checks, c)
+			}
+			break
+		}
+	}
+	return r, ctx.Err()
+}
+
+// verifyVariant builds a variant at its defaults, at two sizes, in two processes. A size may be
+// refused in words, but not both.
 func (p *provider) verifyVariant(ctx context.Context, r *Report, v Variant, examine Examiner) {
 	p.verifyOptions(ctx, r, v)
-	ref := Ref{Provider: p.found.Name, Version: p.desc.Version, Variant: v, Builtin: p.found.Source == SourceBuiltin}
-	for i, dims := range verifyDims {
-		what := fmt.Sprintf("%s: builds at d_model %d, the same bytes twice and in a fresh process", v.Name, dims["d_model"])
-		config, err := p.h.checkRequest(ref, Request{Dims: dims})
-		var input *InputError
-		if errors.As(err, &input) {
-			r.add(what, skipped("its options have no defaults: "+input.Detail))
-			continue
+	examined, refused := false, 0
+	for _, dims := range verifyDims {
+		b := &Built{Ref: Ref{Provider: p.found.Name, Version: p.desc.Version, Variant: v, Builtin: p.found.Source == SourceBuiltin}, Dims: dims}
+		what := fmt.Sprintf("%s: builds at d_model %d and top_k %d, the same bytes twice and in a fresh process", v.Name, dims["d_model"], dims["top_k"])
+		err := p.verifyBuild(ctx, b)
+		if errors.As(err, new(skipped)) {
+			refused++
 		}
-		b := &Built{Ref: ref, Config: config, Dims: dims}
-		if err == nil {
-			err = p.fill(ctx, b)
-		}
-		if err == nil && p.found.attached == nil { // a person's process is not started afresh
-			p.restart()
-			err = p.builds(ctx, b)
-		}
-		if r.add(what, err) && i == 0 && examine != nil {
+		if r.add(what, err) && !examined && examine != nil {
+			examined = true
 			for _, c := range examine(ctx, b) {
 				c.Name = v.Name + ": " + c.Name
 				r.Checks = append(r.Checks, c)
 			}
 		}
 	}
+	if refused == len(verifyDims) {
+		r.add(v.Name+": builds at one of these sizes", errors.New("it refuses all of them"))
+	}
+}
+
+// verifyBuild builds as a host does, and once more in a fresh process.
+func (p *provider) verifyBuild(ctx context.Context, b *Built) (err error) {
+	b.Config, err = p.h.checkRequest(b.Ref, Request{Dims: b.Dims})
+	var input *InputError
+	if errors.As(err, &input) {
+		return skipped("its options have no defaults: " + input.Detail)
+	} else if err != nil {
+		return err
+	}
+	if _, err := p.build(ctx, &wire.BuildRequest{Variant: b.Variant.Name, Config: b.Config, Dims: b.Dims}); err != nil && inWords(err) {
+		return skipped("it refuses: " + err.Error())
+	}
+	if err := p.fill(ctx, b); err != nil || p.found.attached != nil { // a person's process is not started afresh
+		return err
+	}
+	p.restart()
+	return p.builds(ctx, b)
 }
 
 // builds asks for a built function again.
@@ -177,15 +216,21 @@ func (p *provider) restart() {
 	}
 }
 
-// survives sends a request that makes no sense. An error is an honest answer, and
+// inWords reports whether an error is an honest refusal, of a provider that lives.
+func inWords(err error) bool {
+	var e *Error
+	return status.Code(err) != codes.Unavailable && !errors.Is(err, errDied) && !errors.Is(err, context.DeadlineExceeded) &&
+		!errors.Is(err, context.Canceled) && errors.As(err, &e) && !e.panicked
+}
+
+// survives sends a request that makes no sense. A refusal in words is an honest answer, and
 // the only one if it must fail; a panic, a death or a hang is not.
 func (p *provider) survives(ctx context.Context, req *wire.BuildRequest, mustFail bool) error {
 	_, err := p.build(ctx, req)
-	var e *Error
 	switch {
 	case err == nil && mustFail:
 		return errors.New("it answered instead of refusing")
-	case status.Code(err) == codes.Unavailable, errors.Is(err, errDied), errors.Is(err, context.DeadlineExceeded), errors.As(err, &e) && e.panicked:
+	case err != nil && !inWords(err):
 		return err
 	}
 	return nil
@@ -224,10 +269,10 @@ func (p *provider) verifyCancelled(ctx context.Context) error {
 	if _, err := c.build(gone, req); err == nil {
 		return errors.New("a call that was given up was answered")
 	}
-	if _, err = c.build(ctx, req); errors.Is(err, errDied) || errors.Is(err, context.DeadlineExceeded) {
+	if _, err = c.build(ctx, req); err != nil && !inWords(err) { // not every variant builds at its defaults
 		return err
 	}
-	return nil // also a refusal in words: not every variant builds at its defaults
+	return nil
 }
 
 // verifyTogether builds each variant alone and then all of them several times at once.

@@ -63,6 +63,9 @@ func TestAThirdPartyRouterTrainsAndExports(t *testing.T) {
 		}
 		return string(out)
 	}
+	if out := zoo("plugin", "verify", filepath.Join(dir, "zoo-plugin-cosine")); !strings.Contains(out, " 0 failed") || !strings.Contains(out, "with generic kernels") {
+		t.Error(out)
+	}
 	if out := zoo("list", "--kind", "router"); strings.Contains(out, "panic") {
 		t.Error(out)
 	}

@@ -31,7 +31,7 @@ or a zoo.lock makes a project, first uses are recorded in zoo.lock, and what dif
 While you write a plugin: --plugin-dev NAME=PATH uses it without the lock. "zoo-plugin-NAME debug", under a
 debugger too, serves until interrupted and prints ZOO_REATTACH_PROVIDERS=…, with which zoo asks that process
 instead of starting one, and never ends it.`,
-		Example: "  zoo plugin list\n  zoo plugin install ./zoo-plugin-cosine\n  zoo plugin verify cosine",
+		Example: "  zoo plugin list\n  zoo plugin install ./zoo-plugin-cosine\n  zoo plugin verify ./zoo-plugin-cosine",
 	}
 	c.AddCommand(pluginList(), pluginInfo(), pluginVerify(), pluginInstall(), pluginRemove(), pluginLock())
 	return group(c)
@@ -128,39 +128,6 @@ func printPlugin(out io.Writer, f plugins.Found) error {
 		}
 	}
 	return nil
-}
-
-func pluginVerify() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{
-		Use: "verify NAME", Short: "Start a plugin and check its answers", Args: exactly(1),
-		Example: "  zoo plugin verify routers\n  zoo plugin verify cosine --json", ValidArgsFunction: completePlugins,
-		RunE: func(c *cobra.Command, args []string) error {
-			h, err := hostWith(nil) // to look at a plugin is not to use it
-			if err != nil {
-				return err
-			}
-			r, err := h.Verify(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				err = printJSON(c.OutOrStdout(), r)
-			} else {
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-				for _, k := range r.Checks {
-					fmt.Fprintf(w, "%s\t%s\t%s\n", k.Status, k.Name, k.Detail)
-				}
-				err = w.Flush()
-			}
-			if err == nil && !r.OK() {
-				return errCheck
-			}
-			return err
-		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")
-	return c
 }
 
 func pluginInstall() *cobra.Command {

@@ -101,10 +101,13 @@ func TestAPythonPluginTrainsExportsAndInstalls(t *testing.T) {
 	run := filepath.Join(dir, "run")
 	zoo("--plugin-dir", pythonExample, "train", "moe-mamba-debug", "--set", "layers.moe.router=cosine-py", "--set", "layers.moe.top_k=2",
 		"--set", "layers.moe.expert=siglu", "--steps", "3", "--out", run)
+	script := filepath.Join(pythonExample, "zoo-plugin-cosine-py.py")
+	if out := zoo("plugin", "verify", script); !strings.Contains(out, " 0 failed") {
+		t.Error(out)
+	}
 	zoo("generate", run, "--prompt", "Call me", "--max-tokens", "5") // the run keeps the functions
 	zoo("export", run, "-o", filepath.Join(dir, "m.onnx"))
 
-	script := filepath.Join(pythonExample, "zoo-plugin-cosine-py.py")
 	if out, err := zooProcess(t, "plugin", "install", script).CombinedOutput(); err == nil || !strings.Contains(string(out), "bundle") {
 		t.Errorf("a script that needs a file beside it was installed, or the message says not how it can be: %v\n%s", err, out)
 	}
@@ -123,6 +126,68 @@ func TestAPythonPluginTrainsExportsAndInstalls(t *testing.T) {
 		t.Error(out)
 	}
 	zoo("plugin", "remove", "cosine-py")
+}
+
+// badPython is a plugin whose routers leak, panic, and answer otherwise each time.
+const badPython = `#!/usr/bin/env python3
+import time
+from moezoo_plugin import Plugin, Routing
+
+plugin = Plugin("bad-py", "0.1.0")
+
+def best(g, p, d):
+    weight, expert = g.TopK(p, g.ints(d.top_k), axis=-1)
+    return Routing(expert=expert, weight=weight)
+
+@plugin.router("leaking", doc="softmax over tokens")
+def leaking(g, x, c, d):
+    return best(g, g.Softmax(g.linear("router", x, d.d_model, d.experts), axis=0), d)
+
+@plugin.router("raising", doc="has a mistake")
+def raising(g, x, c, d):
+    return best(g, g.Softmax(nothing, axis=-1), d)
+
+@plugin.router("impure", doc="depends on the time")
+def impure(g, x, c, d):
+    return best(g, g.Softmax(g.linear("router", x, d.d_model, d.experts) * float(time.time_ns() % 1000), axis=-1), d)
+
+@plugin.router("misspelt", doc="no such operator")
+def misspelt(g, x, c, d):
+    return best(g, g.Softmx(g.linear("router", x, d.d_model, d.experts), axis=-1), d)
+
+plugin.main()
+`
+
+// TestVerifyNamesWhatAPythonPluginDoesWrong, and ends with exit code 1.
+func TestVerifyNamesWhatAPythonPluginDoesWrong(t *testing.T) {
+	pythonWith(t, filepath.Join(pythonExample, "requirements.txt"))
+	dir := t.TempDir()
+	sdk, err := os.ReadFile(filepath.Join(pythonExample, "moezoo_plugin.py"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "moezoo_plugin.py"), sdk, 0o666)
+	}
+	script := filepath.Join(dir, "bad.py")
+	if err == nil {
+		err = os.WriteFile(script, []byte(badPython), 0o777)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, out, message := ended(t, zooProcess(t, "plugin", "verify", script))
+	if code != 1 || !strings.Contains(message, "the check failed") {
+		t.Errorf("exit code %d: %s", code, message)
+	}
+	for _, want := range []string{
+		"failed   leaking: later tokens change nothing before them, as declared: it says that it is causal",
+		"failed   raising: builds at d_model 14 and top_k 2, the same bytes twice and in a fresh process: plugin bad-py: build raising: it panicked: NameError",
+		"name 'nothing' is not defined",
+		"failed   impure: builds at d_model 14 and top_k 2, the same bytes twice and in a fresh process: plugin bad-py: build impure: two answers to one request differ",
+		`misspelt: its answer was refused: node "Softmx_1": unknown operator Softmx, did you mean "Softmax"?`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
 }
 
 // TestThePythonRouterIsTheGoRouter: both examples build the same function of the same

@@ -96,16 +96,29 @@ func newHost() (*plugins.Host, error) {
 
 // hostWith is newHost with another lock, nil for one without a file.
 func hostWith(lock *plugins.Lock) (*plugins.Host, error) {
-	project := plugins.FindProject(".")
-	cfg := plugins.Config{Dirs: global.pluginDirs, Dev: map[string]string{}, Project: project, Home: plugins.DefaultHome(), Checker: plugins.CheckFunctions}
+	cfg, err := hostConfig()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Lock = lock
+	return openHost(cfg)
+}
+
+// hostConfig is where plugins are, as the flags say.
+func hostConfig() (plugins.Config, error) {
+	cfg := plugins.Config{Dirs: global.pluginDirs, Dev: map[string]string{}, Project: plugins.FindProject("."), Home: plugins.DefaultHome(), Checker: plugins.CheckFunctions}
 	for _, d := range global.pluginDev {
 		name, path, ok := strings.Cut(d, "=")
 		if !ok || name == "" || path == "" {
-			return nil, fmt.Errorf("--plugin-dev %s: want NAME=PATH", d)
+			return cfg, fmt.Errorf("--plugin-dev %s: want NAME=PATH", d)
 		}
 		cfg.Dev[name] = path
 	}
-	cfg.Lock = lock
+	return cfg, nil
+}
+
+// openHost opens a host that is closed at the program's end.
+func openHost(cfg plugins.Config) (*plugins.Host, error) {
 	h, err := plugins.NewHost(cfg)
 	if err != nil {
 		return nil, err

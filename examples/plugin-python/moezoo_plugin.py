@@ -39,6 +39,7 @@ from types import SimpleNamespace
 PROTOCOL = 1
 COOKIE = ("ZOO_PLUGIN_COOKIE", "moezoo-router-or-expert-provider")
 MAX_MESSAGE = 64 << 20
+MAX_LISTED = 1 << 20  # experts or tokens, of which a function may hold a number each
 OPSET = [("", 18), ("zoo", 1)]
 
 
@@ -417,6 +418,9 @@ class Variant:
         d.d_out = d.d_out or d.d_model
         if d.d_model < 1:
             raise PluginError(f"d_model is {d.d_model}, want at least 1")
+        for name in ("experts", "vocabulary"):
+            if getattr(d, name) > MAX_LISTED:
+                raise PluginError(f"{name} is {getattr(d, name)}, want at most {MAX_LISTED}: a function may list them")
         if self.kind == EXPERT:
             if d.width < 1:
                 raise PluginError(f"width is {d.width}, want at least 1")
