@@ -51,5 +51,6 @@ func (t *Table) CSV() []byte {
 func (p *Page) Figures() []Figure {
 	out := p.lossFigures()
 	out = append(out, p.parityFigures()...)
+	out = append(out, p.decodeFigures()...)
 	return append(out, p.routerFigures()...)
 }

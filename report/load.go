@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sort"
 
+	"github.com/moezoo/moezoo/bench"
 	"github.com/moezoo/moezoo/train/metrics"
 	"github.com/moezoo/moezoo/zoo"
 )
@@ -19,6 +20,7 @@ type Page struct {
 	Runs       []*Run
 	Groups     []*Group
 	Missing    []string // runs of the study that have not begun
+	Decoding   []*bench.Decoding
 }
 
 // Manifest is what a study's folder says of its runs, so that a report finds them in its order.
@@ -28,6 +30,8 @@ type Manifest struct {
 	Command string   `json:"command"`
 	Models  []string `json:"models"` // labels, in the study's order
 	Runs    []string `json:"runs"`   // folders, relative to the study's
+	// Decoding are files with measurements of decoding, which need not be there yet.
+	Decoding []string `json:"decoding,omitempty"`
 }
 
 // ManifestFile is its name.
@@ -67,6 +71,9 @@ func Load(paths ...string) (*Page, error) {
 		if m != nil {
 			p.Title, p.Doc, p.Command = m.Title, m.Doc, m.Command
 			order = append(order, m.Models...)
+			if err := p.takeDecoding(path, m); err != nil {
+				return nil, err
+			}
 		}
 		for _, dir := range dirs {
 			if _, err := os.Stat(dir); m != nil && errors.Is(err, os.ErrNotExist) {
@@ -85,6 +92,23 @@ func Load(paths ...string) (*Page, error) {
 		p.Title = filepath.Base(filepath.Clean(paths[0]))
 	}
 	return p, nil
+}
+
+// takeDecoding reads a study's measurements.
+func (p *Page) takeDecoding(path string, m *Manifest) error {
+	for _, name := range m.Decoding {
+		if !filepath.IsLocal(name) {
+			return fmt.Errorf("%s: %q lies outside of the study", filepath.Join(path, ManifestFile), name)
+		}
+		d, err := readDecoding(filepath.Join(path, name))
+		if err != nil {
+			return err
+		}
+		if d != nil {
+			p.Decoding = append(p.Decoding, d)
+		}
+	}
+	return nil
 }
 
 // find answers the folders of the runs behind a path, and its manifest when it is a study's.

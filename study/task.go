@@ -105,6 +105,17 @@ type State struct {
 	Finished    bool
 }
 
+// String is the state in words, empty for a run that has saved nothing.
+func (s State) String() string {
+	switch {
+	case s.Finished:
+		return "finished"
+	case s.Step > 0:
+		return fmt.Sprintf("step %d of %d", s.Step, s.Steps)
+	}
+	return ""
+}
+
 // StateOf looks at a run's folder: the run is finished when it is the one of this identity and
 // the checkpoint of its last step is there.
 func StateOf(dir, identity string, steps int64) (State, error) {
@@ -182,15 +193,17 @@ func (t *Task) KeptRate(out string) func() (float64, error) {
 	}
 }
 
-// Folder is where a task's run lives, ErrNoRate while that depends on a measurement.
-func (s *Study) Folder(t *Task, out, dataHash string) (string, error) {
+// Folder is where a task's run lives, and the run's identity; ErrNoRate while they depend on a
+// measurement.
+func (s *Study) Folder(t *Task, out, dataHash string) (dir, identity string, err error) {
 	size, err := t.Size(t.KeptRate(out))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	r, err := s.Recipe(t, size.Steps)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return t.Place(out, zoo.Identity(r.Hash(), dataHash)), nil
+	identity = zoo.Identity(r.Hash(), dataHash)
+	return t.Place(out, identity), identity, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/report"
 	"github.com/moezoo/moezoo/study"
 )
@@ -128,6 +129,11 @@ func compare(c *cobra.Command, file string, o *comparison) error {
 		result.Complete = result.Complete && x.Err == nil
 		result.Runs = append(result.Runs, r)
 	}
+	if left == 0 && failed == nil {
+		if err := measureDecoding(ctx, c, s, o); err != nil {
+			return err
+		}
+	}
 	if err := writeManifest(s, o, hash); err != nil { // rates are known by now
 		return err
 	}
@@ -171,7 +177,7 @@ func writeManifest(s *study.Study, o *comparison, dataHash string) error {
 		if !slices.Contains(m.Models, t.Label) {
 			m.Models = append(m.Models, t.Label)
 		}
-		dir, err := s.Folder(t, o.out, dataHash)
+		dir, _, err := s.Folder(t, o.out, dataHash)
 		if errors.Is(err, study.ErrNoRate) {
 			continue
 		}
@@ -184,5 +190,24 @@ func writeManifest(s *study.Study, o *comparison, dataHash string) error {
 		}
 		m.Runs = append(m.Runs, filepath.ToSlash(run))
 	}
+	if len(s.Contexts) > 0 {
+		for i := range s.Models {
+			m.Decoding = append(m.Decoding, filepath.ToSlash(s.DecodingFile(&s.Models[i])))
+		}
+	}
 	return m.Write(o.out)
+}
+
+// measureDecoding measures what decoding costs, once all runs are made, so that none disturbs.
+func measureDecoding(ctx context.Context, c *cobra.Command, s *study.Study, o *comparison) error {
+	if global.device != "cpu" {
+		return nil
+	}
+	d := cpu.New(global.threads)
+	defer d.Close()
+	err := s.MeasureDecoding(ctx, o.out, d, func(m string) { fmt.Fprintln(c.ErrOrStderr(), "note: "+m) })
+	if errors.Is(context.Cause(ctx), errBudget) {
+		return nil // the same command goes on
+	}
+	return err
 }

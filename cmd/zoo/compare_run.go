@@ -19,6 +19,7 @@ import (
 
 	"github.com/moezoo/moezoo/study"
 	"github.com/moezoo/moezoo/train"
+	"github.com/moezoo/moezoo/train/checkpoint"
 )
 
 func compareRunCommand() *cobra.Command {
@@ -203,7 +204,7 @@ func childError(err error, said string) error {
 	said = strings.TrimPrefix(strings.TrimSpace(said), "zoo: ")
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() < 0 {
-		return fmt.Errorf("the run's process ended: %w; the same command goes on from its last checkpoint", err)
+		return &checkpoint.EnvironmentError{Err: fmt.Errorf("the run's process ended: %w; the same command goes on from its last checkpoint", err)}
 	}
 	return &childFault{exit.ExitCode(), said}
 }

@@ -307,7 +307,7 @@ func (r *reader) studyBudget(n *node) StudyBudget {
 			if b.Kind != "" {
 				r.fail(v.at, "", "a budget counts one thing: %s or %s", b.Kind, k)
 			}
-			b = StudyBudget{BudgetKind(k), r.number(v, k, 1, 1e30)}
+			b = StudyBudget{BudgetKind(k), r.number(v, k, 1e-3, 1e30)}
 		}
 	}
 	s.done()

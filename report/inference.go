@@ -1,0 +1,71 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/moezoo/moezoo/bench"
+	"github.com/moezoo/moezoo/report/plot"
+)
+
+// readDecoding reads a measurement, nil when it has not been made.
+func readDecoding(path string) (*bench.Decoding, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := &bench.Decoding{}
+	if err := json.Unmarshal(raw, d); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if n := len(d.Contexts); len(d.Median) != n || len(d.Best) != n || len(d.StateBytes) != n {
+		return nil, fmt.Errorf("%s: %d contexts with %d, %d and %d measurements", path, n, len(d.Median), len(d.Best), len(d.StateBytes))
+	}
+	return d, nil
+}
+
+// decodeFigures draw time and memory of decoding over the tokens before.
+func (p *Page) decodeFigures() []Figure {
+	if len(p.Decoding) == 0 {
+		return nil
+	}
+	x := plot.Axis{Label: "tokens before", Log: true, Base: 2}
+	times := plot.Lines{ID: "decode-time", Title: "Time to decode a token", X: x, Y: plot.Axis{Label: "milliseconds", Log: true}, FormatX: plot.Binary}
+	states := plot.Lines{ID: "decode-state", Title: "State of one sequence", X: x, Y: plot.Axis{Label: "bytes", Log: true, Base: 4}, FormatX: plot.Binary, FormatY: plot.Binary}
+	table := Table{Header: []string{"model", "context", "median ms", "best ms", "state bytes"}}
+	for i, d := range p.Decoding {
+		l := plot.Line{Name: d.Model, Colour: p.colourOf(d.Model, i), Dots: true}
+		for j, n := range d.Contexts {
+			l.X = append(l.X, float64(n))
+			table.add(d.Model, n, d.Median[j], d.Best[j], d.StateBytes[j])
+		}
+		l.Y = d.Median
+		times.Series = append(times.Series, l)
+		l.Y = nil
+		for _, b := range d.StateBytes {
+			l.Y = append(l.Y, float64(b))
+		}
+		states.Series = append(states.Series, l)
+	}
+	on := p.Decoding[0].Host
+	return []Figure{
+		{Drawing: times.Draw(), Table: table, Caption: fmt.Sprintf("Median of %d tokens of a single sequence behind so many others, float32, on %s (%s, %d threads). The tokens before are not computed.",
+			p.Decoding[0].Repeats, on.Processor, on.Machine, on.Threads)},
+		{Drawing: states.Draw(), Table: table, Caption: "Memory that the states take as allocated: recurrent states and, where there is attention, caches whose capacity doubles."},
+	}
+}
+
+// colourOf is the colour that a model has in the other figures.
+func (p *Page) colourOf(model string, otherwise int) int {
+	for _, g := range p.Groups {
+		if g.Name == model {
+			return g.Colour
+		}
+	}
+	return otherwise + len(p.Groups)
+}
