@@ -169,7 +169,7 @@ func squeezed(shape []int64) []int64 {
 
 // Read reads parameter i into our layout.
 func (m *Map) Read(t Tensors, i int) ([]float32, error) {
-	out := make([]float32, m.params[i].elements())
+	var out []float32
 	at := 0
 	for _, x := range m.pieces[i] {
 		n := x.batch * x.rows * x.columns
@@ -179,6 +179,12 @@ func (m *Map) Read(t Tensors, i int) ([]float32, error) {
 		}
 		if len(v) != n*x.shares() {
 			return nil, fmt.Errorf("tensor %s has %d numbers, want %d", x.tensor, len(v), n*x.shares())
+		}
+		if x.Layout != Transposed && len(v) == m.params[i].elements() {
+			return v, nil // nothing to move: no second copy
+		}
+		if out == nil {
+			out = make([]float32, m.params[i].elements())
 		}
 		x.move(out[at:at+n], v, false)
 		at += n

@@ -65,6 +65,7 @@ func Upcycle(ctx context.Context, run, out string, o UpcycleOptions, h *plugins.
 	if made.Model, err = (building{held: old.Functions}).model(ctx, r, h); err != nil {
 		return nil, err
 	}
+	made.Files = old.Files
 	u, err := newUpcycling(c, made, o.Noise)
 	if err != nil {
 		return nil, err

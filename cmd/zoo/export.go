@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -107,6 +108,7 @@ func exportHuggingFace(c *cobra.Command, run, out string, o zoo.HuggingFaceOptio
 	if o.Weights == narrow.Int8 {
 		return errors.New("--weights int8: transformers reads fp32, fp16 or bf16")
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(smallGarbage))
 	e, err := zoo.ExportHuggingFace(c.Context(), run, out, o)
 	if err != nil {
 		return err

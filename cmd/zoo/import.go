@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,9 +18,9 @@ func importCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "import FOLDER --out RUN", Short: "Make a run of a model that somebody else published",
 		Long: `Make a run of a folder with config.json and weights, as Hugging Face and state-spaces publish them.
-Weights are model.safetensors, or its shards with their index, in fp32, fp16 or bf16. Every key of config.json and
-every tensor must have a meaning here: what has none is an error that names it. No code of the folder is run, and
-nothing is fetched.
+Weights are model.safetensors or PyTorch's pytorch_model.bin, or the shards of either with their index, in fp32, fp16
+or bf16. Every key of config.json and every tensor must have a meaning here: what has none is an error that names it.
+No code of the folder is run, and nothing is fetched.
 
 The run generates, evaluates and exports like any other. Training goes on in a new run that begins with its
 weights: zoo train --init-from RUN --out OTHER.
@@ -38,6 +39,7 @@ Known model types: ` + strings.Join(importer.Types(), ", ") + ".",
 			if err != nil {
 				return err
 			}
+			defer debug.SetGCPercent(debug.SetGCPercent(smallGarbage))
 			m, err := zoo.Import(c.Context(), args[0], out, h)
 			if err != nil {
 				return err
@@ -60,3 +62,7 @@ Known model types: ` + strings.Join(importer.Types(), ", ") + ".",
 	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")
 	return c
 }
+
+// smallGarbage is how much garbage, in per cent, may lie beside weights that go from file to
+// file one by one.
+const smallGarbage = 20
