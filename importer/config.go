@@ -277,6 +277,19 @@ func (c *Config) counted(n int64, key, what, prefix string) int64 {
 	return n
 }
 
+// kinds is what each layer is by a list of words, of which each spelling stands for a kind;
+// nil when the key is absent.
+func (c *Config) kinds(key string, length int64, spellings map[string]string) []string {
+	if !c.has(key) {
+		return nil
+	}
+	out := c.words(key, length, sortedKeys(spellings)...)
+	for i, w := range out {
+		out[i] = spellings[w]
+	}
+	return out
+}
+
 // vocabulary is the number of tokens that a key says, held against the rows of a table.
 func (c *Config) vocabulary(key, table string) recipe.Vocabulary {
 	n := c.size(key)

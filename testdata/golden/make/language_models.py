@@ -2,9 +2,9 @@
 
     python language_models.py OUT [NAME ...]
 
-Needs torch, transformers, safetensors and numpy. Writes OUT/*.safetensors and OUT/INDEX.part.json, whose entries belong into
-../INDEX.json; each says what it was made by. Experts that transformers keeps stacked are written one by one, as published
-checkpoints have them.
+Needs torch, transformers, safetensors and numpy. Writes OUT/*.safetensors, the configurations OUT/import/*/config.json, which
+belong into ../../import, and OUT/INDEX.part.json, whose entries belong into ../INDEX.json; each says what it was made by.
+Experts that transformers keeps stacked are written one by one, as published checkpoints have them.
 """
 
 import argparse
@@ -215,6 +215,8 @@ def record(file, config, folder):
         arrays[key] = np.ascontiguousarray(a.astype(np.int64 if a.dtype.kind == "i" else np.float32))
     path = folder / f"hf_{file}.safetensors"
     save_file(arrays, path)
+    config.architectures = [type(model).__name__]
+    config.save_pretrained(folder / "import" / f"hf_{file}")
     settings = {k: v for k, v in json.loads(config.to_json_string(use_diff=False), parse_constant=str).items() if v not in (None, [], {}) and k not in ("id2label", "label2id")}
     settings |= {"batch": BATCH, "seqlen": LENGTH, "train_trajectory": None, "greedy_min_margin": margin, "seed": seed}
     return {

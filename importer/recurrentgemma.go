@@ -5,36 +5,6 @@ import (
 	"strings"
 )
 
-// Qwen3Next is transformers' Qwen3NextForCausalLM: each of its layers is two of ours, gated
-// DeltaNet or attention, and experts.
-func Qwen3Next(param string, experts int) (Source, bool) {
-	i, rest, ok := layerOf(param)
-	if !ok {
-		return Llama(param, experts)
-	}
-	prefix := fmt.Sprintf("model.layers.%d.", i/2)
-	part, name, _ := strings.Cut(rest, "/")
-	switch part {
-	case "gated_deltanet":
-		if strings.HasSuffix(name, "proj.weight") || strings.HasPrefix(name, "in_proj") {
-			return transposed(prefix + "linear_attn." + name), true
-		}
-		if name == "conv1d.weight" {
-			return depthwise(prefix + "linear_attn." + name), true
-		}
-		return plain(prefix + "linear_attn." + strings.ReplaceAll(name, "/", ".")), true
-	case "attention":
-		if name, ok := strings.CutSuffix(name, "_norm/weight"); ok {
-			return plain(prefix + "self_attn." + name + "_norm.weight"), true
-		}
-		return transposed(prefix + "self_attn." + name), true
-	case "moe":
-		s, ok := Qwen2MoE(name, experts)
-		return s.under(prefix + "mlp."), ok
-	}
-	return Llama(param, experts)
-}
-
 // RecurrentGemma is transformers' RecurrentGemmaForCausalLM: each of its layers is two of
 // ours, a temporal block and a gated feed-forward layer.
 func RecurrentGemma(param string, _ int) (Source, bool) {
