@@ -32,8 +32,12 @@ func (c *Config) rope(headDim int64, base, fraction float64) *recipe.Rope {
 	return &recipe.Rope{Base: base, Fraction: dims / float64(headDim)}
 }
 
-// attentionKeys write what attention and rope read.
+// attentionKeys write what attention and rope read; a model without attention has one head.
 func attentionKeys(m map[string]any, a *recipe.Attention) {
+	if a.Heads == 0 {
+		m["num_attention_heads"], m["num_key_value_heads"] = 1, 1
+		return
+	}
 	m["num_attention_heads"], m["num_key_value_heads"], m["head_dim"] = a.Heads, a.KVHeads, a.HeadDim
 	if a.Rope != nil {
 		m["rope_theta"] = a.Rope.Base

@@ -160,7 +160,7 @@ func essential(b recipe.Block) recipe.Block {
 		return recipe.Block{Mamba2: &x}
 	case b.MoE != nil:
 		x := *b.MoE
-		x.Router, x.Expert = full(x.Router, map[string]any{"balance": 0.0, "z_loss": 0.0}), full(x.Expert, nil)
+		x.Router, x.Expert = full(x.Router, map[string]any{"balance": 0.0, "z_loss": 0.0, "bias_rate": 0.0}), full(x.Expert, nil)
 		x.CapacityFactor, x.CapacityScope, x.Overflow, x.AllowFuture = 0, "", "", false
 		if x.Shared != nil {
 			s := *x.Shared

@@ -94,10 +94,10 @@ func (c *Config) graniteMoE() recipe.Block {
 
 // scaleOf is the factor of attention's scores.
 func scaleOf(a *recipe.Attention) float64 {
-	if a.Scale != 0 || a.HeadDim == 0 {
+	if a.Scale != 0 {
 		return a.Scale
 	}
-	return 1 / math.Sqrt(float64(a.HeadDim))
+	return 1 / math.Sqrt(float64(max(a.HeadDim, 1)))
 }
 
 // inverse is a number whose own inverse is x exactly, where there is one.

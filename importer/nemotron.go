@@ -183,7 +183,7 @@ func nemotronConfig(r *recipe.Recipe) map[string]any {
 		return m
 	}
 	m["n_routed_experts"], m["num_experts_per_tok"], m["moe_intermediate_size"] = moe.Experts, moe.TopK, moe.Width
-	m["n_group"], m["topk_group"], m["norm_topk_prob"] = option(moe.Router, "n_group"), option(moe.Router, "topk_group"), option(moe.Router, "renormalize")
+	m["n_group"], m["topk_group"], m["norm_topk_prob"] = whole(option(moe.Router, "n_group")), whole(option(moe.Router, "topk_group")), option(moe.Router, "renormalize")
 	m["routed_scaling_factor"] = moe.RoutedScale
 	if moe.Latent > 0 {
 		m["moe_latent_size"] = moe.Latent
@@ -193,6 +193,12 @@ func nemotronConfig(r *recipe.Recipe) map[string]any {
 		m["mlp_bias"] = m["mlp_bias"] == true || option(s.Expert, "bias") == true
 	}
 	return m
+}
+
+// whole is an option that counts something, as a number without a point.
+func whole(option any) int64 {
+	x, _ := option.(float64)
+	return int64(x)
 }
 
 // NemotronH is transformers' NemotronHForCausalLM, by the names of its checkpoints: each layer

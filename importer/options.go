@@ -11,9 +11,11 @@ import (
 // defaults are the options of the plugins' variants that other projects' models have; a
 // recipe need not write them out.
 var defaults = map[string]map[string]any{
-	"topk":   {"softmax": "before", "renormalize": true, "bias": false, "balance": 0.01, "z_loss": 0.0},
-	"swiglu": {"bias": false},
-	"gelu":   {"bias": false, "form": "erf"},
+	"topk":    {"softmax": "before", "renormalize": true, "bias": false, "balance": 0.01, "z_loss": 0.0},
+	"sigmoid": {"n_group": 1.0, "topk_group": 1.0, "renormalize": true, "bias_rate": 0.001, "balance": 0.0, "z_loss": 0.0},
+	"swiglu":  {"bias": false},
+	"gelu":    {"bias": false, "form": "erf"},
+	"relu2":   {"bias": false},
 }
 
 // options are a variant's options, with those that a recipe leaves out.
