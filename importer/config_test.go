@@ -134,7 +134,63 @@ var wrongConfigs = []struct {
 	{"mamba3", "statespaces_mamba2", `{"ssm_cfg": {"layer": "Mamba3"}}`, `ssm_cfg.layer is "Mamba3", which is not supported: want Mamba1 or Mamba2`},
 	{"period", "hf_jamba", `{"attn_layer_offset": 9}`, "attn_layer_offset 9 is not below attn_layer_period 4"},
 	{"positions", "hf_gpt2", `{"n_positions": 65}`, "n_positions is 65, but transformer.wpe.weight has 64 rows"},
+	{"experts-10^9", "hf_nemotron_h", `{"n_routed_experts": 1000000000}`, "n_routed_experts is 1000000000, but the tensors are those of 4 experts"},
+	{"experts-stacked", "hf_granitemoehybrid", `{"num_local_experts": 5}`, "num_local_experts is 5, but by the shape of model.layers.0.block_sparse_moe.input_linear.weight it is 4"},
+	{"experts-of-qwen3", "hf_qwen3_next", `{"num_experts": 5}`, "num_experts is 5, but the tensors are those of 4 experts"},
+	{"layer-kinds", "hf_granitemoehybrid", `{"layer_types": ["mamba", "attention"]}`, "layer_types is [\"mamba\",\"attention\"], want a list of 3 words"},
+	{"layer-kind", "hf_granitemoehybrid", `{"layer_types": ["mamba", "attention", "rwkv"]}`, `layer_types[2] is "rwkv", which is not supported: want attention or `},
+	{"position-kind", "hf_granitemoehybrid", `{"position_embedding_type": "alibi"}`, `position_embedding_type is "alibi", which is not supported: want nope or rope`},
+	{"pattern", "hf_nemotron_h", `{"layers_block_type": null, "hybrid_override_pattern": "MEX"}`, `hybrid_override_pattern is "MEX", want letters M, *, - and E`},
+	{"pattern-too-short", "hf_nemotron_h", `{"layers_block_type": null, "hybrid_override_pattern": "ME"}`, "layers_block_type is 2, but the tensors are those of 6 layers"},
+	{"two-spellings", "hf_nemotron_h", `{"mamba_n_groups": 4}`, "n_groups is 2, but mamba_n_groups is 4"},
+	{"latent-bias", "hf_nemotron_h_latent", `{"mlp_bias": true}`, "mlp_bias with moe_latent_size is not supported"},
+	{"step-limit", "hf_nemotron_h", `{"time_step_limit": [0.0, 0.5]}`, "transformers holds to the latter alone"},
+	{"biases-of-attention", "hf_nemotron_h", `{"attention_bias": true}`, "attention_bias is true, which is not supported"},
+	{"quarter-rotation", "hf_bamba", `{"rope_parameters": {"rope_type": "default", "rope_theta": 1000.0, "partial_rotary_factor": 0.25}}`, "bamba rotates half of each head"},
+	{"half-rotation", "hf_zamba2", `{"rope_parameters": {"rope_type": "default", "rope_theta": 1000.0, "partial_rotary_factor": 0.5}}`, "zamba2 rotates whole heads"},
+	{"long-context", "hf_zamba2", `{"use_long_context": true}`, "use_long_context is true, which is not supported"},
+	{"hybrid-ids", "hf_zamba2", `{"hybrid_layer_ids": [0, 1]}`, "hybrid_layer_ids is [0,1], but by layers_block_type it is [1 2 3]"},
+	{"early-adapters", "hf_zamba2", `{"use_shared_block_lora": true}`, `the key "use_shared_block_lora" is not known for zamba2`},
 	{"odd-rotation", "hf_llama", `{"head_dim": 3}`, "rope rotates"},
+}
+
+// sameConfigs are other ways to say what an example says.
+var sameConfigs = []struct{ name, example, set string }{
+	{"old kinds", "hf_nemotron_h", `{"layers_block_type": ["mamba", "moe", "attention", "mlp", "mamba", "moe"], "num_hidden_layers": 6}`},
+	{"pattern", "hf_nemotron_h", `{"layers_block_type": null, "hybrid_override_pattern": "ME*-ME", "num_hidden_layers": 6, "rope_theta": 10000.0, "norm_eps": 1e-5}`},
+	{"old names", "hf_nemotron_h", `{"n_groups": null, "mamba_n_groups": 2, "head_dim": null, "attention_head_dim": 6, "mamba_dt_limit": [0.0, Infinity]}`},
+	{"old kinds", "hf_granitemoehybrid", `{"layer_types": ["mamba", "attention", "mamba"], "position_embedding_type": "nope", "init_method": "mup", "normalization_function": "rmsnorm"}`},
+	{"automatic heads", "hf_granitemoehybrid", `{"mamba_d_head": "auto"}`},
+	{"old kinds", "hf_zamba2", `{"layers_block_type": ["mamba", "hybrid", "hybrid", "hybrid"], "rope_parameters": null, "rope_theta": 10000.0}`},
+	{"old rotation", "hf_bamba", `{"rope_parameters": null, "rope_theta": 1000.0, "attn_rotary_emb": 2}`},
+	{"interval", "hf_qwen3_next", `{"layer_types": null, "full_attention_interval": 4, "rope_parameters": null, "rope_theta": 10000.0, "partial_rotary_factor": 0.25}`},
+}
+
+func TestOtherSpellingsSayTheSame(t *testing.T) {
+	for _, s := range sameConfigs {
+		t.Run(s.example+" "+s.name, func(t *testing.T) {
+			e := exampleOf(t, s.example)
+			var recipes [2]string
+			for i, raw := range [][]byte{e.config, changed(t, e, s.set)} {
+				values, err := parseConfig(raw)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a, err := find(values)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := a.read("model", newConfig(values, e.shapes))
+				if err != nil {
+					t.Fatal(err)
+				}
+				recipes[i] = string(r.YAML())
+			}
+			if recipes[0] != recipes[1] {
+				t.Errorf("got\n%s\nwant\n%s", recipes[1], recipes[0])
+			}
+		})
+	}
 }
 
 // changed is an example's configuration with some keys set.

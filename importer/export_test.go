@@ -155,7 +155,9 @@ func TestARecipeThatNoClassComputesIsRefused(t *testing.T) {
 func TestClassesOfEmbeddedRecipes(t *testing.T) {
 	for name, class := range map[string]string{
 		"mamba-debug": "MambaForCausalLM", "falcon-mamba-debug": "FalconMambaForCausalLM", "mamba2-debug": "Mamba2ForCausalLM",
-		"mixtral-debug": "MixtralForCausalLM", "jamba-debug": "JambaForCausalLM",
+		"mixtral-debug": "MixtralForCausalLM", "jamba-debug": "JambaForCausalLM", "bamba-debug": "BambaForCausalLM",
+		"granite-4-h-debug": "GraniteMoeHybridForCausalLM", "nemotron-h-debug": "NemotronHForCausalLM", "nemotron-3-debug": "NemotronHForCausalLM",
+		"zamba2-debug": "Zamba2ForCausalLM", "qwen3-next-debug": "Qwen3NextForCausalLM",
 	} {
 		r, err := recipe.Load(name)
 		if err != nil {
