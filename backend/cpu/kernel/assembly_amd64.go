@@ -127,6 +127,19 @@ func packNarrowOf(nr int, columns packFunc, narrow func(kc, width int, src *floa
 	}
 }
 
+// packPanelsOf is for assembly for panels of nr columns, and for others, of mr.
+func packPanelsOf(nr int, columns, rows func(kc, panels int, src *float32, ld int, dst *float32, apart int)) func(kc, panels, width int, src []float32, ld int, dst []float32) {
+	return func(kc, panels, width int, src []float32, ld int, dst []float32) {
+		f := rows
+		if width == nr {
+			f = columns
+		}
+		if kc > 0 && panels > 0 {
+			f(kc, panels, &src[0], 4*ld, &dst[0], 4*width*kc)
+		}
+	}
+}
+
 // gemvOf is for assembly that adds 8 rows of a multiple of the lanes.
 func gemvOf(lanes int, eight func(n int, y, x, b *float32, ldb int), axpy func(n int, y, x *float32, a float32)) func(y, x, b []float32, ldb int) {
 	return func(y, x, b []float32, ldb int) {

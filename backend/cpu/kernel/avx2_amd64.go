@@ -74,6 +74,16 @@ func avx2PackT(kc int, src *float32, ld int, dst *float32)
 //go:noescape
 func avx2Pack16(kc int, src *float32, ld int, dst *float32)
 
+// avx2PackPanels16 is packPanelsGeneric for 16 columns, kc and panels above 0; ld and apart in bytes.
+//
+//go:noescape
+func avx2PackPanels16(kc int, panels int, src *float32, ld int, dst *float32, apart int)
+
+// avx2PackPanels6 is packPanelsGeneric for 6 columns, kc and panels above 0; ld and apart in bytes.
+//
+//go:noescape
+func avx2PackPanels6(kc int, panels int, src *float32, ld int, dst *float32, apart int)
+
 // avx2Pack6 is packGeneric for 6 columns; ld in bytes.
 //
 //go:noescape

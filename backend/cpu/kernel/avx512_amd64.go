@@ -154,6 +154,16 @@ func avx512PackT(kc int, src *float32, ld int, dst *float32)
 //go:noescape
 func avx512Pack32(kc int, src *float32, ld int, dst *float32)
 
+// avx512PackPanels32 is packPanelsGeneric for 32 columns, kc and panels above 0; ld and apart in bytes.
+//
+//go:noescape
+func avx512PackPanels32(kc int, panels int, src *float32, ld int, dst *float32, apart int)
+
+// avx512PackPanels14 is packPanelsGeneric for 14 columns, kc and panels above 0; ld and apart in bytes.
+//
+//go:noescape
+func avx512PackPanels14(kc int, panels int, src *float32, ld int, dst *float32, apart int)
+
 // avx512PackNarrow is packGeneric for up to 16 columns; ld in bytes.
 //
 //go:noescape

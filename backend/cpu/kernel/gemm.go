@@ -107,8 +107,13 @@ func (g *gemmBlock) zero(i0, i1, j0, j1 int) {
 // packB copies columns [j0, j1) of kc rows of op(B) into panels of nr
 // columns, the last one filled up with zeros.
 func (g *gemmBlock) packB(p0, kc, j0, j1 int, dst []float32) {
-	nr := active.gemm.nr
-	for j := j0; j < j1; j += nr {
+	nr, j := active.gemm.nr, j0
+	if !g.tb {
+		whole := (j1 - j0) / nr
+		active.packPanels(kc, whole, nr, g.b[p0*g.ldb+j0:], g.ldb, dst)
+		j += whole * nr
+	}
+	for ; j < j1; j += nr {
 		d := dst[(j-j0)*kc : (j-j0+nr)*kc]
 		w := min(nr, j1-j)
 		if g.tb {
@@ -156,7 +161,9 @@ func (g *gemmBlock) packA(p0, kc, i0, i1 int, dst []float32) {
 		}
 		return
 	}
-	for i := i0; i < i1; {
+	whole := wholePanels(i1 - i0)
+	active.packPanels(kc, whole, active.gemm.mr, g.a[p0*g.lda+i0:], g.lda, dst)
+	for i := i0 + whole*active.gemm.mr; i < i1; {
 		h := panelRows(i1 - i)
 		active.pack(kc, h, g.a[p0*g.lda+i:], g.lda, dst[(i-i0)*kc:(i-i0+h)*kc])
 		i += h
@@ -175,6 +182,15 @@ func panelRows(left int) int {
 	default:
 		return left
 	}
+}
+
+// wholePanels is how many panels of mr rows come first.
+func wholePanels(rows int) int {
+	mr := active.gemm.mr
+	if rows%mr == 0 {
+		return rows / mr
+	}
+	return max(0, rows/mr-1)
 }
 
 // panels runs the micro-kernel over one block of A and one of B.

@@ -51,6 +51,14 @@ func packGeneric(kc, width int, src []float32, ld int, dst []float32) {
 	}
 }
 
+// packPanelsGeneric packs panels that lie side by side:
+// dst[q*width*kc+p*width+i] = src[p*ld+q*width+i].
+func packPanelsGeneric(kc, panels, width int, src []float32, ld int, dst []float32) {
+	for q := range panels {
+		packGeneric(kc, width, src[q*width:], ld, dst[q*width*kc:])
+	}
+}
+
 // gemvNGeneric adds a row vector times a matrix: y[j] += Σ_p x[p]·b[p*ldb+j].
 // The sum runs over p in order.
 func gemvNGeneric(y, x, b []float32, ldb int) {

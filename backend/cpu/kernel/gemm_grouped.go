@@ -54,7 +54,7 @@ func (t *groupedTask) run(p *Pool, kernel string, rows int) {
 	// Rows per group vary, so tiles are sized for the mean.
 	groups := len(t.offsets) - 1
 	mean := max(1, int(t.offsets[groups]-t.offsets[0])/max(1, groups))
-	_, t.nb = tileSize(p.Threads(), mean, t.n, t.k)
+	_, t.nb = tileSize(p.Threads(), false, mean, t.n, t.k)
 	t.mb, t.cols = active.gemm.tileRows(), ceilDiv(t.n, t.nb)
 	items := 0
 	for e := range groups {
@@ -147,7 +147,7 @@ func (t *outerTask) run(p *Pool, kernel string, rows int) {
 	groups, n, k := len(t.offsets)-1, t.n, t.k
 	t.nb, t.mb = min(active.gemm.nc, roundUp(n, active.gemm.nr)), k
 	if p.Threads() > 1 && groups < 4*p.Threads() {
-		t.mb, t.nb = tileSize(ceilDiv(4*p.Threads(), groups), k, n, rows)
+		t.mb, t.nb = tileSize(ceilDiv(4*p.Threads(), groups), true, k, n, rows)
 	}
 	t.cols = ceilDiv(n, t.nb)
 	t.tiles = ceilDiv(k, t.mb) * t.cols

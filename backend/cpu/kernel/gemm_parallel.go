@@ -49,7 +49,7 @@ func Gemm(p *Pool, m, n, k int, a, b, c Matrix, accumulate bool, scratch []float
 
 // run hands out the tiles.
 func (t *gemmTask) run(p *Pool) {
-	t.mb, t.nb = tileSize(p.Threads(), t.m, t.n, t.k)
+	t.mb, t.nb = tileSize(p.Threads(), t.ta, t.m, t.n, t.k)
 	t.cols = ceilDiv(t.n, t.nb)
 	p.RunTask(ceilDiv(t.m, t.mb)*t.cols, t)
 }
@@ -74,16 +74,22 @@ func (t *gemmTask) Do(item, worker int) {
 func (s *gemmShape) tileRows() int { return 16 * s.mc }
 
 // tileSize picks tiles that are large enough to repay packing and give every
-// thread a few of them. It may look at the number of threads since no result
-// depends on the tiles.
-func tileSize(threads, m, n, k int) (mb, nb int) {
+// thread a few of them: fewer when A is packed for each, too. It may look at the
+// number of threads since no result depends on the tiles.
+func tileSize(threads int, ta bool, m, n, k int) (mb, nb int) {
 	s := &active.gemm
 	mb, nb = min(roundUp(m, s.mr), s.tileRows()), min(roundUp(n, s.nr), s.nc)
 	if threads == 1 || m*n*k < 1<<15 {
 		return m, nb
 	}
-	for ceilDiv(m, mb)*ceilDiv(n, nb) < 3*threads {
+	tiles := 3 * threads
+	if ta {
+		tiles = 2 * threads
+	}
+	for ceilDiv(m, mb)*ceilDiv(n, nb) < tiles {
 		switch {
+		case ta && mb >= 2*nb && mb > s.mc:
+			mb = ceilDiv(m, 2*ceilDiv(m, mb))
 		case nb > 4*s.nr:
 			nb = roundUp(nb/2, s.nr)
 		case mb > s.mc/2:

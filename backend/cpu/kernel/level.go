@@ -21,8 +21,10 @@ type dispatch struct {
 	micro microKernel
 	packT func(kc int, src []float32, ld int, dst []float32)
 	pack  func(kc, width int, src []float32, ld int, dst []float32)
-	gemvN func(y, x, b []float32, ldb int)
-	dot   func(x, y []float32) float32
+	// packPanels wants width to be mr or nr.
+	packPanels func(kc, panels, width int, src []float32, ld int, dst []float32)
+	gemvN      func(y, x, b []float32, ldb int)
+	dot        func(x, y []float32) float32
 
 	// bfloat16.
 	narrow func(dst []uint16, x []float32)

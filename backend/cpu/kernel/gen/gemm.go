@@ -23,6 +23,8 @@ func gemmKernels() {
 	}
 	packTranspose(2 * lanes)
 	packRows(2 * lanes)
+	packPanels(2 * lanes)
+	packPanels(mr)
 	if wide {
 		packNarrow()
 	} else {
@@ -207,27 +209,25 @@ func packTranspose(rows int) {
 	end()
 }
 
-// transposed loads 8 rows of 8 values from disp on and returns their columns.
+// transposed loads 8 rows of 8 values from disp on and returns their columns. Halves of rows
+// i and i + 4 are loaded into one register, which leaves shuffles within halves alone.
 func transposed(rows matrixRows, disp int) []VecVirtual {
-	var r, t, q, columns [8]VecVirtual
-	for i := range r {
-		r[i] = YMM()
-		VMOVUPS(rows.at(i, disp), r[i])
-	}
-	for i := 0; i < 8; i += 2 {
-		t[i], t[i+1] = YMM(), YMM()
-		VUNPCKLPS(r[i+1], r[i], t[i])
-		VUNPCKHPS(r[i+1], r[i], t[i+1])
-	}
-	for i := range q {
-		q[i] = YMM()
-		lo := i / 4 * 4
-		VSHUFPS(U8([2]uint8{0x44, 0xEE}[i%2]), t[lo+2+i%4/2], t[lo+i%4/2], q[i])
-	}
-	for i := range 4 {
-		for side, sel := range []uint8{0x20, 0x31} {
-			columns[i+4*side] = YMM()
-			VPERM2F128(U8(sel), q[i+4], q[i], columns[i+4*side])
+	var columns [8]VecVirtual
+	for half := 0; half < 8; half += 4 {
+		var r, t [4]VecVirtual
+		for i := range r {
+			r[i] = YMM()
+			VBROADCASTF128(rows.at(i, disp+4*half), r[i])
+			VINSERTF128(U8(1), rows.at(i+4, disp+4*half), r[i], r[i])
+		}
+		for i := 0; i < 4; i += 2 {
+			t[i], t[i+1] = YMM(), YMM()
+			VUNPCKLPS(r[i+1], r[i], t[i])
+			VUNPCKHPS(r[i+1], r[i], t[i+1])
+		}
+		for i := range 4 {
+			columns[half+i] = YMM()
+			VSHUFPS(U8([2]uint8{0x44, 0xEE}[i%2]), t[2+i/2], t[i/2], columns[half+i])
 		}
 	}
 	return columns[:]
@@ -261,6 +261,50 @@ func packRows(width int) {
 	DECQ(k)
 	JMP(LabelRef("rest"))
 	Label("done")
+	end()
+}
+
+// packPanels copies rows into several panels that lie side by side in the source, and asks
+// for rows to come: memory sends whole runs, and is asked for each once. All rows but the
+// last may write a little more than their values, where the next row's will be.
+func packPanels(width int) {
+	begin(fmt.Sprintf("PackPanels%d", width), "func(kc, panels int, src *float32, ld int, dst *float32, apart int)",
+		fmt.Sprintf("is packPanelsGeneric for %d columns, kc and panels above 0; ld and apart in bytes.", width))
+	k, panels, src, ld, dst, apart := arg("kc"), arg("panels"), arg("src"), arg("ld"), arg("dst"), arg("apart")
+	ahead, from, to, n := GP64(), GP64(), GP64(), GP64()
+	row := func(name string, copyRow func()) {
+		MOVQ(src, from)
+		MOVQ(dst, to)
+		MOVQ(panels, n)
+		Label(name)
+		copyRow()
+		ADDQ(U32(4*width), from)
+		ADDQ(apart, to)
+		DECQ(n)
+		JNZ(LabelRef(name))
+	}
+	LEAQ(Mem{Base: ld, Index: ld, Scale: 2}, ahead)
+	Label("rows")
+	CMPQ(k, U8(1))
+	JEQ(LabelRef("last"))
+	row("panels", func() {
+		for at := 0; at < width; at += lanes {
+			PREFETCHT0(Mem{Base: from, Index: ahead, Scale: 2, Disp: 4 * at})
+			v := vector()
+			VMOVUPS(Mem{Base: from, Disp: 4 * at}, v)
+			VMOVUPS(v, Mem{Base: to, Disp: 4 * at})
+		}
+	})
+	ADDQ(ld, src)
+	ADDQ(U32(4*width), dst)
+	DECQ(k)
+	JMP(LabelRef("rows"))
+	Label("last")
+	row("rest", func() {
+		for at := 0; at < width; {
+			at += copyPart(Mem{Base: from, Disp: 4 * at}, Mem{Base: to, Disp: 4 * at}, width-at)
+		}
+	})
 	end()
 }
 
