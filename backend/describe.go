@@ -24,6 +24,7 @@ func (p *Plan) Steps() []Step {
 		if n.Domain != "" {
 			s.Op = n.Domain + "." + n.Op
 		}
+		s.Op += epilogue(n)
 		var results []string
 		for _, v := range n.Outputs {
 			place := p.Place[v]
@@ -42,6 +43,21 @@ func (p *Plan) Steps() []Step {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// epilogue names what a product does with its elements.
+func epilogue(n *graph.Node) string {
+	if n.Domain != graph.Domain || n.Op != "Product" {
+		return ""
+	}
+	text := ""
+	if len(n.Inputs) > 3 && n.Inputs[3] != nil {
+		text = " + bias"
+	}
+	if e := n.Str("epilogue", ""); e != "" {
+		text += " + " + e
+	}
+	return text
 }
 
 // memory says where a value lies.

@@ -68,6 +68,16 @@ type Program interface {
 	Close()
 }
 
+// Packer is a device whose products read weights faster that were cut into panels before
+// (the operators Panels and Product), as long as they need not be cut for each product.
+type Packer interface {
+	// PanelWidth is the number of columns of a panel.
+	PanelWidth() int64
+	// Packs tells whether that pays for a product of so many rows with a matrix [k, n], or
+	// with the transpose of [n, k].
+	Packs(rows, n, k int, transposed bool) bool
+}
+
 // Observed is a program that can tell how long each node takes. Nodes that cost nothing,
 // such as views, are not told of. A nil function ends it.
 type Observed interface {

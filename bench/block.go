@@ -52,6 +52,9 @@ func CompileBlock(layers []blocks.Layer, dev backend.Device, batch, length, d in
 		g.Rename(v, "d/"+wrt[i].Name)
 		g.Output(v)
 	}
+	if g, err = fuse.Epilogues(g); err != nil {
+		return nil, err
+	}
 	b := &Block{}
 	if b.Plan, err = backend.NewPlan(g, nil, dev); err != nil {
 		return nil, err

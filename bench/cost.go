@@ -25,6 +25,8 @@ func operations(n *graph.Node) float64 {
 			axis = 0
 		}
 		return 2 * elements(n.Outputs[0]) * extent(n.Inputs[0], axis)
+	case "Product":
+		return 2 * elements(n.Outputs[0]) * extent(n.Inputs[0], -1)
 	case "SplitMatMul":
 		return 2 * elements(n.Inputs[0]) * extent(n.Inputs[1], 1)
 	case "SplitMatMulGrad":

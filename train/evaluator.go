@@ -31,7 +31,11 @@ func NewEvaluator(t *Task, s Sizes, d backend.Device, params func(name string) b
 	v := ownOutput(c.Value(t.Entropy))
 	g.Rename(v, "entropy")
 	g.Output(v)
-	plan, err := backend.NewPlan(g, map[string]int64{"batch_size": int64(s.Batch), "sequence_length": int64(s.Context)}, d)
+	g, err := fuse.Bound(g, map[string]int64{"batch_size": int64(s.Batch), "sequence_length": int64(s.Context)})
+	if err != nil {
+		return nil, err
+	}
+	plan, err := backend.NewPlan(g, nil, d)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,10 @@ func (e *Engine) gradientPlan(t *Task, adding bool, s saving) (*backend.Plan, er
 	if err != nil {
 		return nil, err
 	}
-	return backend.NewPlan(g, e.symbols(), e.device)
+	if g, err = fuse.Bound(g, e.symbols()); err != nil {
+		return nil, err
+	}
+	return backend.NewPlan(g, nil, e.device)
 }
 
 // gradientGraph is a copy of the task's graph with the gradient of every trainable

@@ -229,7 +229,11 @@ func (d *Decoder) program(step int) (*decodeProgram, error) {
 	if p := d.programs[step]; p != nil {
 		return p, nil
 	}
-	plan, err := backend.NewPlan(d.each, d.symbols(step), d.device)
+	g, err := fuse.Bound(d.each, d.symbols(step))
+	if err != nil {
+		return nil, err
+	}
+	plan, err := backend.NewPlan(g, nil, d.device)
 	if err != nil {
 		return nil, err
 	}

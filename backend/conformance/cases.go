@@ -15,6 +15,8 @@ type Case struct {
 	Build func(g *graph.Graph) []*graph.Value
 	// NoGradient leaves out the comparison with central differences.
 	NoGradient bool
+	// Panels is for devices alone that read panels of so many columns; 0 for all devices.
+	Panels int64
 }
 
 // input adds a float input; its values are drawn by Run. The beginning of the name says
@@ -138,6 +140,7 @@ func Cases() []Case {
 		}})
 	}
 	out = append(out, narrow()...)
+	out = append(out, products()...)
 	return append(out, standard()...)
 }
 

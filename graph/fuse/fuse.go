@@ -21,13 +21,7 @@ func Graph(g *graph.Graph) (*graph.Graph, error) {
 // makes superfluous stay in the copy until it is pruned, so that a caller may still ask
 // for their values.
 func Rules(g *graph.Graph) func(n *graph.Node, in []*graph.Value) []*graph.Value {
-	m := matcher{uses: map[*graph.Value]int{}}
-	for _, n := range g.Nodes {
-		n.Reads(func(v *graph.Value) { m.uses[v]++ })
-	}
-	for _, v := range g.Outputs {
-		m.uses[v]++
-	}
+	m := newMatcher(g)
 	return func(n *graph.Node, in []*graph.Value) []*graph.Value {
 		for _, r := range rules {
 			if n.Domain == r.domain && n.Op == r.op {
@@ -54,6 +48,17 @@ var rules = []rule{
 
 // matcher knows how often each value of the source is read.
 type matcher struct{ uses map[*graph.Value]int }
+
+func newMatcher(g *graph.Graph) matcher {
+	m := matcher{uses: map[*graph.Value]int{}}
+	for _, n := range g.Nodes {
+		n.Reads(func(v *graph.Value) { m.uses[v]++ })
+	}
+	for _, v := range g.Outputs {
+		m.uses[v]++
+	}
+	return m
+}
 
 // only answers the producer of input i when it is this operator and nothing else reads
 // its result.

@@ -140,6 +140,10 @@ func packPanelsOf(nr int, columns, rows func(kc, panels int, src *float32, ld in
 	}
 }
 
+func prefetchOf(f func(rows int, x *float32, ld int)) func(rows int, x []float32, ld int) {
+	return func(rows int, x []float32, ld int) { f(rows, &x[0], 4*ld) }
+}
+
 // gemvOf is for assembly that adds 8 rows of a multiple of the lanes.
 func gemvOf(lanes int, eight func(n int, y, x, b *float32, ldb int), axpy func(n int, y, x *float32, a float32)) func(y, x, b []float32, ldb int) {
 	return func(y, x, b []float32, ldb int) {

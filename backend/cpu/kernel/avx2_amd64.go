@@ -84,6 +84,11 @@ func avx2PackPanels16(kc int, panels int, src *float32, ld int, dst *float32, ap
 //go:noescape
 func avx2PackPanels6(kc int, panels int, src *float32, ld int, dst *float32, apart int)
 
+// avx2PrefetchRows is prefetchGeneric for rows above 0; ld in bytes.
+//
+//go:noescape
+func avx2PrefetchRows(rows int, x *float32, ld int)
+
 // avx2Pack6 is packGeneric for 6 columns; ld in bytes.
 //
 //go:noescape

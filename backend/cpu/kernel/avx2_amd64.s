@@ -1892,6 +1892,21 @@ rest:
 	VZEROUPPER
 	RET
 
+// func avx2PrefetchRows(rows int, x *float32, ld int)
+// Requires: AVX, MMX+
+TEXT ·avx2PrefetchRows(SB), NOSPLIT, $0-24
+	MOVQ rows+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ ld+16(FP), DX
+
+row:
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	DECQ       AX
+	JNZ        row
+	VZEROUPPER
+	RET
+
 // func avx2Pack6(kc int, src *float32, ld int, dst *float32)
 // Requires: AVX
 TEXT ·avx2Pack6(SB), NOSPLIT, $0-32

@@ -164,6 +164,11 @@ func avx512PackPanels32(kc int, panels int, src *float32, ld int, dst *float32, 
 //go:noescape
 func avx512PackPanels14(kc int, panels int, src *float32, ld int, dst *float32, apart int)
 
+// avx512PrefetchRows is prefetchGeneric for rows above 0; ld in bytes.
+//
+//go:noescape
+func avx512PrefetchRows(rows int, x *float32, ld int)
+
 // avx512PackNarrow is packGeneric for up to 16 columns; ld in bytes.
 //
 //go:noescape

@@ -6471,6 +6471,22 @@ rest:
 	VZEROUPPER
 	RET
 
+// func avx512PrefetchRows(rows int, x *float32, ld int)
+// Requires: AVX, MMX+
+TEXT ·avx512PrefetchRows(SB), NOSPLIT, $0-24
+	MOVQ rows+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ ld+16(FP), DX
+
+row:
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	ADDQ       DX, CX
+	DECQ       AX
+	JNZ        row
+	VZEROUPPER
+	RET
+
 // func avx512PackNarrow(kc int, width int, src *float32, ld int, dst *float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·avx512PackNarrow(SB), NOSPLIT, $0-40

@@ -20,7 +20,9 @@ type gemmBlock struct {
 	c       []float32
 	ldc     int
 	acc     bool
+	epi     Epilogue
 
+	packed bool // b is in panels, see PackPanels
 	half   bool
 	ah, bh []uint16 // in place of a and b: bfloat16
 }
@@ -28,8 +30,8 @@ type gemmBlock struct {
 // workspace is the number of float32 values one thread needs for the product.
 func (g *gemmBlock) workspace() int {
 	s := &active.gemm
-	kc, nc := min(g.k, gemmKC), min(roundUp(g.n, s.nr), s.nc)
-	size := s.mr*s.nr + kc*nc
+	kc, nc := min(g.k, gemmKC), s.rowOf(g.n)
+	size := s.mr*s.nr + nc + kc*nc
 	if g.ta || s.mr > rowsApart {
 		size += (kc + rowPad) * min(g.m, s.mc)
 	}
@@ -52,12 +54,16 @@ func (g *gemmBlock) packsA() bool {
 	return g.ta || g.lda%1024 == 0 && active.gemm.mr > rowsApart
 }
 
+// rowOf is how many of n columns are packed at once, and finished at once.
+func (s *gemmShape) rowOf(n int) int { return min(roundUp(n, s.nr), s.nc) }
+
 // tile computes rows [i0, i1) and columns [j0, j1) on the calling thread; j0 is
 // a multiple of nr. ws has workspace() values.
 func (g *gemmBlock) tile(i0, i1, j0, j1 int, ws []float32) {
 	switch {
 	case g.k == 0:
 		g.zero(i0, i1, j0, j1)
+		g.finish(i0, i1, j0, j1, ws)
 	case g.half:
 		g.halfTile(i0, i1, j0, j1, ws)
 	default:
@@ -69,6 +75,7 @@ func (g *gemmBlock) tile(i0, i1, j0, j1 int, ws []float32) {
 func (g *gemmBlock) fullTile(i0, i1, j0, j1 int, ws []float32) {
 	s := &active.gemm
 	tmp, ws := ws[:s.mr*s.nr], ws[s.mr*s.nr:]
+	row, ws := ws[:s.rowOf(g.n)], ws[s.rowOf(g.n):]
 	kc0 := min(g.k, gemmKC)
 	var pa []float32
 	if g.packsA() {
@@ -80,7 +87,7 @@ func (g *gemmBlock) fullTile(i0, i1, j0, j1 int, ws []float32) {
 		kc := min(gemmKC, g.k-p0)
 		for jc := j0; jc < j1; jc += s.nc {
 			je := min(jc+s.nc, j1)
-			if !direct {
+			if !direct && !g.packed {
 				g.packB(p0, kc, jc, je, ws)
 			}
 			for ic := i0; ic < i1; ic += s.mc {
@@ -89,6 +96,9 @@ func (g *gemmBlock) fullTile(i0, i1, j0, j1 int, ws []float32) {
 					g.packA(p0, kc, ic, ie, pa)
 				}
 				g.panels(p0, kc, ic, ie, jc, je, pa, ws, tmp, direct)
+				if p0+kc == g.k {
+					g.finish(ic, ie, jc, je, row)
+				}
 			}
 		}
 	}
@@ -195,12 +205,14 @@ func wholePanels(rows int) int {
 
 // panels runs the micro-kernel over one block of A and one of B.
 func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, direct bool) {
-	acc := g.acc || p0 > 0
+	acc, last := g.acc || p0 > 0, p0+kc == g.k && g.epi.reaches()
 	micro, nr := active.micro, active.gemm.nr
 	for j := j0; j < j1; j += nr {
 		w := min(nr, j1-j)
 		b, bs := pb, nr
 		switch {
+		case g.packed:
+			b = g.b[j*g.k+p0*nr:]
 		case !direct:
 			b = pb[(j-j0)*kc:]
 		case w == nr:
@@ -221,6 +233,9 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 				a, ars, acs = g.a[min(i*g.lda+p0, len(g.a)):], g.lda, 1
 			}
 			if w == nr {
+				if last {
+					g.expect(i, h, j)
+				}
 				micro(h, nr, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc)
 			} else {
 				micro(h, w, kc, a, ars, acs, b, bs, tmp, nr, false)
@@ -259,9 +274,12 @@ func (g *gemmBlock) check(kernel string) {
 	} else {
 		need(kernel, "a", lenA, span(g.m, g.k, g.lda))
 	}
-	if g.tb {
+	switch {
+	case g.packed:
+		need(kernel, "b", lenB, PanelsSize(g.n, g.k))
+	case g.tb:
 		need(kernel, "b", lenB, span(g.n, g.k, g.ldb))
-	} else {
+	default:
 		need(kernel, "b", lenB, span(g.k, g.n, g.ldb))
 	}
 	need(kernel, "c", len(g.c), span(g.m, g.n, g.ldc))

@@ -23,10 +23,20 @@ func GemmBF16Scratch(p *Pool, m, n, k int) int {
 // and take twice as many terms an instruction; others, and products with an odd k that are
 // not of the form aᵀ·b, widen blocks of a and b and multiply float32.
 func GemmBF16(p *Pool, m, n, k int, a, b MatrixBF16, c Matrix, accumulate bool, scratch []float32) {
+	gemmBF16(p, m, n, k, a, b, c, accumulate, Epilogue{}, scratch)
+}
+
+// ProductBF16 is [GemmBF16] of a dense result with an epilogue.
+func ProductBF16(p *Pool, m, n, k int, a, b MatrixBF16, c []float32, e Epilogue, scratch []float32) {
+	e.check("ProductBF16", 1, m, n)
+	gemmBF16(p, m, n, k, a, b, Matrix{Data: c, Stride: n}, false, e, scratch)
+}
+
+func gemmBF16(p *Pool, m, n, k int, a, b MatrixBF16, c Matrix, accumulate bool, e Epilogue, scratch []float32) {
 	t := gemmTasks.get()
 	defer gemmTasks.put(t)
 	t.gemmBlock = gemmBlock{
-		half: true, ta: a.Trans, tb: b.Trans, m: m, n: n, k: k,
+		half: true, ta: a.Trans, tb: b.Trans, m: m, n: n, k: k, epi: e,
 		ah: a.Data, lda: a.Stride, bh: b.Data, ldb: b.Stride, c: c.Data, ldc: c.Stride, acc: accumulate,
 	}
 	t.check("GemmBF16")
@@ -47,7 +57,13 @@ func GroupedGemmBF16Scratch(p *Pool, rows, n, k int) int { return GemmBF16Scratc
 // GroupedGemmBF16 is [GroupedGemm] of bfloat16 rows and matrices with float32 sums; see
 // [GemmBF16].
 func GroupedGemmBF16(p *Pool, groups, rows, n, k int, x []uint16, offsets []int64, w []uint16, transW bool, y, scratch []float32) {
-	const name = "GroupedGemmBF16"
+	GroupedProductBF16(p, groups, rows, n, k, x, offsets, w, transW, y, Epilogue{}, scratch)
+}
+
+// GroupedProductBF16 is [GroupedGemmBF16] with an epilogue; see [GroupedProduct].
+func GroupedProductBF16(p *Pool, groups, rows, n, k int, x []uint16, offsets []int64, w []uint16, transW bool, y []float32, e Epilogue, scratch []float32) {
+	const name = "GroupedProductBF16"
+	e.check(name, groups, rows, n)
 	checkGrouped(name, groups, rows, n, k, offsets, len(x), "y", len(y), "w", len(w))
 	if rows == 0 || n == 0 {
 		return
@@ -55,7 +71,7 @@ func GroupedGemmBF16(p *Pool, groups, rows, n, k int, x []uint16, offsets []int6
 	t := groupedTasks.get()
 	defer groupedTasks.put(t)
 	t.half, t.xh, t.wh, t.y, t.offsets, t.scratch = true, x, w, y, offsets[:groups+1], scratch
-	t.n, t.k, t.transW = n, k, transW
+	t.n, t.k, t.transW, t.epi = n, k, transW, e
 	g := gemmBlock{m: rows, n: n, k: k}
 	t.ws = g.halfWorkspace()
 	t.run(p, name, rows)
@@ -86,7 +102,7 @@ func (g *gemmBlock) halfWorkspace() int {
 	kc, nc, mc := min(g.k, gemmKC), min(roundUp(g.n, s.nr), s.nc), min(roundUp(g.m, s.mr), s.mc)
 	wide := gemmBlock{ta: true, tb: true, m: mc, n: nc, k: kc}
 	pairs := min(ceilDiv(g.k, 2), gemmKC)
-	return max(kc*nc+mc*kc+wide.workspace(), s.mr*s.nr+pairs*nc+mc*(pairs+rowPad))
+	return max(kc*nc+mc*kc+wide.workspace(), s.mr*s.nr+nc+pairs*nc+mc*(pairs+rowPad))
 }
 
 // halfTile is tile for bfloat16.
@@ -97,6 +113,7 @@ func (g *gemmBlock) halfTile(i0, i1, j0, j1 int, ws []float32) {
 	}
 	s := &active.gemm
 	tmp, ws := ws[:s.mr*s.nr], ws[s.mr*s.nr:]
+	row, ws := ws[:s.rowOf(g.n)], ws[s.rowOf(g.n):]
 	panels := min(ceilDiv(g.k, 2), gemmKC) * min(roundUp(g.n, s.nr), s.nc)
 	pb, ws := ws[:panels], ws[panels:]
 	for p0 := 0; p0 < g.k; p0 += 2 * gemmKC {
@@ -108,6 +125,9 @@ func (g *gemmBlock) halfTile(i0, i1, j0, j1 int, ws []float32) {
 				ie := min(ic+s.mc, i1)
 				pa := g.packPairsA(p0, kc, ic, ie, pairs(ws))
 				g.dotPanels(p0, kc, ic, ie, jc, je, pa, pairs(pb), tmp)
+				if p0+kc == g.k {
+					g.finish(ic, ie, jc, je, row)
+				}
 			}
 		}
 	}
@@ -160,7 +180,7 @@ func (g *gemmBlock) packPairsA(p0, kc, i0, i1 int, dst []uint16) []uint16 {
 
 // dotPanels is panels for pairs.
 func (g *gemmBlock) dotPanels(p0, kc, i0, i1, j0, j1 int, pa, pb []uint16, tmp []float32) {
-	acc, nr, half := g.acc || p0 > 0, active.gemm.nr, ceilDiv(kc, 2)
+	acc, nr, half, last := g.acc || p0 > 0, active.gemm.nr, ceilDiv(kc, 2), p0+kc == g.k && g.epi.reaches()
 	for j := j0; j < j1; j += nr {
 		w := min(nr, j1-j)
 		b := pb[2*(j-j0)*half:]
@@ -177,6 +197,9 @@ func (g *gemmBlock) dotPanels(p0, kc, i0, i1, j0, j1 int, pa, pb []uint16, tmp [
 				a, ars, acs = g.ah[i*g.lda+p0:], g.lda, 2
 			}
 			if w == nr {
+				if last {
+					g.expect(i, h, j)
+				}
 				active.dots.micro(h, nr, half, a, ars, acs, b, 2*nr, g.c[i*g.ldc+j:], g.ldc, acc)
 			} else {
 				active.dots.micro(h, w, half, a, ars, acs, b, 2*nr, tmp, nr, false)
@@ -206,6 +229,9 @@ func (g *gemmBlock) wideTile(i0, i1, j0, j1 int, ws []float32) {
 					c: g.c[ic*g.ldc+jc:], ldc: g.ldc, acc: g.acc || p0 > 0,
 				}
 				part.fullTile(0, part.m, 0, part.n, ws)
+				if p0+kc == g.k {
+					g.finish(ic, ie, jc, je, ws)
+				}
 			}
 		}
 	}

@@ -123,13 +123,13 @@ func TestGemmBF16EqualsTheDefinition(t *testing.T) {
 	h := make([]uint16, 100)
 	s := make([]float32, 1<<18)
 	mustPanic(t, "short a", func() {
-		GemmBF16(nil, 11, 10, 10, MatrixBF16{h, 10, false}, MatrixBF16{h, 10, false}, Matrix{s, 10, false}, false, s)
+		GemmBF16(nil, 11, 10, 10, MatrixBF16{h, 10, false}, MatrixBF16{h, 10, false}, Matrix{Data: s, Stride: 10}, false, s)
 	})
 	mustPanic(t, "short b", func() {
-		GemmBF16(nil, 10, 10, 10, MatrixBF16{h, 10, false}, MatrixBF16{h[:99], 10, false}, Matrix{s, 10, false}, false, s)
+		GemmBF16(nil, 10, 10, 10, MatrixBF16{h, 10, false}, MatrixBF16{h[:99], 10, false}, Matrix{Data: s, Stride: 10}, false, s)
 	})
 	mustPanic(t, "short scratch", func() {
-		GemmBF16(nil, 10, 10, 10, MatrixBF16{h, 10, false}, MatrixBF16{h, 10, false}, Matrix{s, 10, false}, false, s[:9])
+		GemmBF16(nil, 10, 10, 10, MatrixBF16{h, 10, false}, MatrixBF16{h, 10, false}, Matrix{Data: s, Stride: 10}, false, s[:9])
 	})
 }
 

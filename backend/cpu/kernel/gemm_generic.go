@@ -59,6 +59,10 @@ func packPanelsGeneric(kc, panels, width int, src []float32, ld int, dst []float
 	}
 }
 
+// prefetchGeneric asks memory for nr columns of rows that lie ld apart. It has no effect on
+// results, and here none at all.
+func prefetchGeneric(_ int, _ []float32, _ int) {}
+
 // gemvNGeneric adds a row vector times a matrix: y[j] += Σ_p x[p]·b[p*ldb+j].
 // The sum runs over p in order.
 func gemvNGeneric(y, x, b []float32, ldb int) {

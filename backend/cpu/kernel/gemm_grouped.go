@@ -22,35 +22,48 @@ const fewRows = 4
 // x [rows,k], offsets [groups+1], y [rows,n]; w is [groups,k,n], or
 // [groups,n,k] when transW. Groups may be empty.
 func GroupedGemm(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, w []float32, transW bool, y, scratch []float32) {
-	const name = "GroupedGemm"
-	checkGrouped(name, groups, rows, n, k, offsets, len(x), "y", len(y), "w", len(w))
-	if rows == 0 || n == 0 {
-		return
+	GroupedProduct(p, groups, rows, n, k, x, offsets, Matrix{Data: w, Trans: transW}, y, Epilogue{}, scratch)
+}
+
+// GroupedProduct is [GroupedGemm] with an epilogue, whose bias is [groups, n]; rows outside
+// all groups pass it without one. The matrices w follow one another, packed or not; their
+// stride is not looked at.
+func GroupedProduct(p *Pool, groups, rows, n, k int, x []float32, offsets []int64, w Matrix, y []float32, e Epilogue, scratch []float32) {
+	const name = "GroupedProduct"
+	checkGrouped(name, groups, rows, n, k, offsets, len(x), "y", len(y), "w", len(w.Data))
+	if w.Packed {
+		need(name, "w", len(w.Data), groups*PanelsSize(n, k))
 	}
-	if rows <= fewRows {
-		clearOutside(y, offsets[:groups+1], rows, n)
-		rowByRow(p, n, k, x, offsets[:groups+1], w, transW, y, scratch)
+	e.check(name, groups, rows, n)
+	if rows == 0 || n == 0 {
 		return
 	}
 	t := groupedTasks.get()
 	defer groupedTasks.put(t)
-	t.x, t.w, t.y, t.offsets, t.scratch = x, w, y, offsets[:groups+1], scratch
-	t.n, t.k, t.transW = n, k, transW
+	t.x, t.w, t.y, t.offsets, t.scratch = x, w.Data, y, offsets[:groups+1], scratch
+	t.n, t.k, t.transW, t.packed, t.epi = n, k, w.Trans && !w.Packed, w.Packed, e
+	if rows <= fewRows && !w.Packed {
+		t.rowByRow(p, rows)
+		return
+	}
 	g := gemmBlock{m: rows, n: n, k: k}
 	t.ws = g.workspace()
 	t.run(p, name, rows)
 }
 
-// clearOutside clears the rows that belong to no group.
-func clearOutside(y []float32, offsets []int64, rows, n int) {
-	clear(y[:int(offsets[0])*n])
-	clear(y[int(offsets[len(offsets)-1])*n : rows*n])
+// outside computes the rows that belong to no group: products of nothing.
+func (t *groupedTask) outside(rows int) {
+	first, last := int(t.offsets[0]), int(t.offsets[len(t.offsets)-1])
+	for _, span := range [][2]int{{0, first}, {last, rows}} {
+		g := gemmBlock{m: span[1] - span[0], n: t.n, c: t.y[span[0]*t.n:], ldc: t.n, epi: t.epi.of(-1, span[0], t.n)}
+		g.tile(0, g.m, 0, t.n, t.scratch)
+	}
 }
 
 // run hands out the tiles of all groups.
 func (t *groupedTask) run(p *Pool, kernel string, rows int) {
 	need(kernel, "scratch", len(t.scratch), p.Threads()*t.ws)
-	clearOutside(t.y, t.offsets, rows, t.n)
+	t.outside(rows)
 	// Rows per group vary, so tiles are sized for the mean.
 	groups := len(t.offsets) - 1
 	mean := max(1, int(t.offsets[groups]-t.offsets[0])/max(1, groups))
@@ -63,15 +76,16 @@ func (t *groupedTask) run(p *Pool, kernel string, rows int) {
 	p.RunTask(items, t)
 }
 
-// rowByRow is GroupedGemm for few rows.
-func rowByRow(p *Pool, n, k int, x []float32, offsets []int64, w []float32, transW bool, y, scratch []float32) {
-	stride := n
-	if transW {
+// rowByRow is for few rows.
+func (t *groupedTask) rowByRow(p *Pool, rows int) {
+	t.outside(rows)
+	n, k, stride := t.n, t.k, t.n
+	if t.transW {
 		stride = k
 	}
-	for e := range len(offsets) - 1 {
-		for r := int(offsets[e]); r < int(offsets[e+1]); r++ {
-			Gemm(p, 1, n, k, Matrix{Data: x[r*k:], Stride: k}, Matrix{Data: w[e*k*n:], Stride: stride, Trans: transW}, Matrix{Data: y[r*n:], Stride: n}, false, scratch)
+	for e := range len(t.offsets) - 1 {
+		for r := int(t.offsets[e]); r < int(t.offsets[e+1]); r++ {
+			Product(p, 1, n, k, Matrix{Data: t.x[r*k:], Stride: k}, Matrix{Data: t.w[e*k*n:], Stride: stride, Trans: t.transW}, t.y[r*n:], t.epi.of(e, r, n), t.scratch)
 		}
 	}
 }
@@ -85,6 +99,8 @@ type groupedTask struct {
 	offsets      []int64
 	n, k         int
 	transW       bool
+	packed       bool
+	epi          Epilogue
 	mb, nb, cols int
 	ws           int
 	scratch      []float32
@@ -102,9 +118,13 @@ func (t *groupedTask) Do(item, worker int) {
 		e++
 	}
 	r0, m := int(t.offsets[e]), int(t.offsets[e+1]-t.offsets[e])
+	at := e * t.k * t.n
+	if t.packed {
+		at = e * PanelsSize(t.n, t.k)
+	}
 	g := gemmBlock{
-		tb: t.transW, m: m, n: t.n, k: t.k, lda: t.k, ldb: t.n, c: t.y[r0*t.n:], ldc: t.n, half: t.half,
-		a: from(t.x, r0*t.k), ah: from(t.xh, r0*t.k), b: from(t.w, e*t.k*t.n), bh: from(t.wh, e*t.k*t.n),
+		tb: t.transW, packed: t.packed, m: m, n: t.n, k: t.k, lda: t.k, ldb: t.n, c: t.y[r0*t.n:], ldc: t.n, half: t.half,
+		a: from(t.x, r0*t.k), ah: from(t.xh, r0*t.k), b: from(t.w, at), bh: from(t.wh, at), epi: t.epi.of(e, r0, t.n),
 	}
 	if t.transW {
 		g.ldb = t.k

@@ -3,11 +3,13 @@ package kernel
 import "fmt"
 
 // Matrix says where a matrix lies: rows Stride values apart, and whether it is
-// stored transposed.
+// stored transposed. One that is Packed lies in panels, see [PackPanels]; it can only be
+// the second operand of a product.
 type Matrix struct {
 	Data   []float32
 	Stride int
 	Trans  bool
+	Packed bool
 }
 
 // GemmScratch is the scratch of [Gemm] for the same extents.
@@ -25,23 +27,34 @@ func GemmScratch(p *Pool, transA bool, m, n, k int) int {
 // as [k,m] or [n,k]. c must not be transposed and must not overlap a or b.
 // Any extent may be zero; k = 0 gives zero (or c).
 func Gemm(p *Pool, m, n, k int, a, b, c Matrix, accumulate bool, scratch []float32) {
+	gemm(p, m, n, k, a, b, c, accumulate, Epilogue{}, scratch)
+}
+
+// Product is [Gemm] of a dense result with an epilogue.
+func Product(p *Pool, m, n, k int, a, b Matrix, c []float32, e Epilogue, scratch []float32) {
+	e.check("Product", 1, m, n)
+	gemm(p, m, n, k, a, b, Matrix{Data: c, Stride: n}, false, e, scratch)
+}
+
+func gemm(p *Pool, m, n, k int, a, b, c Matrix, accumulate bool, e Epilogue, scratch []float32) {
 	t := gemmTasks.get()
 	defer gemmTasks.put(t)
 	t.gemmBlock = gemmBlock{
-		ta: a.Trans, tb: b.Trans, m: m, n: n, k: k,
+		ta: a.Trans, tb: b.Trans && !b.Packed, packed: b.Packed, m: m, n: n, k: k, epi: e,
 		a: a.Data, lda: a.Stride, b: b.Data, ldb: b.Stride, c: c.Data, ldc: c.Stride, acc: accumulate,
 	}
 	t.check("Gemm")
-	if c.Trans {
-		panic("kernel: Gemm: c is transposed; swap a and b instead")
+	if c.Trans || a.Packed || c.Packed {
+		panic("kernel: Gemm: c is transposed, or a or c is packed")
 	}
 	if m == 0 || n == 0 {
 		return
 	}
 	t.ws, t.scratch = t.workspace(), scratch
 	need("Gemm", "scratch", len(scratch), p.Threads()*t.ws)
-	if m == 1 && k > 0 {
+	if m == 1 && k > 0 && !t.packed {
 		t.vector(p)
+		t.finish(0, 1, 0, n, scratch)
 		return
 	}
 	t.run(p)

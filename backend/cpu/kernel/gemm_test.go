@@ -32,9 +32,9 @@ func product(ta, tb bool, m, n, k int, a, b, c []float32, acc bool) []float64 {
 
 func dense(data []float32, rows, cols int, trans bool) Matrix {
 	if trans {
-		return Matrix{data, rows, true}
+		return Matrix{Data: data, Stride: rows, Trans: true}
 	}
-	return Matrix{data, cols, false}
+	return Matrix{Data: data, Stride: cols}
 }
 
 func TestGemmEqualsTheDefinition(t *testing.T) {
@@ -90,7 +90,7 @@ func TestGemmKeepsOutOfOtherColumns(t *testing.T) {
 		const m, n, k, lda, ldb, ldc = 9, 19, 21, 30, 40, 25
 		a, b, c := r.slice(m*lda, -1, 1), r.slice(k*ldb, -1, 1), r.slice(m*ldc, 5, 6)
 		keep := append([]float32(nil), c...)
-		Gemm(nil, m, n, k, Matrix{a, lda, false}, Matrix{b, ldb, false}, Matrix{c, ldc, false}, false, garbage(GemmScratch(nil, false, m, n, k)))
+		Gemm(nil, m, n, k, Matrix{Data: a, Stride: lda}, Matrix{Data: b, Stride: ldb}, Matrix{Data: c, Stride: ldc}, false, garbage(GemmScratch(nil, false, m, n, k)))
 		for i := range m {
 			for j := range ldc {
 				var want float64
@@ -175,16 +175,16 @@ func TestGroupedGemmEqualsOneProductAGroup(t *testing.T) {
 func TestGemmRefusesWrongExtents(t *testing.T) {
 	v := make([]float32, 100)
 	s := make([]float32, 1<<18)
-	ok := Matrix{v, 10, false}
-	Gemm(nil, 10, 10, 10, ok, ok, Matrix{make([]float32, 100), 10, false}, false, s)
+	ok := Matrix{Data: v, Stride: 10}
+	Gemm(nil, 10, 10, 10, ok, ok, Matrix{Data: make([]float32, 100), Stride: 10}, false, s)
 	for name, f := range map[string]func(){
-		"short a":          func() { Gemm(nil, 11, 10, 10, ok, ok, Matrix{make([]float32, 200), 10, false}, false, s) },
-		"short b":          func() { Gemm(nil, 10, 10, 11, Matrix{make([]float32, 200), 11, false}, ok, ok, false, s) },
-		"short c":          func() { Gemm(nil, 10, 10, 10, ok, ok, Matrix{v[:99], 10, false}, false, s) },
-		"overlapping rows": func() { Gemm(nil, 10, 10, 5, ok, ok, Matrix{v, 9, false}, false, s) },
+		"short a":          func() { Gemm(nil, 11, 10, 10, ok, ok, Matrix{Data: make([]float32, 200), Stride: 10}, false, s) },
+		"short b":          func() { Gemm(nil, 10, 10, 11, Matrix{Data: make([]float32, 200), Stride: 11}, ok, ok, false, s) },
+		"short c":          func() { Gemm(nil, 10, 10, 10, ok, ok, Matrix{Data: v[:99], Stride: 10}, false, s) },
+		"overlapping rows": func() { Gemm(nil, 10, 10, 5, ok, ok, Matrix{Data: v, Stride: 9}, false, s) },
 		"short scratch":    func() { Gemm(nil, 10, 10, 10, ok, ok, ok, false, s[:10]) },
 		"negative":         func() { Gemm(nil, -1, 10, 10, ok, ok, ok, false, s) },
-		"transposed c":     func() { Gemm(nil, 10, 10, 10, ok, ok, Matrix{v, 10, true}, false, s) },
+		"transposed c":     func() { Gemm(nil, 10, 10, 10, ok, ok, Matrix{Data: v, Stride: 10, Trans: true}, false, s) },
 		"offsets descend":  func() { GroupedGemm(nil, 2, 4, 2, 2, v, []int64{0, 3, 2}, v, false, v, s) },
 		"offsets too far":  func() { GroupedGemm(nil, 2, 4, 2, 2, v, []int64{0, 3, 5}, v, false, v, s) },
 		"offsets too few":  func() { GroupedGemm(nil, 2, 4, 2, 2, v, []int64{0, 3}, v, false, v, s) },

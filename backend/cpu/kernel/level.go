@@ -23,6 +23,7 @@ type dispatch struct {
 	pack  func(kc, width int, src []float32, ld int, dst []float32)
 	// packPanels wants width to be mr or nr.
 	packPanels func(kc, panels, width int, src []float32, ld int, dst []float32)
+	prefetch   func(rows int, x []float32, ld int)
 	gemvN      func(y, x, b []float32, ldb int)
 	dot        func(x, y []float32) float32
 

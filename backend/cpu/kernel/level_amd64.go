@@ -34,8 +34,8 @@ func newAVX2() *dispatch {
 		micro: microOf(8, []microFunc{avx2Micro1x1, avx2Micro2x1, avx2Micro3x1, avx2Micro4x1, avx2Micro5x1, avx2Micro6x1},
 			[]microFunc{avx2Micro1x2, avx2Micro2x2, avx2Micro3x2, avx2Micro4x2, avx2Micro5x2, avx2Micro6x2}),
 		packT: packTOf(16, avx2PackT), pack: packOf(16, avx2Pack16, 6, avx2Pack6),
-		packPanels: packPanelsOf(16, avx2PackPanels16, avx2PackPanels6),
-		gemvN:      gemvOf(8, avx2Gemv8, avx2Axpy), dot: dotOf(avx2Dot),
+		packPanels: packPanelsOf(16, avx2PackPanels16, avx2PackPanels6), prefetch: prefetchOf(avx2PrefetchRows),
+		gemvN: gemvOf(8, avx2Gemv8, avx2Axpy), dot: dotOf(avx2Dot),
 		narrow: narrowOf(8, avx2Narrow), widen: widenOf(8, avx2Widen),
 
 		gemvBF16: gemvNarrowOf(8, 2, avx2Gemv8BF16, avx2RowsBF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(8, 1, avx2Gemv8Int8, avx2RowsInt8, gemvInt8Generic),
@@ -79,8 +79,8 @@ func newAVX512() *dispatch {
 			avx512Micro8x2, avx512Micro9x2, avx512Micro10x2, avx512Micro11x2, avx512Micro12x2, avx512Micro13x2, avx512Micro14x2,
 		}),
 		packT: packTOf(32, avx512PackT), pack: packNarrowOf(32, avx512Pack32, avx512PackNarrow),
-		packPanels: packPanelsOf(32, avx512PackPanels32, avx512PackPanels14),
-		gemvN:      gemvOf(16, avx512Gemv8, avx512Axpy), dot: dotOf(avx512Dot),
+		packPanels: packPanelsOf(32, avx512PackPanels32, avx512PackPanels14), prefetch: prefetchOf(avx512PrefetchRows),
+		gemvN: gemvOf(16, avx512Gemv8, avx512Axpy), dot: dotOf(avx512Dot),
 		narrow: narrowOf(16, avx512Narrow), widen: widenOf(16, avx512Widen),
 
 		gemvBF16: gemvNarrowOf(16, 2, avx512Gemv8BF16, avx512RowsBF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(16, 1, avx512Gemv8Int8, avx512RowsInt8, gemvInt8Generic),

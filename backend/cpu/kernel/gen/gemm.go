@@ -25,6 +25,7 @@ func gemmKernels() {
 	packRows(2 * lanes)
 	packPanels(2 * lanes)
 	packPanels(mr)
+	prefetchRows()
 	if wide {
 		packNarrow()
 	} else {
@@ -305,6 +306,20 @@ func packPanels(width int) {
 			at += copyPart(Mem{Base: from, Disp: 4 * at}, Mem{Base: to, Disp: 4 * at}, width-at)
 		}
 	})
+	end()
+}
+
+// prefetchRows asks memory for as many columns as a micro-kernel computes.
+func prefetchRows() {
+	begin("PrefetchRows", "func(rows int, x *float32, ld int)", "is prefetchGeneric for rows above 0; ld in bytes.")
+	n, x, ld := arg("rows"), arg("x"), arg("ld")
+	Label("row")
+	for line := 0; line < 2*bytes; line += 64 {
+		PREFETCHT0(Mem{Base: x, Disp: line})
+	}
+	ADDQ(ld, x)
+	DECQ(n)
+	JNZ(LabelRef("row"))
 	end()
 }
 
