@@ -107,7 +107,9 @@ const (
 type Balance string
 
 // Balances: the sum of each layer's loss, one loss over all layers' tokens together, or the
-// sum of each layer's mean over sequences, each balanced by itself.
+// sum of each layer's mean over sequences, each balanced by itself. Only the last does not
+// depend on how a step is split into micro-batches (accumulate): the others balance each by
+// itself.
 const (
 	PerLayerSum   Balance = "per_layer_sum"
 	AllLayersMean Balance = "all_layers_mean"
