@@ -90,12 +90,13 @@ func (c *course) against(first *course, r trial, v Verdict) Verdict {
 	return v
 }
 
-// shortened is the model with a short training.
+// shortened is the model with a short training, of micro-batches larger than the blocks that sums are
+// made of.
 func shortened(t *zoo.Trained) (*zoo.Model, error) {
 	r := t.Recipe
 	r, _, err := r.With([]string{fmt.Sprintf(
-		"train={steps: %d, batch: 2, context: %d, accumulate: 2, lr: 1e-3, seed: %d, precision: %s, save_every: 0, eval_every: 0, keep_best: false}",
-		steps, longest(t, 32), r.Train.Seed, r.Train.Precision)})
+		"train={steps: %d, batch: 4, context: %d, accumulate: 2, lr: 1e-3, seed: %d, precision: %s, save_every: 0, eval_every: 0, keep_best: false}",
+		steps, longest(t, 64), r.Train.Seed, r.Train.Precision)})
 	if err != nil {
 		return nil, err
 	}
