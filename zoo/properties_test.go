@@ -4,44 +4,16 @@ import (
 	"context"
 	"math"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/export/ort/orttest"
-	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
 	engine "github.com/moezoo/moezoo/train"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/check"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
-
-// TestProperty29OneExpertIsMambaMLP: MoE-Mamba with one expert has the logits of Mamba-MLP with
-// the same weights and a dense layer without biases. Seen to fail with routed_scale: 1.001.
-func TestProperty29OneExpertIsMambaMLP(t *testing.T) {
-	moe := begun(t, build(t, "moe-mamba-debug", "layers.moe.experts=1", "layers.moe.width=3x"))
-	dense := build(t, "moe-mamba-debug", "layers=[{mamba: {}}, {ff: {expert: relu, width: 3x}}]")
-	d := cpu.New(1)
-	defer d.Close()
-	mlp, err := dense.Begun(d, func(p *graph.Param, values []float32) {
-		w := moe.Weight(strings.Replace(p.Value.Name, "/ff/", "/moe/experts/", 1))
-		if w == nil {
-			w = moe.Weight(p.Value.Name)
-		}
-		copy(values, w.F32()) // [1, in, out] as [in, out]
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const n = 50
-	a, b := forward(t, moe, n), forward(t, mlp, n)
-	for i := range a {
-		if math.Abs(float64(a[i]-b[i])) > 1e-5*max(1, math.Abs(float64(b[i]))) {
-			t.Fatalf("logit %d is %v with one expert, %v with a dense layer", i, a[i], b[i])
-		}
-	}
-}
 
 func forward(t *testing.T, m *zoo.Trained, n int) []float32 {
 	t.Helper()
@@ -85,7 +57,7 @@ func TestProperty32AnOpenedRunIsTheRun(t *testing.T) {
 
 // TestProperty34ExportedFilesAreTheModel: whole sequences and single steps of files in ONNX
 // Runtime have the model's logits, and a file of other weights is found out. Seen to fail with
-// one exported weight changed by a hundredth, which the second half does.
+// the weights of a norm changed by a hundredth, which the second half does.
 func TestProperty34ExportedFilesAreTheModel(t *testing.T) {
 	orttest.Require(t)
 	for _, name := range []string{"moe-mamba-debug", "nemotron-3-debug", "recurrentgemma-debug"} {

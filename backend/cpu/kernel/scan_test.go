@@ -49,7 +49,8 @@ func scanCase(r source, b, l, d, n, g int, full bool) ScanInput {
 	return s
 }
 
-func TestScanEqualsTheRecurrenceAndItsGradients(t *testing.T) {
+// Property 14, with the gradient of the last state. Seen to fail without that of the last state.
+func TestProperty14ScanEqualsTheRecurrenceAndItsGradients(t *testing.T) {
 	cases := []struct {
 		b, l, d, n, g int
 		full          bool
