@@ -70,7 +70,7 @@ func (a *Architecture) read(name string, c *Config) (*recipe.Recipe, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	r.Name = name
+	r.Name, r.Train.LR = name, tuningRate
 	r.Repeat, r.Layers = repeated(r.Layers)
 	out, err := recipe.Made(r)
 	if err != nil {
@@ -78,6 +78,10 @@ func (a *Architecture) read(name string, c *Config) (*recipe.Recipe, error) {
 	}
 	return out, nil
 }
+
+// tuningRate is the learning rate of imported recipes, a tenth of the default: their weights
+// are trained already.
+const tuningRate = 1e-4
 
 // repeated finds the shortest list of layers that, repeated, is all of them.
 func repeated(layers []recipe.Layer) (int64, []recipe.Layer) {
