@@ -103,3 +103,21 @@ func limitOf(x *recipe.Mamba2) any {
 		return []any{x.DtLimit[0], high}
 	}
 }
+
+// noLeast stands for no least step size where a class takes the logarithm of time_step_min to
+// draw first weights: no step differs because of it.
+const noLeast = 1e-30
+
+// leastStep reads the least step size, to which some classes hold instead of to a limit.
+func (c *Config) leastStep(key string) [2]float64 {
+	switch low := c.number(key, 0.001); {
+	case low < 0:
+		c.fail("%s is %v, want 0 or more", key, low)
+	case low > noLeast:
+		return [2]float64{low, math.Inf(1)}
+	}
+	return [2]float64{}
+}
+
+// leastStepOf writes what leastStep reads.
+func leastStepOf(x *recipe.Mamba2) float64 { return max(x.DtLimit[0], noLeast) }

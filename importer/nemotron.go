@@ -2,7 +2,6 @@ package importer
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/moezoo/moezoo/zoo/recipe"
@@ -99,20 +98,16 @@ func (c *Config) nemotronBlocks(d int64, kinds []string, eps float64) map[string
 	for i := len(kinds) - 1; i >= 0; i-- {
 		first[kinds[i]] = fmt.Sprintf("backbone.layers.%d.mixer.", i)
 	}
-	keys, low := c.nemotronKeys(), c.number(c.spelling("time_step_min", "mamba_dt_min"), 0.001)
-	limit := c.limits(c.spelling("time_step_limit", "mamba_dt_limit"))
-	if low < 0 || limit != [2]float64{} && limit != [2]float64{low, math.Inf(1)} {
-		c.fail("time_step_limit is %v and time_step_min %v: transformers holds to the latter alone", limit, low)
+	keys, least := c.nemotronKeys(), c.leastStep(c.spelling("time_step_min", "mamba_dt_min"))
+	if limit := c.limits(c.spelling("time_step_limit", "mamba_dt_limit")); limit != [2]float64{} && limit != least {
+		c.fail("time_step_limit is %v and time_step_min %v: transformers holds to the latter alone", limit, least[0])
 	}
 	biased := c.flag("mlp_bias", false)
 	ff := recipe.Block{FF: &recipe.FF{Expert: recipe.Use{Name: "relu2"}, Width: c.sizeOr("intermediate_size", 21504), Bias: biased}}
 	out := map[string]recipe.Block{"-": ff, "*": c.nemotronAttention(first["*"]), "E": c.nemotronMoE(first["E"], biased)}
 	if prefix := first["M"]; prefix != "" {
 		x := c.mamba2(prefix, d, keys)
-		x.NormEps = eps
-		if low > 0 {
-			x.DtLimit = [2]float64{low, math.Inf(1)}
-		}
+		x.NormEps, x.DtLimit = eps, least
 		out["M"] = recipe.Block{Mamba2: x}
 	} else {
 		c.harmless(keys.heads, keys.headDim, keys.groups, keys.state, keys.conv, keys.bias, keys.convBias)
@@ -170,7 +165,7 @@ func nemotronConfig(r *recipe.Recipe) map[string]any {
 	m["layers_block_type"] = kinds
 	if x := block(r, mamba2Of); x.Heads > 0 {
 		m["mamba_num_heads"], m["mamba_head_dim"], m["n_groups"], m["ssm_state_size"], m["conv_kernel"] = x.Heads, x.HeadDim, x.Groups, x.DState, x.DConv
-		m["use_bias"], m["use_conv_bias"], m["time_step_min"] = x.Bias, x.ConvBias, x.DtLimit[0]
+		m["use_bias"], m["use_conv_bias"], m["time_step_min"] = x.Bias, x.ConvBias, leastStepOf(x)
 	}
 	if a := block(r, attentionOf); a.Heads > 0 {
 		m["num_attention_heads"], m["num_key_value_heads"], m["head_dim"] = a.Heads, a.KVHeads, a.HeadDim

@@ -2,7 +2,6 @@ package importer
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -107,9 +106,7 @@ func (c *Config) zamba2Mixer(d int64, hybrid bool) *recipe.Mamba2 {
 	x := c.mamba2(prefix, d, mamba2Keys{
 		heads: "n_mamba_heads", headDim: "mamba_headdim", groups: "mamba_ngroups", state: "mamba_d_state", conv: "mamba_d_conv", expand: "mamba_expand", defGroups: 1,
 	})
-	if low := c.number("time_step_min", 0.001); low > 0 {
-		x.DtLimit = [2]float64{low, math.Inf(1)}
-	}
+	x.DtLimit = c.leastStep("time_step_min")
 	return x
 }
 
@@ -145,7 +142,7 @@ func zamba2Config(r *recipe.Recipe) map[string]any {
 		"vocab_size": r.Vocabulary.Size, "hidden_size": r.DModel, "num_hidden_layers": layers, "rms_norm_eps": r.Norm.Eps, "hidden_act": "gelu",
 		"tie_word_embeddings": r.Head.Tied, "layers_block_type": kinds, "add_bias_linear": false, "use_conv_bias": true,
 		"n_mamba_heads": x.Heads, "mamba_ngroups": x.Groups, "mamba_d_state": x.DState, "mamba_d_conv": x.DConv,
-		"mamba_expand": x.Heads * x.HeadDim / r.DModel, "time_step_min": x.DtLimit[0],
+		"mamba_expand": x.Heads * x.HeadDim / r.DModel, "time_step_min": leastStepOf(x),
 	}
 	if s.Heads > 0 {
 		m["num_attention_heads"], m["num_key_value_heads"], m["intermediate_size"] = s.Heads, s.Heads, s.Width
