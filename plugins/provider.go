@@ -3,7 +3,9 @@ package plugins
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/moezoo/moezoo/plugins/wire"
@@ -66,3 +68,21 @@ func registeredNames() []string {
 	sort.Strings(names)
 	return names
 }
+
+// CheckName refuses what cannot be the name of somebody's provider, saying what could be.
+func CheckName(name string) error {
+	if registered(name) != nil {
+		return &InputError{Detail: fmt.Sprintf("%s is built in", name), Hint: "choose another name"}
+	}
+	if providerName.MatchString(name) {
+		return nil
+	}
+	e := &InputError{Detail: fmt.Sprintf("%q cannot be a plugin's name: small letters, digits and hyphens make one, a letter first", cleanLine(name, 80))}
+	could := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(strings.TrimPrefix(name, binaryPrefix)), "-"), "-0123456789")
+	if providerName.MatchString(could) && registered(could) == nil {
+		e.Hint = "what about " + could + "?"
+	}
+	return e
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)

@@ -23,7 +23,7 @@ func openLock(project string) (*plugins.Lock, error) {
 
 func pluginCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "plugin", Short: "List, inspect, verify, install and lock plugins",
+		Use: "plugin", Short: "List, inspect, write, verify, install and lock plugins",
 		Long: `Routers and experts come from plugins: those built in, and programs zoo-plugin-NAME in --plugin-dir, the
 project's .zoo/plugins, $ZOO_PLUGIN_PATH, the user's folder, and beside zoo, in this order. Where a .zoo folder
 or a zoo.lock makes a project, first uses are recorded in zoo.lock, and what differs later is refused.
@@ -33,7 +33,7 @@ debugger too, serves until interrupted and prints ZOO_REATTACH_PROVIDERS=…, wi
 instead of starting one, and never ends it.`,
 		Example: "  zoo plugin list\n  zoo plugin install ./zoo-plugin-cosine\n  zoo plugin verify ./zoo-plugin-cosine",
 	}
-	c.AddCommand(pluginList(), pluginInfo(), pluginVerify(), pluginInstall(), pluginRemove(), pluginLock())
+	c.AddCommand(pluginList(), pluginInfo(), pluginNew(), pluginVerify(), pluginInstall(), pluginRemove(), pluginLock())
 	return group(c)
 }
 
