@@ -24,20 +24,20 @@ import (
 	"github.com/moezoo/moezoo/plugins"
 )
 
-// pythonWith puts a Python with the packages of a requirements file first in PATH. The
+// pythonWith is a PATH with a Python first that has the packages of a requirements file. The
 // environment is made once, by venv and pip, and kept in the user's cache. Where that cannot
 // be, the test is skipped with the reason; with MOEZOO_STRICT=1 it fails instead.
-func pythonWith(t *testing.T, requirements string) {
+func pythonWith(t *testing.T, requirements string) (path string) {
 	t.Helper()
 	bin, err := virtualEnvironment(requirements)
 	switch {
 	case err == nil:
-		t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	case os.Getenv("MOEZOO_STRICT") == "1":
 		t.Fatalf("this test needs Python with %s (MOEZOO_STRICT=1): %v", requirements, err)
 	default:
 		t.Skipf("this test needs Python with %s: %v", requirements, err)
 	}
+	return bin + string(os.PathListSeparator) + os.Getenv("PATH")
 }
 
 func virtualEnvironment(requirements string) (bin string, err error) {
@@ -85,7 +85,7 @@ const pythonExample = "../../examples/plugin-python"
 
 // TestAPythonPluginTrainsExportsAndInstalls follows examples/plugin-python/README.md.
 func TestAPythonPluginTrainsExportsAndInstalls(t *testing.T) {
-	pythonWith(t, filepath.Join(pythonExample, "requirements.txt"))
+	t.Setenv("PATH", pythonWith(t, pythonExample+"/requirements.txt"))
 	dir := t.TempDir()
 	t.Setenv("ZOO_HOME", filepath.Join(dir, "home"))
 	zoo := func(args ...string) string {
@@ -160,7 +160,7 @@ plugin.main()
 
 // TestVerifyNamesWhatAPythonPluginDoesWrong, and ends with exit code 1.
 func TestVerifyNamesWhatAPythonPluginDoesWrong(t *testing.T) {
-	pythonWith(t, filepath.Join(pythonExample, "requirements.txt"))
+	t.Setenv("PATH", pythonWith(t, pythonExample+"/requirements.txt"))
 	dir := t.TempDir()
 	sdk, err := os.ReadFile(filepath.Join(pythonExample, "moezoo_plugin.py"))
 	if err == nil {
@@ -193,7 +193,7 @@ func TestVerifyNamesWhatAPythonPluginDoesWrong(t *testing.T) {
 // TestThePythonRouterIsTheGoRouter: both examples build the same function of the same
 // parameters, to rounding.
 func TestThePythonRouterIsTheGoRouter(t *testing.T) {
-	pythonWith(t, filepath.Join(pythonExample, "requirements.txt"))
+	t.Setenv("PATH", pythonWith(t, pythonExample+"/requirements.txt"))
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "zoo-plugin-cosine"), ".")
 	build.Dir = "../../examples/plugin-go"
