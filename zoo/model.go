@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/moezoo/moezoo/blocks"
-	"github.com/moezoo/moezoo/data/tokenizer"
 	"github.com/moezoo/moezoo/plugins"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -126,15 +125,4 @@ func merged(options json.RawMessage, extra map[string]any) (json.RawMessage, err
 		m[k] = v
 	}
 	return json.Marshal(m)
-}
-
-// Tokenizer is the tokenizer of the recipe's vocabulary.
-func (m *Model) Tokenizer() (tokenizer.Tokenizer, error) {
-	switch m.Recipe.Vocabulary.Kind {
-	case recipe.Bytes:
-		return tokenizer.Bytes{}, nil
-	case recipe.GPT2:
-		return tokenizer.GPT2()
-	}
-	return nil, m.Recipe.ErrorAt("vocabulary", "a vocabulary of a mere size has no tokenizer: it cannot read text", "use bytes or gpt2")
 }

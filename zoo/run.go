@@ -206,7 +206,7 @@ func Generate(ctx context.Context, s Stepper, t tokenizer.Tokenizer, o GenerateO
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	ids := t.Append(nil, o.Prompt)
+	ids := t.Append(tokenizer.Before(t), o.Prompt)
 	end, hasEnd := t.EndOfText()
 	if len(ids) == 0 {
 		if !hasEnd {
@@ -219,7 +219,7 @@ func Generate(ctx context.Context, s Stepper, t tokenizer.Tokenizer, o GenerateO
 		return nil, err
 	}
 	g := &Generated{Finish: "length"}
-	w := &streamer{out: out, stop: o.Stop}
+	w, last := &streamer{out: out, stop: o.Stop}, ids[len(ids)-1]
 	sample := newSampler(o.Sampling)
 	for len(g.Tokens) < o.MaxTokens {
 		id, logProb := sample.next(logits)
@@ -228,7 +228,8 @@ func Generate(ctx context.Context, s Stepper, t tokenizer.Tokenizer, o GenerateO
 			break
 		}
 		g.Tokens, g.LogProbs = append(g.Tokens, id), append(g.LogProbs, logProb)
-		piece, err := t.Decode([]int64{id})
+		piece, err := tokenizer.DecodeNext(t, last, id)
+		last = id
 		if err != nil {
 			return nil, err
 		}

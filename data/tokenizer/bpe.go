@@ -14,18 +14,12 @@ type BPE struct {
 	name   string
 	ids    map[string]int64 // token, as bytes → id
 	tokens []string         // id → bytes
-	rank   map[[2]int64]merge
-	first  [256]int64 // id of each byte
+	rank   ranks
+	first  [256]int32 // id of each byte
 	end    int64
 	hasEnd bool
 	vocab  []byte
 	merges []byte
-}
-
-// merge is what two tokens become, and how early.
-type merge struct {
-	rank int
-	id   int64
 }
 
 // Limits of vocabularies.
@@ -40,7 +34,7 @@ func NewBPE(vocab, merges []byte) (*BPE, error) {
 	if len(vocab) > maxVocabBytes || len(merges) > maxVocabBytes {
 		return nil, fmt.Errorf("vocab.json or merges.txt is larger than %d MB", maxVocabBytes>>20)
 	}
-	b := &BPE{ids: map[string]int64{}, rank: map[[2]int64]merge{}, vocab: vocab, merges: merges}
+	b := &BPE{ids: map[string]int64{}, rank: ranks{}, vocab: vocab, merges: merges}
 	if err := b.readVocab(vocab); err != nil {
 		return nil, fmt.Errorf("vocab.json: %w", err)
 	}
@@ -49,7 +43,7 @@ func NewBPE(vocab, merges []byte) (*BPE, error) {
 		if !ok {
 			return nil, fmt.Errorf("vocab.json: there is no token for the byte 0x%02x", i)
 		}
-		b.first[i] = id
+		b.first[i] = int32(id)
 	}
 	if err := b.readMerges(merges); err != nil {
 		return nil, fmt.Errorf("merges.txt: %w", err)
@@ -124,10 +118,9 @@ func (b *BPE) readMerges(raw []byte) error {
 		if !ok || errL != nil || errR != nil || !okL || !okR || !okM {
 			return fmt.Errorf("line %d: %.60q merges tokens that the vocabulary does not have", i+1, line)
 		}
-		if _, twice := b.rank[[2]int64{idL, idR}]; twice {
+		if !b.rank.add(int32(idL), int32(idR), int32(id)) {
 			return fmt.Errorf("line %d: %.60q occurs twice", i+1, line)
 		}
-		b.rank[[2]int64{idL, idR}] = merge{len(b.rank), id}
 	}
 	return nil
 }
@@ -189,7 +182,11 @@ func (b *BPE) words(ids []int64, text []byte, margin int) ([]int64, int) {
 		if at+n+margin > len(text) {
 			break
 		}
-		ids = m.append(b, ids, text[at:at+n])
+		m.begin()
+		for _, c := range text[at : at+n] {
+			m.push(b.first[c])
+		}
+		ids = m.finish(b.rank, ids)
 		at += n
 	}
 	return ids, at

@@ -11,6 +11,7 @@ import (
 func HuggingFace(t Tokenizer) (map[string]any, error) {
 	vocab, merges := map[string]int64{}, []string{}
 	end, hasEnd := t.EndOfText()
+	config := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
 	switch t := t.(type) {
 	case Bytes:
 		for i, r := range spelled {
@@ -26,11 +27,15 @@ func HuggingFace(t Tokenizer) (map[string]any, error) {
 				merges = append(merges, line)
 			}
 		}
+	case *Pipeline:
+		if hasEnd {
+			config["bos_token"], config["eos_token"], config["pad_token"] = t.end, t.end, t.end
+		}
+		return map[string]any{"tokenizer.json": t.raw, "tokenizer_config.json": config}, nil
 	default:
 		return nil, fmt.Errorf("a %T has no tokenizer.json", t)
 	}
 	added := []any{}
-	config := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
 	if hasEnd {
 		vocab[endOfTextToken] = end
 		added = append(added, map[string]any{"id": end, "content": endOfTextToken, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})

@@ -12,6 +12,12 @@ func Load(s Spec) (Tokenizer, error) {
 			return GPT2()
 		}
 		return NewBPE(s.Vocab, []byte(s.Merges))
+	case "tokenizer.json":
+		p, err := ParseHuggingFace(s.JSON, s.End)
+		if err != nil {
+			return nil, err
+		}
+		return p, p.Pad(s.Size)
 	}
-	return nil, fmt.Errorf("unknown kind of tokenizer %q: bytes and bpe are known", s.Kind)
+	return nil, fmt.Errorf("unknown kind of tokenizer %q: bytes, bpe and tokenizer.json are known", s.Kind)
 }

@@ -1,8 +1,10 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Tokenizer turns text into ids from 0 to VocabSize−1 and back.
@@ -23,14 +25,43 @@ type Tokenizer interface {
 	Spec() Spec
 }
 
+// Before is what t puts before a text that stands alone, such as a prompt: a few tokenizers
+// begin every text with a token of its own.
+func Before(t Tokenizer) []int64 {
+	if p, ok := t.(*Pipeline); ok {
+		before, _ := p.Frame()
+		return slices.Clone(before)
+	}
+	return nil
+}
+
+// DecodeNext is the text that a token adds to the one before it. A token by itself may stand
+// for another text: some tokenizers drop the blank that a text begins with.
+func DecodeNext(t Tokenizer, before, id int64) ([]byte, error) {
+	lead, err := t.Decode([]int64{before})
+	if err != nil {
+		return nil, err
+	}
+	both, err := t.Decode([]int64{before, id})
+	if text, ok := bytes.CutPrefix(both, lead); ok || err != nil {
+		return text, err
+	}
+	return t.Decode([]int64{id})
+}
+
 // Spec describes a tokenizer as a checkpoint keeps it.
 type Spec struct {
-	Kind string `json:"kind"` // "bytes" or "bpe"
+	Kind string `json:"kind"` // "bytes", "bpe" or "tokenizer.json"
 	// Vocab and Merges are the contents of vocab.json and merges.txt of a "bpe"; empty for
 	// the embedded vocabulary called Name.
 	Name   string          `json:"name,omitempty"`
 	Vocab  json.RawMessage `json:"vocab,omitempty"`
 	Merges string          `json:"merges,omitempty"`
+	// JSON is the content of a tokenizer.json, End its token between documents, and Size the
+	// number of ids.
+	JSON json.RawMessage `json:"json,omitempty"`
+	End  string          `json:"end,omitempty"`
+	Size int             `json:"size,omitempty"`
 }
 
 // Bytes is the tokenizer whose ids 0 … 255 are byte values; 256 ends a document.
