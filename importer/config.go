@@ -103,9 +103,11 @@ func (c *Config) number(key string, def float64) float64 {
 	return x
 }
 
-// float is a JSON value as a number.
+// float is a JSON value as a number. Some write infinity as a word.
 func float(v any) (float64, bool) {
 	switch v := v.(type) {
+	case string:
+		return math.Inf(1), v == "Infinity"
 	case float64:
 		return v, true
 	case json.Number:

@@ -11,7 +11,7 @@ import (
 var mamba = Architecture{
 	Type: "mamba", Class: "MambaForCausalLM", Blocks: []string{"mamba"},
 	Recipe: func(c *Config) recipe.Recipe { return c.mambaModel(recipe.NoInnerNorm) },
-	Names:  func(*recipe.Recipe) Names { return Mamba("embeddings") },
+	Names:  func(*recipe.Recipe) Names { return Mamba(mambaTables...) },
 	Config: mambaConfig,
 }
 
@@ -20,7 +20,7 @@ var mamba = Architecture{
 var falconMamba = Architecture{
 	Type: "falcon_mamba", Class: "FalconMambaForCausalLM", Blocks: []string{"mamba"},
 	Recipe: func(c *Config) recipe.Recipe { return c.mambaModel(recipe.FixedInnerNorm) },
-	Names:  func(*recipe.Recipe) Names { return Mamba("embeddings") },
+	Names:  func(*recipe.Recipe) Names { return Mamba(mambaTables...) },
 	Config: func(r *recipe.Recipe) map[string]any {
 		m := mambaConfig(r)
 		m["mixer_rms_eps"] = block(r, func(b recipe.Block) *recipe.Mamba { return b.Mamba }).NormEps
@@ -28,12 +28,17 @@ var falconMamba = Architecture{
 	},
 }
 
+// mambaTables are the names of the embedding: transformers' own, and that of files which it
+// took over from state-spaces as they were.
+var mambaTables = []string{"embeddings", "embedding"}
+
 func (c *Config) mambaModel(inner recipe.InnerNorm) recipe.Recipe {
 	d, layers := c.size("hidden_size"), c.layers("num_hidden_layers", "backbone.layers.")
 	c.want("hidden_act", "silu", "swish")
 	c.harmless("time_step_min", "time_step_max", "time_step_floor") // of the first weights
 	x := c.mamba("backbone.layers.0.mixer.", d, mambaKeys{
-		state: "state_size", conv: "conv_kernel", rank: "time_step_rank", expand: "expand", inner: "intermediate_size", bias: "use_bias", convBias: "use_conv_bias",
+		state: "state_size", conv: "conv_kernel", rank: "time_step_rank", expand: "expand", inner: "intermediate_size", innerToo: "d_inner",
+		bias: "use_bias", convBias: "use_conv_bias",
 	})
 	if inner != recipe.NoInnerNorm {
 		x.InnerNorm, x.NormEps = inner, c.number("mixer_rms_eps", 1e-6)
@@ -41,11 +46,28 @@ func (c *Config) mambaModel(inner recipe.InnerNorm) recipe.Recipe {
 	return c.mambaSkeleton(d, layers, recipe.Block{Mamba: x})
 }
 
+// stateSpacesWords are settings that transformers' Mamba models took over from state-spaces
+// beside their own. They say the same again, or something that every Mamba there has.
+func (c *Config) stateSpacesWords(d, layers int64) {
+	for key, size := range map[string]int64{"d_model": d, "n_layer": layers} {
+		if c.has(key) && c.sizeOr(key, size) != size {
+			c.fail("%s is %s, but other settings say %d", key, spelled(c.get(key)), size)
+		}
+	}
+	c.want("rms_norm", true)
+	c.want("ssm_cfg", map[string]any{})
+	c.harmless("fused_add_norm", "pad_vocab_size_multiple")
+}
+
 // mambaSkeleton is a stack of one kind of mixer between an embedding and a head, as the
 // Mamba family has it in transformers.
 func (c *Config) mambaSkeleton(d, layers int64, mixer recipe.Block) recipe.Recipe {
 	n := recipe.Norm{Kind: recipe.RMSNorm, Eps: c.number("layer_norm_epsilon", 1e-5)}
-	const table = "backbone.embeddings.weight"
+	c.stateSpacesWords(d, layers)
+	table := "backbone." + mambaTables[0] + ".weight"
+	if old := "backbone." + mambaTables[1] + ".weight"; c.hasTensor(old) {
+		table = old
+	}
 	r := recipe.Recipe{Vocabulary: c.vocabulary("vocab_size", table), DModel: d, Norm: n, FinalNorm: &n}
 	r.Head.Tied = c.tied("tie_word_embeddings", mixer.Mamba != nil, table, "lm_head.weight")
 	for range layers {
@@ -55,7 +77,7 @@ func (c *Config) mambaSkeleton(d, layers int64, mixer recipe.Block) recipe.Recip
 }
 
 // mambaKeys are the names of a mixer's settings; empty ones do not exist.
-type mambaKeys struct{ state, conv, rank, expand, inner, bias, convBias string }
+type mambaKeys struct{ state, conv, rank, expand, inner, innerToo, bias, convBias string }
 
 // mamba reads a mixer off its tensors. Settings may repeat what they say.
 func (c *Config) mamba(prefix string, d int64, k mambaKeys) *recipe.Mamba {
@@ -68,6 +90,7 @@ func (c *Config) mamba(prefix string, d int64, k mambaKeys) *recipe.Mamba {
 	if c.get(k.rank) != "auto" {
 		c.agrees(k.rank, rank, prefix+"dt_proj.weight")
 	}
+	c.agrees(k.innerToo, inner, prefix+"out_proj.weight")
 	switch {
 	case k.inner != "" && c.has(k.inner):
 		c.agrees(k.inner, inner, prefix+"out_proj.weight")
@@ -106,12 +129,17 @@ func mambaTensors(prefix, name string) (Source, bool) {
 func MambaBlock(param string, _ int) (Source, bool) { return mambaTensors("", param) }
 
 // Mamba is the language model of state-spaces/mamba, whose embedding is called
-// "embedding", and of transformers' MambaForCausalLM, which calls it "embeddings".
-func Mamba(embedding string) Names {
+// "embedding", and of transformers' MambaForCausalLM, which calls it "embeddings"; of
+// several names, the one that exists.
+func Mamba(embedding ...string) Names {
 	return func(param string, _ int) (Source, bool) {
 		switch param {
 		case "embedding/weight":
-			return plain("backbone." + embedding + ".weight"), true
+			s := plain(embedding...).under("backbone.")
+			for i := range s.Names {
+				s.Names[i] += ".weight"
+			}
+			return s, true
 		case "final_norm/weight":
 			return plain("backbone.norm_f.weight"), true
 		case "head/weight":

@@ -13,17 +13,17 @@ var mamba2 = Architecture{
 	Recipe: func(c *Config) recipe.Recipe {
 		d, layers := c.size("hidden_size"), c.layers("num_hidden_layers", "backbone.layers.")
 		c.want("hidden_act", "silu", "swish")
-		c.want("rms_norm", true)
-		c.want("norm_before_gate", false)
+		c.harmless("norm_before_gate")                                                                  // no version of the class reads it: the gate comes first
 		c.harmless("time_step_rank", "time_step_min", "time_step_max", "time_step_floor", "chunk_size") // first weights and pace
 		x := c.mamba2("backbone.layers.0.mixer.", d, mamba2Keys{
 			heads: "num_heads", headDim: "head_dim", groups: "n_groups", state: "state_size", conv: "conv_kernel", expand: "expand",
 			limit: "time_step_limit", bias: "use_bias", convBias: "use_conv_bias", defGroups: 8,
 		})
+		c.agrees("intermediate_size", x.Heads*x.HeadDim, "backbone.layers.0.mixer.out_proj.weight")
 		x.NormEps = c.number("layer_norm_epsilon", 1e-5)
 		return c.mambaSkeleton(d, layers, recipe.Block{Mamba2: x})
 	},
-	Names: func(*recipe.Recipe) Names { return Mamba("embeddings") },
+	Names: func(*recipe.Recipe) Names { return Mamba(mambaTables...) },
 	Config: func(r *recipe.Recipe) map[string]any {
 		x := block(r, func(b recipe.Block) *recipe.Mamba2 { return b.Mamba2 })
 		m := map[string]any{
