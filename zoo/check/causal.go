@@ -45,6 +45,7 @@ func Causal(ctx context.Context, t *zoo.Trained, _ Options) (Verdict, error) {
 		if training {
 			form = "training"
 			if why := aheadInTraining(t); why != "" {
+				v.AheadInTraining = why
 				v.Detail = fmt.Sprintf("in inference no logit changed by a bit when later tokens did; in training they do, by %s", why)
 				return v, nil
 			}

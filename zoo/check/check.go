@@ -32,6 +32,10 @@ type Verdict struct {
 	Position   *int   `json:"position,omitempty"`  // of a token, the first is 0
 	Difference Number `json:"difference"`          // the largest found
 	Tolerance  Number `json:"tolerance"`           // what is allowed; 0 compares bits
+
+	// AheadInTraining names what looks ahead in training alone, as it says of itself, where the
+	// check of causality is ok.
+	AheadInTraining string `json:"ahead_in_training,omitempty"`
 }
 
 // Number is a float64 that JSON writes as null where it is not finite.
