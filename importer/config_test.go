@@ -162,6 +162,9 @@ var sameConfigs = []struct{ name, example, set string }{
 	{"old kinds", "hf_granitemoehybrid", `{"layer_types": ["mamba", "attention", "mamba"], "position_embedding_type": "nope", "init_method": "mup", "normalization_function": "rmsnorm"}`},
 	{"automatic heads", "hf_granitemoehybrid", `{"mamba_d_head": "auto"}`},
 	{"old kinds", "hf_zamba2", `{"layers_block_type": ["mamba", "hybrid", "hybrid", "hybrid"], "rope_parameters": null, "rope_theta": 10000.0}`},
+	{"published keys", "hf_zamba2", `{"ffn_hidden_size": 24, "use_shared_mlp_adapter": true, "time_step_limit": null, "attention_hidden_size": 32, "hybrid_layer_ids": [1, 2, 3]}`},
+	{"published keys", "hf_qwen3_next", `{"use_sliding_window": false, "rope_scaling": null}`},
+	{"published keys", "hf_nemotron_h", `{"auto_map": {"AutoModelForCausalLM": "modeling.X"}, "partial_rotary_factor": 1.0, "rms_norm_eps": 1e-5, "time_step_limit": [0.0, Infinity]}`},
 	{"old rotation", "hf_bamba", `{"rope_parameters": null, "rope_theta": 1000.0, "attn_rotary_emb": 2}`},
 	{"interval", "hf_qwen3_next", `{"layer_types": null, "full_attention_interval": 4, "rope_parameters": null, "rope_theta": 10000.0, "partial_rotary_factor": 0.25}`},
 }

@@ -157,6 +157,7 @@ func TestClassesOfEmbeddedRecipes(t *testing.T) {
 		"mamba-debug": "MambaForCausalLM", "falcon-mamba-debug": "FalconMambaForCausalLM", "mamba2-debug": "Mamba2ForCausalLM",
 		"mixtral-debug": "MixtralForCausalLM", "jamba-debug": "JambaForCausalLM", "bamba-debug": "BambaForCausalLM",
 		"granite-4-h-debug": "GraniteMoeHybridForCausalLM", "nemotron-h-debug": "NemotronHForCausalLM", "nemotron-3-debug": "NemotronHForCausalLM",
+		"bamba-9b": "BambaForCausalLM", "nemotron-h-8b": "NemotronHForCausalLM", "zamba2-1.2b": "Zamba2ForCausalLM", "zamba2-7b": "Zamba2ForCausalLM",
 		"zamba2-debug": "Zamba2ForCausalLM", "qwen3-next-debug": "Qwen3NextForCausalLM",
 	} {
 		r, err := recipe.Load(name)

@@ -17,6 +17,7 @@ var qwen3Next = Architecture{
 		d, layers := c.size("hidden_size"), c.layers("num_hidden_layers", "model.layers.")
 		c.want("hidden_act", "silu", "swish")
 		c.want("attention_bias", false)
+		c.want("use_sliding_window", false)
 		n := recipe.Norm{Kind: recipe.RMSNorm, Eps: c.number("rms_norm_eps", 1e-6), ZeroCentred: true}
 		a := c.attention(d)
 		if !c.has("head_dim") {

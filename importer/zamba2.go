@@ -18,7 +18,7 @@ var zamba2 = Architecture{
 		c.want("add_bias_linear", false)
 		c.want("use_long_context", false)
 		c.harmless("use_conv_bias", "use_mem_eff_path", "chunk_size", "time_step_max", "time_step_floor") // the convolution has a bias, whatever this says
-		c.harmless("kv_channels", "num_query_groups", "use_shared_mlp_adapter")
+		c.harmless("kv_channels", "num_query_groups")
 		hybrid := c.zamba2Hybrid(layers)
 		shared := c.zamba2Shared(d)
 		c.sameShared(hybrid, int(shared.Blocks))
@@ -87,6 +87,8 @@ func (c *Config) zamba2Shared(d int64) *recipe.SharedTransformer {
 	c.want("attention_head_dim", float64(x.HeadDim))
 	c.want("attention_hidden_size", float64(2*d))
 	x.AttentionAdapters, x.Width = c.flag("use_shared_attention_adapter", false), c.sizeOr("intermediate_size", 4*d)
+	c.want("ffn_hidden_size", float64(x.Width))
+	c.want("use_shared_mlp_adapter", true) // the class has it always
 	rope := c.rope(x.HeadDim, 10000, 1)
 	if rope.Fraction != 1 {
 		c.fail("partial_rotary_factor is %v, but zamba2 rotates whole heads", rope.Fraction)
@@ -106,7 +108,9 @@ func (c *Config) zamba2Mixer(d int64, hybrid bool) *recipe.Mamba2 {
 	x := c.mamba2(prefix, d, mamba2Keys{
 		heads: "n_mamba_heads", headDim: "mamba_headdim", groups: "mamba_ngroups", state: "mamba_d_state", conv: "mamba_d_conv", expand: "mamba_expand", defGroups: 1,
 	})
-	x.DtLimit = c.leastStep("time_step_min")
+	if x.DtLimit = c.leastStep("time_step_min"); c.limits("time_step_limit") != [2]float64{} {
+		c.fail("time_step_limit is %s: transformers holds to time_step_min alone", spelled(c.get("time_step_limit")))
+	}
 	return x
 }
 

@@ -171,7 +171,7 @@ func writeLayers(w io.Writer, layers []Layer, indent string) {
 	}
 }
 
-// flow is the layer in YAML's flow style.
+// String is the layer in YAML's flow style.
 func (l Layer) String() string {
 	if !l.Parallel() {
 		return l.Blocks[0].String()
