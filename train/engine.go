@@ -28,6 +28,7 @@ type Engine struct {
 	sizes     Sizes
 	params    []*graph.Param // trainable
 	buffers   map[string]backend.Buffer
+	prepare   backend.Program // what depends on weights alone, before a step's first micro-batch; nil for nothing
 	first     backend.Program // gradients of the first micro-batch of a step
 	following backend.Program // adds to them; nil when a step has one micro-batch
 	update    backend.Program
@@ -101,6 +102,11 @@ func (e *Engine) Accumulate(ctx context.Context, micro int, seed [2]int64) error
 	} else {
 		for i := range e.reports {
 			clear(e.reports[i].sum)
+		}
+		if e.prepare != nil {
+			if err := e.prepare.Run(ctx, nil); err != nil {
+				return err
+			}
 		}
 	}
 	if err := e.upload("input_ids", e.ids); err != nil {
@@ -232,7 +238,7 @@ func (e *Engine) Recompute() string { return e.saving.String() }
 
 // Observe has the time of every node of all programs told to f, where the device can.
 func (e *Engine) Observe(f func(n *graph.Node, took time.Duration)) {
-	for _, p := range []backend.Program{e.first, e.following, e.update} {
+	for _, p := range []backend.Program{e.prepare, e.first, e.following, e.update} {
 		if o, ok := p.(backend.Observed); ok {
 			o.Observe(f)
 		}
@@ -290,7 +296,7 @@ func (e *Engine) Bytes() int {
 
 // Close frees everything.
 func (e *Engine) Close() {
-	for _, p := range []backend.Program{e.first, e.following, e.update} {
+	for _, p := range []backend.Program{e.prepare, e.first, e.following, e.update} {
 		if p != nil {
 			p.Close()
 		}

@@ -13,8 +13,11 @@ type Memory struct {
 	Parameters int `json:"parameters"`
 	Gradients  int `json:"gradients"`
 	Moments    int `json:"moments"`
-	Arena      int `json:"arena"`   // activations, their gradients, and temporary memory
-	Process    int `json:"process"` // the program itself, and one tensor on its way to a file
+	Arena      int `json:"arena"` // activations, their gradients, and temporary memory
+	// Prepared is what depends on weights alone and is computed once for all micro-batches of
+	// a step: weights in panels, and rounded ones.
+	Prepared int `json:"prepared,omitempty"`
+	Process  int `json:"process"` // the program itself, and one tensor on its way to a file
 
 	// Recompute says what the backward pass computes a second time to save memory, "" for
 	// nothing.
@@ -22,7 +25,9 @@ type Memory struct {
 }
 
 // Total is all of it.
-func (m Memory) Total() int { return m.Parameters + m.Gradients + m.Moments + m.Arena + m.Process }
+func (m Memory) Total() int {
+	return m.Parameters + m.Gradients + m.Moments + m.Arena + m.Prepared + m.Process
+}
 
 // TooLarge says that training does not fit, even when everything that can be is computed
 // twice.
@@ -39,13 +44,13 @@ func (e *TooLarge) Error() string {
 // the memory that an [Engine] will take. Nothing is allocated.
 func Plan(t *Task, s Sizes, d backend.Device) (*backend.Plan, Memory, error) {
 	e := &Engine{device: d, sizes: s, buffers: map[string]backend.Buffer{}, params: trainable(t)}
-	plan, saved, err := fit(e, t)
+	p, saved, err := fit(e, t)
 	if err != nil {
 		return nil, Memory{}, err
 	}
 	m := standing(t)
-	m.Arena, m.Recompute = plan.Bytes(), saved.String()
-	return plan, m, nil
+	m.Arena, m.Prepared, m.Recompute = p.arena(), p.prepared, saved.String()
+	return p.each, m, nil
 }
 
 // program is what the program takes besides, measured on Linux: code, texts, plans, garbage.
@@ -66,15 +71,17 @@ func standing(t *Task) Memory {
 	return m
 }
 
-// saving says what the backward pass computes a second time.
+// saving says what is computed more often than it must be.
 type saving struct {
-	cheap  bool // what costs little beside the products
-	layers int  // everything inside the first layers
+	anew   bool // what depends on weights alone, in every micro-batch
+	cheap  bool // what costs little beside the products, a second time in the backward pass
+	layers int  // everything inside the first layers, too
 }
 
-func (s saving) none() bool { return s == saving{} }
+// none reports whether the backward pass computes nothing a second time.
+func (s saving) none() bool { return !s.cheap && s.layers == 0 }
 
-// String is for people.
+// String is for people: what the backward pass computes a second time.
 func (s saving) String() string {
 	switch {
 	case s.layers > 0:
@@ -86,39 +93,39 @@ func (s saving) String() string {
 }
 
 // fit plans a micro-batch with as little recomputation as the limit of memory allows.
-// What costs little is given up first, then layer after layer from the bottom, whose
-// activations would wait longest.
-func fit(e *Engine, t *Task) (*backend.Plan, saving, error) {
+// Prepared weights are given up first, then what costs little, then layer after layer from
+// the bottom, whose activations would wait longest.
+func fit(e *Engine, t *Task) (microPlan, saving, error) {
 	limit := e.sizes.Memory
 	fixed := standing(t).Total()
-	var last *backend.Plan
+	var last microPlan
 	try := func(s saving) (bool, error) {
 		var err error
 		last, err = e.gradientPlan(t, false, s)
-		return err == nil && (limit <= 0 || fixed+last.Bytes() <= limit), err
+		return err == nil && (limit <= 0 || fixed+last.bytes() <= limit), err
 	}
-	for _, s := range []saving{{}, {cheap: true}} {
+	for _, s := range []saving{{}, {anew: true}, {anew: true, cheap: true}} {
 		if ok, err := try(s); ok || err != nil {
 			return last, s, err
 		}
 	}
 	var failed error
 	n := 1 + sort.Search(len(t.Layers), func(i int) bool { // more layers never take more
-		ok, err := try(saving{cheap: true, layers: i + 1})
+		ok, err := try(saving{anew: true, cheap: true, layers: i + 1})
 		if err != nil {
 			failed = err
 		}
 		return ok
 	})
 	if failed != nil {
-		return nil, saving{}, failed
+		return microPlan{}, saving{}, failed
 	}
-	s := saving{cheap: true, layers: min(n, len(t.Layers))}
+	s := saving{anew: true, cheap: true, layers: min(n, len(t.Layers))}
 	if ok, err := try(s); !ok {
 		if err == nil {
-			err = &TooLarge{Need: fixed + last.Bytes(), Limit: limit}
+			err = &TooLarge{Need: fixed + last.bytes(), Limit: limit}
 		}
-		return nil, s, err
+		return microPlan{}, s, err
 	}
 	return last, s, nil
 }

@@ -31,14 +31,20 @@ func (e *Engine) build(t *Task, o Optimizer) error {
 		return err
 	}
 	e.saving = saving
-	plans := []*backend.Plan{first}
+	plans := []*backend.Plan{first.each}
 	programs := []*backend.Program{&e.first}
+	if first.once != nil {
+		plans, programs = append(plans, first.once), append(programs, &e.prepare)
+	}
 	if e.sizes.Accumulate > 1 {
 		following, err := e.gradientPlan(t, true, saving)
 		if err != nil {
 			return err
 		}
-		plans, programs = append(plans, following), append(programs, &e.following)
+		if err := following.readsNoMoreThan(first); err != nil {
+			return err
+		}
+		plans, programs = append(plans, following.each), append(programs, &e.following)
 	}
 	update, err := e.updatePlan(t, o)
 	if err != nil {
@@ -63,16 +69,22 @@ func (e *Engine) build(t *Task, o Optimizer) error {
 	return nil
 }
 
-// gradientPlan is the plan of one micro-batch.
-func (e *Engine) gradientPlan(t *Task, adding bool, s saving) (*backend.Plan, error) {
+// gradientPlan is the plan of one micro-batch. What several of them have in common is taken
+// out, unless it is to be computed anew.
+func (e *Engine) gradientPlan(t *Task, adding bool, s saving) (microPlan, error) {
 	g, err := e.gradientGraph(t, adding, s)
 	if err != nil {
-		return nil, err
+		return microPlan{}, err
 	}
 	if g, err = fuse.Bound(g, e.symbols()); err != nil {
-		return nil, err
+		return microPlan{}, err
 	}
-	return backend.NewPlan(g, nil, e.device)
+	if e.sizes.Accumulate > 1 && !s.anew {
+		return prepared(g, e.device)
+	}
+	p := microPlan{}
+	p.each, err = backend.NewPlan(g, nil, e.device)
+	return p, err
 }
 
 // gradientGraph is a copy of the task's graph with the gradient of every trainable

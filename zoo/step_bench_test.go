@@ -4,8 +4,7 @@ import (
 	"testing"
 
 	"github.com/moezoo/moezoo/backend/cpu"
-	"github.com/moezoo/moezoo/graph/op"
-	engine "github.com/moezoo/moezoo/train"
+	"github.com/moezoo/moezoo/zoo"
 )
 
 // BenchmarkTrainStep makes whole optimiser steps of 4,096 tokens.
@@ -27,32 +26,18 @@ func BenchmarkTrainStep(b *testing.B) {
 }
 
 func benchmarkStep(b *testing.B, name string, settings []string) {
-	task, err := build(b, name, settings...).Task()
-	if err != nil {
-		b.Fatal(err)
-	}
 	d := cpu.New(0)
 	defer d.Close()
-	adam := engine.Optimizer{AdamWSpec: op.AdamWSpec{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Decay: 0.1}, Clip: 1}
-	e, err := engine.NewEngine(task, adam, engine.Sizes{Batch: 16, Context: 256, Accumulate: 1}, d)
-	if err != nil {
-		b.Fatal(err)
-	}
+	benchmarkSteps(b, build(b, name, append(settings, "train.batch=16", "train.context=256")...), d, 0)
+}
+
+func benchmarkSteps(b *testing.B, m *zoo.Model, d *cpu.Device, limit int) {
+	e := newEngine(b, m, d, limit)
 	defer e.Close()
-	if err := e.Initialise(task.Train.Params, task.Init); err != nil {
-		b.Fatal(err)
-	}
-	ids, targets := e.Batch()
-	for i := range ids {
-		ids[i], targets[i] = int64(i*7919%251), int64((i+1)*7919%251)
-	}
+	accumulate := int(m.Recipe.Train.Accumulate)
+	b.ReportAllocs()
 	for step := 1; b.Loop(); step++ {
-		if err := e.Accumulate(b.Context(), 0, [2]int64{1, int64(step)}); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := e.Update(b.Context(), step, 1e-3); err != nil {
-			b.Fatal(err)
-		}
+		trainStep(b, e, step, accumulate)
 	}
-	b.ReportMetric(float64(len(ids)*b.N)/b.Elapsed().Seconds(), "tokens/s")
+	b.ReportMetric(float64(m.Recipe.Train.Batch*m.Recipe.Train.Context*m.Recipe.Train.Accumulate*int64(b.N))/b.Elapsed().Seconds(), "tokens/s")
 }

@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/moezoo/moezoo/backend"
@@ -16,7 +17,6 @@ func init() {
 		"GatherND":        {Run: runGatherND},
 		"ScatterElements": {Run: runScatterElements},
 		"ScatterND":       {Run: runScatterND},
-		"TopK":            {Run: runTopK},
 		"ArgMax":          {Run: func(_ *Device, c *backend.Call) error { return argExtremum(c, true) }},
 		"ArgMin":          {Run: func(_ *Device, c *backend.Call) error { return argExtremum(c, false) }},
 		"OneHot":          {Run: runOneHot},
@@ -145,6 +145,9 @@ func runScatterElements(_ *Device, c *backend.Call) error {
 	x, index, u, y := c.Input(0), c.Input(1), c.Input(2), c.Output(0)
 	ids, axis, from := ints(index), axisOf(c.Node.Int("axis", 0), len(x.Shape)), strides(x.Shape)
 	copy(y.Data, x.Data)
+	if rank := len(x.Shape); axis == rank-1 && x.DType == graph.Float32 && c.Node.Str("reduction", "none") == "none" && slices.Equal(x.Shape[:axis], index.Shape[:axis]) {
+		return scatterInRows(f32(y), f32(u), ids, x.Shape[axis], index.Shape[axis])
+	}
 	var failed error
 	place(index.Shape, func(k int, p []int) {
 		i, err := at(ids[k], x.Shape[axis])
@@ -156,6 +159,18 @@ func runScatterElements(_ *Device, c *backend.Call) error {
 		}
 	})
 	return failed
+}
+
+// scatterInRows puts k numbers into each row of n, as the gradient of a router's choice does.
+func scatterInRows(y, u []float32, ids []int64, n, k int) error {
+	for i, id := range ids {
+		column, err := at(id, n)
+		if err != nil {
+			return err
+		}
+		y[i/k*n+column] = u[i]
+	}
+	return nil
 }
 
 func runScatterND(_ *Device, c *backend.Call) error {
@@ -224,66 +239,6 @@ func compareAt[T number](x []T) func(i, j int) int {
 			return 1
 		}
 		return 0
-	}
-}
-
-func runTopK(_ *Device, c *backend.Call) error {
-	x, values, indices := c.Input(0), c.Output(0), c.Output(1)
-	outer, extent, inner := lanes(x.Shape, axisOf(c.Node.Int("axis", -1), len(x.Shape)))
-	k := int(ints(c.Input(1))[0])
-	compare, err := ordering(x)
-	if err != nil {
-		return err
-	}
-	sign := -1
-	if c.Node.Int("largest", 1) == 0 {
-		sign = 1
-	}
-	size, order := x.DType.Size(), make([]int, extent)
-	for r := range outer * inner {
-		start := r/inner*extent*inner + r%inner
-		for i := range order {
-			order[i] = i
-		}
-		before := func(a, b int) bool {
-			if d := sign * compare(start+order[a]*inner, start+order[b]*inner); d != 0 {
-				return d < 0
-			}
-			return order[a] < order[b]
-		}
-		selectFirst(order, k, before)
-		chosen := order[:k]
-		if c.Node.Int("sorted", 1) == 0 {
-			sort.Ints(chosen)
-		}
-		for i, e := range chosen {
-			to := r/inner*k*inner + i*inner + r%inner
-			if values.Present() {
-				from := start + e*inner
-				copy(values.Data[to*size:(to+1)*size], x.Data[from*size:(from+1)*size])
-			}
-			if indices.Present() {
-				indices.I64()[to] = int64(e)
-			}
-		}
-	}
-	return nil
-}
-
-// selectFirst brings the k first elements of an order to the front, sorted.
-func selectFirst(order []int, k int, before func(a, b int) bool) {
-	if k*8 >= len(order) {
-		sort.Slice(order, before)
-		return
-	}
-	for i := range k {
-		best := i
-		for j := i + 1; j < len(order); j++ {
-			if before(j, best) {
-				best = j
-			}
-		}
-		order[i], order[best] = order[best], order[i]
 	}
 }
 

@@ -98,8 +98,8 @@ func printBuilt(c *cobra.Command, m *zoo.Model, b *built, full bool) error {
 	line("parameters", "%s in all, %s active per token", human(b.Counts.Total), human(b.Counts.Active))
 	line("as the paper counts", "%s, %s active: without embedding, head, positions and final norm", human(b.Counts.PaperTotal), human(b.Counts.PaperActive))
 	line("operations per token", "%s in a forward pass at context %d, about three times that to train", human(b.Counts.FLOPs), t.Context)
-	line("memory to train", "%s for %d × %d tokens: parameters %s, gradients %s, moments %s, activations %s, program %s", megabytes(b.Bytes), t.Batch, t.Context,
-		megabytes(b.Memory.Parameters), megabytes(b.Memory.Gradients), megabytes(b.Memory.Moments), megabytes(b.Memory.Arena), megabytes(b.Memory.Process))
+	line("memory to train", "%s for %d × %d tokens: parameters %s, gradients %s, moments %s, activations %s, %sprogram %s", megabytes(b.Bytes), t.Batch, t.Context,
+		megabytes(b.Memory.Parameters), megabytes(b.Memory.Gradients), megabytes(b.Memory.Moments), megabytes(b.Memory.Arena), prepared(b.Memory.Prepared), megabytes(b.Memory.Process))
 	if b.Memory.Recompute != "" {
 		line("computed twice", "%s", b.Memory.Recompute)
 	}
@@ -109,6 +109,14 @@ func printBuilt(c *cobra.Command, m *zoo.Model, b *built, full bool) error {
 	line("graph", "sha256:%s", b.Counts.Hash)
 	line("recipe hash", "sha256:%s", b.RecipeHash)
 	return w.Flush()
+}
+
+// prepared is what weights take that are prepared once for all micro-batches of a step.
+func prepared(bytes int) string {
+	if bytes == 0 {
+		return ""
+	}
+	return "prepared weights " + megabytes(bytes) + ", "
 }
 
 // printStack lists the layers, or the pattern and what its names stand for.
