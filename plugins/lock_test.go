@@ -217,7 +217,7 @@ func TestOutsideOfAProjectThereIsALockWithoutAFile(t *testing.T) {
 func TestOptionsAreReadFromTheSchema(t *testing.T) {
 	v := Variant{Schema: []byte(testSchema)}
 	got := v.Options()
-	if len(got) != 3 || got[0] != (Option{Name: "balance", Default: "0.01"}) || got[1].Name != "inner" || got[2].Name != "order" {
+	if len(got) != 3 || got[0] != (Option{Name: "balance", Default: "0.01", Doc: "weight"}) || got[1].Name != "inner" || got[2].Name != "order" {
 		t.Errorf("%+v", got)
 	}
 	if v.Schema = []byte("true"); v.Options() != nil {

@@ -19,7 +19,9 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/moezoo/moezoo/graph/onnx/pb"
 	"github.com/moezoo/moezoo/plugins/wire"
 )
 
@@ -66,9 +68,17 @@ type testProvider struct {
 	described atomic.Int32
 }
 
+// fault is what goes wrong in this process: never in the host's own program as a provider.
+func (p *testProvider) fault() string {
+	if os.Getenv(envProvider) != "" {
+		return ""
+	}
+	return os.Getenv("ZOO_FAULT")
+}
+
 // Describe implements Provider.
 func (p *testProvider) Describe(context.Context) (*wire.DescribeResponse, error) {
-	fault := os.Getenv("ZOO_FAULT")
+	fault := p.fault()
 	if p.described.Add(1) == 1 {
 		fault = "" // Register asks first, then the host
 	}
@@ -77,6 +87,14 @@ func (p *testProvider) Describe(context.Context) (*wire.DescribeResponse, error)
 		time.Sleep(time.Hour)
 	case "describe-nonsense":
 		return &wire.DescribeResponse{Provider: "../../etc", Version: "1"}, nil
+	case "describe-utf8":
+		d := &wire.DescribeResponse{Version: "1"}
+		d.ProtoReflect().SetUnknown([]byte("\x0a\x01\xff")) // field 1, the provider's name
+		return d, nil
+	case "describe-ansi":
+		return &wire.DescribeResponse{Provider: p.name, Version: "1\x1b[2J\x1b]0;owned\x07"}, nil
+	case "describe-65MiB":
+		return &wire.DescribeResponse{Provider: p.name, Version: "1", Variants: []*wire.Variant{{Name: "pick", Kind: wire.Kind_KIND_ROUTER, Doc: "X.", ConfigSchema: make([]byte, 65<<20)}}}, nil
 	case "describe-otherwise":
 		return &wire.DescribeResponse{
 			Provider: "somebody", Version: "1.0.0",
@@ -110,7 +128,7 @@ func (p *testProvider) Build(_ context.Context, req *wire.BuildRequest) (*wire.B
 	if req.Variant != "pick" && req.Variant != "same" {
 		return nil, status.Errorf(codes.NotFound, "no variant %q; there is pick, same", req.Variant)
 	}
-	fault := os.Getenv("ZOO_FAULT")
+	fault := p.fault()
 	if req.Variant == "pick" && fault != "any-options" && !json.Valid(req.Config) || strings.HasPrefix(string(req.Config), "[") {
 		return nil, status.Error(codes.InvalidArgument, "the options are no JSON object")
 	}
@@ -202,6 +220,37 @@ var answerFaults = map[string]func(*wire.BuildResponse){
 	"function-9MiB": func(r *wire.BuildResponse) { r.Train = make([]byte, 9<<20) },
 	"many-params":   func(r *wire.BuildResponse) { r.Params = make([]*wire.Param, 5000) },
 	"reply-65MiB":   func(r *wire.BuildResponse) { r.Train = make([]byte, 65<<20) },
+	"nan-loss":      func(r *wire.BuildResponse) { r.Losses[0].Weight = math.NaN() },
+	"nan-fill": func(r *wire.BuildResponse) {
+		r.States = []*wire.State{{Tensor: &wire.TensorSpec{Name: "bias", Dtype: dtypeFloat, Dims: []int64{4}}, Fill: math.NaN()}}
+	},
+	"cycle": func(r *wire.BuildResponse) {
+		r.Train = functionBytes(&pb.NodeProto{Name: "a", OpType: "Add", Input: []string{"x", "b"}, Output: []string{"a"}}, &pb.NodeProto{Name: "b", OpType: "Neg", Input: []string{"a"}, Output: []string{"b"}})
+	},
+	"old-opset": func(r *wire.BuildResponse) {
+		f := &pb.FunctionProto{Name: "f", Input: []string{"x", "weight"}, OpsetImport: []*pb.OperatorSetIdProto{{Version: 9}}}
+		r.Train, _ = proto.Marshal(f)
+	},
+	"other-opset": func(r *wire.BuildResponse) {
+		f := &pb.FunctionProto{Name: "f", Input: []string{"x", "weight"}, OpsetImport: []*pb.OperatorSetIdProto{{Domain: "com.evil", Version: 1}}}
+		r.Train, _ = proto.Marshal(f)
+	},
+	"million-ops": func(r *wire.BuildResponse) { // as small as they can be: 7 bytes each
+		r.Train = append(functionBytes(), bytes.Repeat([]byte("\x3a\x05\x22\x03Neg"), 1_000_000)...)
+	},
+	"million-chained-ops": func(r *wire.BuildResponse) {
+		nodes := make([]*pb.NodeProto, 1_000_000)
+		for i := range nodes {
+			nodes[i] = &pb.NodeProto{OpType: "Neg", Input: []string{fmt.Sprint("v", i)}, Output: []string{fmt.Sprint("v", i+1)}}
+		}
+		r.Train = functionBytes(nodes...)
+	},
+	"function-utf8": func(r *wire.BuildResponse) { // a node whose name is no UTF-8
+		r.Train = append(functionBytes(), "\x3a\x03\x1a\x01\xff"...)
+	},
+	"function-ansi": func(r *wire.BuildResponse) {
+		r.Train = functionBytes(&pb.NodeProto{Name: "\x1b[31mred\x07", OpType: "\x1b[2JNeg", Input: []string{"x"}, Output: []string{"y"}})
+	},
 	"unlisted-states": func(r *wire.BuildResponse) {
 		r.States = []*wire.State{{Tensor: &wire.TensorSpec{Name: "bias", Dtype: dtypeFloat, Dims: []int64{4}}, AccumulateOutput: "count", Accumulate: 1, Update: []byte("u")}}
 	},
@@ -215,6 +264,17 @@ var answerFaults = map[string]func(*wire.BuildResponse){
 			{Severity: wire.Severity_SEVERITY_ERROR, Summary: "too large", Detail: "at most 1", ConfigPath: []string{"balance"}},
 		}
 	},
+}
+
+// functionBytes is a function of these nodes, of the inputs that the test's router has.
+func functionBytes(nodes ...*pb.NodeProto) []byte {
+	raw, err := proto.Marshal(&pb.FunctionProto{
+		Name: "f", Domain: "plugin", Input: []string{"x", "weight"}, Node: nodes, OpsetImport: []*pb.OperatorSetIdProto{{Version: 18}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return raw
 }
 
 // beforeHandshake does what a provider may do before it shakes hands.
@@ -247,6 +307,17 @@ func beforeHandshake(fault string) {
 		time.Sleep(time.Hour)
 	case "address-tcp":
 		fmt.Println("1|1|tcp|127.0.0.1:22|grpc")
+		time.Sleep(time.Hour)
+	case "address-dots":
+		fmt.Printf("1|1|unix|%s/../../s|grpc\n", os.Getenv("PLUGIN_UNIX_SOCKET_DIR"))
+		time.Sleep(time.Hour)
+	case "address-symlink":
+		link := os.Getenv("PLUGIN_UNIX_SOCKET_DIR") + "/link"
+		_ = os.Symlink(testSocket(), link)
+		fmt.Printf("1|1|unix|%s|grpc\n", link)
+		time.Sleep(time.Hour)
+	case "address-ansi":
+		fmt.Println("1|1|unix|/tmp/\x1b[31mred\x07|grpc")
 		time.Sleep(time.Hour)
 	case "address-file":
 		path := os.Getenv("PLUGIN_UNIX_SOCKET_DIR") + "/f"
