@@ -272,6 +272,7 @@ func (t *Trained) prepare(o export.Options) (*export.Prepared, error) {
 
 // ORTStepper runs an exported file token by token in ONNX Runtime.
 type ORTStepper struct {
+	file    string
 	session *ort.Session
 	decoder *ort.Decoder
 }
@@ -290,11 +291,8 @@ func OpenORT(file string) (*ORTStepper, error) {
 		s.Close()
 		return nil, err
 	}
-	return &ORTStepper{session: s, decoder: d}, nil
+	return &ORTStepper{file: file, session: s, decoder: d}, nil
 }
-
-// Vocabulary is the kind of vocabulary that the file's metadata names.
-func (s *ORTStepper) Vocabulary() string { return s.session.Metadata()["zoo.vocab"] }
 
 // Reset forgets the text so far.
 func (s *ORTStepper) Reset() { s.decoder.Reset() }

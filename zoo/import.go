@@ -2,6 +2,7 @@ package zoo
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/importer"
@@ -40,8 +41,14 @@ func Import(ctx context.Context, folder, run string, h *plugins.Host) (*Imported
 	if err != nil {
 		return nil, err
 	}
+	notes := f.Notes
+	if _, there := m.Files["tokenizer.json"]; there {
+		if _, err := m.Tokenizer(); err != nil {
+			notes = append(notes, fmt.Sprintf("it can read no text: %v", err))
+		}
+	}
 	values := func(i int) ([]float32, error) { return f.Read(places, i) }
-	return &Imported{m, f.Arch.Type, f.Notes}, m.saveNew(ctx, run, params, values)
+	return &Imported{m, f.Arch.Type, notes}, m.saveNew(ctx, run, params, values)
 }
 
 // params lists the model's parameters.

@@ -110,11 +110,7 @@ func engineOf(c *cobra.Command, what, engine string, kind narrow.Kind) (func() (
 		if err != nil {
 			return nil, nil, err
 		}
-		spec := tokenizer.Spec{Kind: "bytes"}
-		if s.Vocabulary() == "gpt2" {
-			spec = tokenizer.Spec{Kind: "bpe", Name: "gpt2"}
-		}
-		tk, err := tokenizer.Load(spec)
+		tk, err := s.Tokenizer()
 		return func() (zoo.Stepper, error) { s.Reset(); return s, nil }, tk, err
 	}
 	return nil, nil, errors.New("--engine " + engine + ": want zoo or ort")
