@@ -193,10 +193,23 @@ func gemmAny[T number](c *backend.Call) {
 	}
 }
 
-// runSplitMatMul multiplies by the columns of each part, which stay where they are.
+// runSplitMatMul multiplies by the columns of each part, which stay where they are. One row
+// meets all columns at once, so that they are read in one line.
 func runSplitMatMul(d *Device, c *backend.Call) error {
 	w, at := c.Input(1), 0
 	m, k := rowsOf(c.Input(0))
+	if m == 1 {
+		n := w.Shape[1]
+		y, scratch := floats(c.Scratch)[:n], floats(c.Scratch)[n:]
+		kernel.Gemm(d.Pool, 1, n, k, kernel.Matrix{Data: f32(c.Input(0)), Stride: k}, kernel.Matrix{Data: f32(w), Stride: n}, kernel.Matrix{Data: y, Stride: n}, false, scratch)
+		for _, part := range c.Out {
+			if part.Present() {
+				copy(f32(part), y[at:])
+			}
+			at += part.Shape[len(part.Shape)-1]
+		}
+		return nil
+	}
 	for _, y := range c.Out {
 		n := y.Shape[len(y.Shape)-1]
 		if y.Present() {
@@ -210,7 +223,12 @@ func runSplitMatMul(d *Device, c *backend.Call) error {
 
 func scratchSplitMatMul(d *Device, c *backend.Call) int {
 	m, k := rowsOf(c.Input(0))
-	return 4 * kernel.GemmScratch(d.Pool, false, m, c.Input(1).Shape[1], k)
+	n := c.Input(1).Shape[1]
+	size := kernel.GemmScratch(d.Pool, false, m, n, k)
+	if m == 1 {
+		size += n
+	}
+	return 4 * size
 }
 
 func runSplitMatMulGrad(d *Device, c *backend.Call) error {

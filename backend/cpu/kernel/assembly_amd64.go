@@ -144,19 +144,22 @@ func prefetchOf(f func(rows int, x *float32, ld int)) func(rows int, x []float32
 	return func(rows int, x []float32, ld int) { f(rows, &x[0], 4*ld) }
 }
 
-// gemvOf is for assembly that adds 8 rows of a multiple of the lanes.
-func gemvOf(lanes int, eight func(n int, y, x, b *float32, ldb int), axpy func(n int, y, x *float32, a float32)) func(y, x, b []float32, ldb int) {
-	return func(y, x, b []float32, ldb int) {
-		n := len(y) &^ (lanes - 1)
-		p := 0
-		for ; n > 0 && p+8 <= len(x); p += 8 {
-			eight(n, &y[0], &x[p], &b[p*ldb], 4*ldb)
-			for q := p; q < p+8 && n < len(y); q++ {
-				axpy(len(y)-n, &y[n], &b[q*ldb+n], x[q])
-			}
+// gemvOf is for assembly that adds groups of rows of a multiple of the lanes. Short rows of
+// what lies in memory are added one after the other, which walks through it in one line.
+func gemvOf(lanes int, f gemvFunc[float32], axpy func(n int, y, x *float32, a float32)) func(y, x, b []float32, ldb int, follows bool) {
+	return func(y, x, b []float32, ldb int, follows bool) {
+		n, groups := len(y)&^(lanes-1), len(x)/gemvRows
+		if n == 0 || 4*ldb < shortRow && 4*ldb*len(x) > gemvCached {
+			n, groups = 0, 0
 		}
-		for ; p < len(x); p++ {
-			axpy(len(y), ptr(y), &b[p*ldb], x[p])
+		if groups > 0 {
+			runGemv(f, groups, n, lanes, lanes, y, x, b, ldb, follows)
+		}
+		for p := 0; p < len(x) && n < len(y); p++ {
+			axpy(len(y)-n, &y[n], &b[p*ldb+n], x[p])
+		}
+		for p := gemvRows * groups; p < len(x) && n > 0; p++ {
+			axpy(n, &y[0], &b[p*ldb], x[p])
 		}
 	}
 }

@@ -104,35 +104,40 @@ func avx2Narrow(n int, dst *uint16, x *float32)
 //go:noescape
 func avx2Widen(n int, dst *float32, x *uint16)
 
-// avx2Gemv8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
+// avx2Gemv adds x[0]·b[0,:] … x[8·groups-1]·b[8·groups-1,:] to y, in that order. groups and n are above 0, n a multiple of 8, ldb in bytes. So many parts of 256 bytes are asked of memory from start bytes on, the first ahead of them at once; a row has across of them, and skip bytes follow.
 //
 //go:noescape
-func avx2Gemv8(n int, y *float32, x *float32, b *float32, ldb int)
+func avx2Gemv(groups int, n int, y *float32, x *float32, b *float32, ldb int, start int, ahead int, parts int, across int, skip int)
 
-// avx2Gemv8BF16 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
+// avx2GemvBF16 adds x[0]·b[0,:] … x[8·groups-1]·b[8·groups-1,:] to y, in that order; y is zero before. groups and n are above 0, n a multiple of 16, ldb in bytes. So many parts of 256 bytes are asked of memory from start bytes on, the first ahead of them at once; a row has across of them, and skip bytes follow.
 //
 //go:noescape
-func avx2Gemv8BF16(n int, y *float32, x *float32, b *uint16, ldb int)
+func avx2GemvBF16(groups int, n int, y *float32, x *float32, b *uint16, ldb int, start int, ahead int, parts int, across int, skip int)
+
+// avx2GemvInt8 adds x[0]·b[0,:] … x[8·groups-1]·b[8·groups-1,:] to y, in that order; y is zero before. groups and n are above 0, n a multiple of 32, ldb in bytes. So many parts of 256 bytes are asked of memory from start bytes on, the first ahead of them at once; a row has across of them, and skip bytes follow.
+//
+//go:noescape
+func avx2GemvInt8(groups int, n int, y *float32, x *float32, b *int8, ldb int, start int, ahead int, parts int, across int, skip int)
 
 // avx2RowsBF16 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.
 //
 //go:noescape
 func avx2RowsBF16(rows int, n int, y *float32, x *float32, b *uint16, ldb int)
 
+// avx2ColumnsBF16 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for as many columns as there are lanes; rows above 0, ldb in bytes.
+//
+//go:noescape
+func avx2ColumnsBF16(rows int, y *float32, x *float32, b *uint16, ldb int)
+
 // avx2DotBF16 is dotBF16Generic for n a multiple of the lanes.
 //
 //go:noescape
 func avx2DotBF16(n int, x *float32, b *uint16) float32
 
-// avx2Gemv8Int8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
+// avx2ColumnsInt8 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for as many columns as there are lanes; rows above 0, ldb in bytes.
 //
 //go:noescape
-func avx2Gemv8Int8(n int, y *float32, x *float32, b *int8, ldb int)
-
-// avx2RowsInt8 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.
-//
-//go:noescape
-func avx2RowsInt8(rows int, n int, y *float32, x *float32, b *int8, ldb int)
+func avx2ColumnsInt8(rows int, y *float32, x *float32, b *int8, ldb int)
 
 // avx2DotInt8 is dotInt8Generic for n a multiple of the lanes.
 //

@@ -2034,99 +2034,500 @@ loop:
 	VZEROUPPER
 	RET
 
-// func avx2Gemv8(n int, y *float32, x *float32, b *float32, ldb int)
-// Requires: AVX, FMA3
-TEXT ·avx2Gemv8(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         b+24(FP), BX
-	MOVQ         ldb+32(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	LEAQ         (BX)(SI*4), R8
-	ADDQ         SI, R8
-	VBROADCASTSS (DX), Y0
-	VBROADCASTSS 4(DX), Y1
-	VBROADCASTSS 8(DX), Y2
-	VBROADCASTSS 12(DX), Y3
-	VBROADCASTSS 16(DX), Y4
-	VBROADCASTSS 20(DX), Y5
-	VBROADCASTSS 24(DX), Y6
-	VBROADCASTSS 28(DX), Y7
+// func avx2Gemv(groups int, n int, y *float32, x *float32, b *float32, ldb int, start int, ahead int, parts int, across int, skip int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·avx2Gemv(SB), NOSPLIT, $0-88
+	MOVQ  groups+0(FP), AX
+	MOVQ  x+24(FP), CX
+	MOVQ  b+32(FP), DX
+	MOVQ  ldb+40(FP), BX
+	MOVQ  parts+64(FP), DI
+	MOVQ  across+72(FP), R8
+	MOVQ  DX, SI
+	MOVQ  start+48(FP), R9
+	ADDQ  R9, SI
+	MOVQ  ahead+56(FP), R9
+	TESTQ R9, R9
+	JZ    group
 
-loop:
-	VMOVUPS     (CX), Y8
-	VFMADD231PS (BX), Y0, Y8
-	VFMADD231PS (BX)(SI*1), Y1, Y8
-	VFMADD231PS (BX)(SI*2), Y2, Y8
-	VFMADD231PS (BX)(DI*1), Y3, Y8
-	VFMADD231PS (BX)(SI*4), Y4, Y8
-	VFMADD231PS (R8), Y5, Y8
-	VFMADD231PS (R8)(SI*1), Y6, Y8
-	VFMADD231PS (R8)(SI*2), Y7, Y8
-	VMOVUPS     Y8, (CX)
+ahead:
+	DECQ       DI
+	JS         askedAhead
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	ADDQ       $0x00000100, SI
+	DECQ       R8
+	JNZ        askedAhead
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+askedAhead:
+	DECQ R9
+	JNZ  ahead
+
+group:
+	VBROADCASTSS (CX), Y0
+	VBROADCASTSS 4(CX), Y1
+	VBROADCASTSS 8(CX), Y2
+	VBROADCASTSS 12(CX), Y3
+	VBROADCASTSS 16(CX), Y4
+	VBROADCASTSS 20(CX), Y5
+	VBROADCASTSS 24(CX), Y6
+	VBROADCASTSS 28(CX), Y7
+	MOVQ         DX, R9
+	LEAQ         (BX)(BX*2), R10
+	LEAQ         (R9)(BX*4), R11
+	ADDQ         BX, R11
+	MOVQ         y+16(FP), R12
+	MOVQ         n+8(FP), R13
+
+columns:
+	DECQ       DI
+	JS         asked
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	ADDQ       $0x00000100, SI
+	DECQ       R8
+	JNZ        asked
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+asked:
+	VMOVUPS     (R12), Y8
+	VFMADD231PS (R9), Y0, Y8
+	VFMADD231PS (R9)(BX*1), Y1, Y8
+	VFMADD231PS (R9)(BX*2), Y2, Y8
+	VFMADD231PS (R9)(R10*1), Y3, Y8
+	VFMADD231PS (R9)(BX*4), Y4, Y8
+	VFMADD231PS (R11), Y5, Y8
+	VFMADD231PS (R11)(BX*1), Y6, Y8
+	VFMADD231PS (R11)(BX*2), Y7, Y8
+	VMOVUPS     Y8, (R12)
+	ADDQ        $0x00000020, R12
+	ADDQ        $0x20, R9
+	ADDQ        $0x20, R11
+	SUBQ        $0x00000008, R13
+	JNZ         columns
 	ADDQ        $0x20, CX
-	ADDQ        $0x20, BX
-	ADDQ        $0x20, R8
-	SUBQ        $0x08, AX
-	JNZ         loop
+	LEAQ        (DX)(BX*8), DX
+	DECQ        AX
+	JNZ         group
 	VZEROUPPER
 	RET
 
-// func avx2Gemv8BF16(n int, y *float32, x *float32, b *uint16, ldb int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·avx2Gemv8BF16(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         b+24(FP), BX
-	MOVQ         ldb+32(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	LEAQ         (BX)(SI*4), R8
-	ADDQ         SI, R8
-	VBROADCASTSS (DX), Y0
-	VBROADCASTSS 4(DX), Y1
-	VBROADCASTSS 8(DX), Y2
-	VBROADCASTSS 12(DX), Y3
-	VBROADCASTSS 16(DX), Y4
-	VBROADCASTSS 20(DX), Y5
-	VBROADCASTSS 24(DX), Y6
-	VBROADCASTSS 28(DX), Y7
+// func avx2GemvBF16(groups int, n int, y *float32, x *float32, b *uint16, ldb int, start int, ahead int, parts int, across int, skip int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2GemvBF16(SB), NOSPLIT, $0-88
+	MOVQ  groups+0(FP), AX
+	MOVQ  x+24(FP), CX
+	MOVQ  b+32(FP), DX
+	MOVQ  ldb+40(FP), BX
+	MOVQ  parts+64(FP), DI
+	MOVQ  across+72(FP), R8
+	MOVQ  DX, SI
+	MOVQ  start+48(FP), R9
+	ADDQ  R9, SI
+	MOVQ  ahead+56(FP), R9
+	TESTQ R9, R9
+	JZ    group
 
-loop:
-	VMOVUPS     (CX), Y8
-	VPMOVZXWD   (BX), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y0, Y8
-	VPMOVZXWD   (BX)(SI*1), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y1, Y8
-	VPMOVZXWD   (BX)(SI*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y2, Y8
-	VPMOVZXWD   (BX)(DI*1), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y3, Y8
-	VPMOVZXWD   (BX)(SI*4), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y4, Y8
-	VPMOVZXWD   (R8), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y5, Y8
-	VPMOVZXWD   (R8)(SI*1), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y6, Y8
-	VPMOVZXWD   (R8)(SI*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y7, Y8
-	VMOVUPS     Y8, (CX)
+ahead:
+	DECQ       DI
+	JS         askedAhead
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	ADDQ       $0x00000100, SI
+	DECQ       R8
+	JNZ        askedAhead
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+askedAhead:
+	DECQ R9
+	JNZ  ahead
+
+group:
+	VBROADCASTSS (CX), Y0
+	VBROADCASTSS 4(CX), Y1
+	VBROADCASTSS 8(CX), Y2
+	VBROADCASTSS 12(CX), Y3
+	VBROADCASTSS 16(CX), Y4
+	VBROADCASTSS 20(CX), Y5
+	VBROADCASTSS 24(CX), Y6
+	VBROADCASTSS 28(CX), Y7
+	MOVQ         DX, R9
+	LEAQ         (BX)(BX*2), R10
+	LEAQ         (R9)(BX*4), R11
+	ADDQ         BX, R11
+	MOVQ         y+16(FP), R12
+	MOVQ         n+8(FP), R13
+
+columns:
+	DECQ       DI
+	JS         asked
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	ADDQ       $0x00000100, SI
+	DECQ       R8
+	JNZ        asked
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+asked:
+	VMOVUPS     (R12), Y8
+	VMOVUPS     32(R12), Y9
+	VMOVUPS     (R9), Y10
+	VPSLLD      $0x10, Y10, Y11
+	VFMADD231PS Y11, Y0, Y8
+	VPAND       c_upperHalf<>+0(SB), Y10, Y10
+	VFMADD231PS Y10, Y0, Y9
+	VMOVUPS     (R9)(BX*1), Y10
+	VPSLLD      $0x10, Y10, Y11
+	VFMADD231PS Y11, Y1, Y8
+	VPAND       c_upperHalf<>+0(SB), Y10, Y10
+	VFMADD231PS Y10, Y1, Y9
+	VMOVUPS     (R9)(BX*2), Y10
+	VPSLLD      $0x10, Y10, Y11
+	VFMADD231PS Y11, Y2, Y8
+	VPAND       c_upperHalf<>+0(SB), Y10, Y10
+	VFMADD231PS Y10, Y2, Y9
+	VMOVUPS     (R9)(R10*1), Y10
+	VPSLLD      $0x10, Y10, Y11
+	VFMADD231PS Y11, Y3, Y8
+	VPAND       c_upperHalf<>+0(SB), Y10, Y10
+	VFMADD231PS Y10, Y3, Y9
+	VMOVUPS     (R9)(BX*4), Y10
+	VPSLLD      $0x10, Y10, Y11
+	VFMADD231PS Y11, Y4, Y8
+	VPAND       c_upperHalf<>+0(SB), Y10, Y10
+	VFMADD231PS Y10, Y4, Y9
+	VMOVUPS     (R11), Y10
+	VPSLLD      $0x10, Y10, Y11
+	VFMADD231PS Y11, Y5, Y8
+	VPAND       c_upperHalf<>+0(SB), Y10, Y10
+	VFMADD231PS Y10, Y5, Y9
+	VMOVUPS     (R11)(BX*1), Y10
+	VPSLLD      $0x10, Y10, Y11
+	VFMADD231PS Y11, Y6, Y8
+	VPAND       c_upperHalf<>+0(SB), Y10, Y10
+	VFMADD231PS Y10, Y6, Y9
+	VMOVUPS     (R11)(BX*2), Y10
+	VPSLLD      $0x10, Y10, Y11
+	VFMADD231PS Y11, Y7, Y8
+	VPAND       c_upperHalf<>+0(SB), Y10, Y10
+	VFMADD231PS Y10, Y7, Y9
+	VMOVUPS     Y8, (R12)
+	VMOVUPS     Y9, 32(R12)
+	ADDQ        $0x00000040, R12
+	ADDQ        $0x20, R9
+	ADDQ        $0x20, R11
+	SUBQ        $0x00000010, R13
+	JNZ         columns
 	ADDQ        $0x20, CX
-	ADDQ        $0x10, BX
-	ADDQ        $0x10, R8
-	SUBQ        $0x08, AX
-	JNZ         loop
+	LEAQ        (DX)(BX*8), DX
+	DECQ        AX
+	JNZ         group
+	MOVQ        y+16(FP), AX
+	MOVQ        n+8(FP), CX
+
+restore:
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y0
+	VPERM2F128 $0x20, Y0, Y2, Y1
+	VPERM2F128 $0x31, Y0, Y2, Y0
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       $0x00000040, AX
+	SUBQ       $0x00000010, CX
+	JNZ        restore
 	VZEROUPPER
 	RET
+
+DATA c_upperHalf<>+0(SB)/4, $0xffff0000
+DATA c_upperHalf<>+4(SB)/4, $0xffff0000
+DATA c_upperHalf<>+8(SB)/4, $0xffff0000
+DATA c_upperHalf<>+12(SB)/4, $0xffff0000
+DATA c_upperHalf<>+16(SB)/4, $0xffff0000
+DATA c_upperHalf<>+20(SB)/4, $0xffff0000
+DATA c_upperHalf<>+24(SB)/4, $0xffff0000
+DATA c_upperHalf<>+28(SB)/4, $0xffff0000
+GLOBL c_upperHalf<>(SB), RODATA|NOPTR, $32
+
+// func avx2GemvInt8(groups int, n int, y *float32, x *float32, b *int8, ldb int, start int, ahead int, parts int, across int, skip int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2GemvInt8(SB), NOSPLIT, $0-88
+	MOVQ  groups+0(FP), AX
+	MOVQ  x+24(FP), CX
+	MOVQ  b+32(FP), DX
+	MOVQ  ldb+40(FP), BX
+	MOVQ  parts+64(FP), DI
+	MOVQ  across+72(FP), R8
+	MOVQ  DX, SI
+	MOVQ  start+48(FP), R9
+	ADDQ  R9, SI
+	MOVQ  ahead+56(FP), R9
+	TESTQ R9, R9
+	JZ    group
+
+ahead:
+	DECQ       DI
+	JS         askedAhead
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	ADDQ       $0x00000100, SI
+	DECQ       R8
+	JNZ        askedAhead
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+askedAhead:
+	DECQ R9
+	JNZ  ahead
+
+group:
+	VBROADCASTSS (CX), Y0
+	VBROADCASTSS 4(CX), Y1
+	VBROADCASTSS 8(CX), Y2
+	VBROADCASTSS 12(CX), Y3
+	VBROADCASTSS 16(CX), Y4
+	VBROADCASTSS 20(CX), Y5
+	VBROADCASTSS 24(CX), Y6
+	VBROADCASTSS 28(CX), Y7
+	MOVQ         DX, R9
+	LEAQ         (BX)(BX*2), R10
+	LEAQ         (R9)(BX*4), R11
+	ADDQ         BX, R11
+	MOVQ         y+16(FP), R12
+	MOVQ         n+8(FP), R13
+
+columns:
+	DECQ       DI
+	JS         asked
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	ADDQ       $0x00000100, SI
+	DECQ       R8
+	JNZ        asked
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+asked:
+	VMOVUPS     (R12), Y8
+	VMOVUPS     32(R12), Y9
+	VMOVUPS     64(R12), Y10
+	VMOVUPS     96(R12), Y11
+	VMOVUPS     (R9), Y12
+	VPSHUFB     c_places0<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y0, Y8
+	VPSHUFB     c_places1<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y0, Y9
+	VPSHUFB     c_places2<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y0, Y10
+	VPSHUFB     c_places3<>+0(SB), Y12, Y12
+	VCVTDQ2PS   Y12, Y12
+	VFMADD231PS Y12, Y0, Y11
+	VMOVUPS     (R9)(BX*1), Y12
+	VPSHUFB     c_places0<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y1, Y8
+	VPSHUFB     c_places1<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y1, Y9
+	VPSHUFB     c_places2<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y1, Y10
+	VPSHUFB     c_places3<>+0(SB), Y12, Y12
+	VCVTDQ2PS   Y12, Y12
+	VFMADD231PS Y12, Y1, Y11
+	VMOVUPS     (R9)(BX*2), Y12
+	VPSHUFB     c_places0<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y2, Y8
+	VPSHUFB     c_places1<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y2, Y9
+	VPSHUFB     c_places2<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y2, Y10
+	VPSHUFB     c_places3<>+0(SB), Y12, Y12
+	VCVTDQ2PS   Y12, Y12
+	VFMADD231PS Y12, Y2, Y11
+	VMOVUPS     (R9)(R10*1), Y12
+	VPSHUFB     c_places0<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y3, Y8
+	VPSHUFB     c_places1<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y3, Y9
+	VPSHUFB     c_places2<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y3, Y10
+	VPSHUFB     c_places3<>+0(SB), Y12, Y12
+	VCVTDQ2PS   Y12, Y12
+	VFMADD231PS Y12, Y3, Y11
+	VMOVUPS     (R9)(BX*4), Y12
+	VPSHUFB     c_places0<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y4, Y8
+	VPSHUFB     c_places1<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y4, Y9
+	VPSHUFB     c_places2<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y4, Y10
+	VPSHUFB     c_places3<>+0(SB), Y12, Y12
+	VCVTDQ2PS   Y12, Y12
+	VFMADD231PS Y12, Y4, Y11
+	VMOVUPS     (R11), Y12
+	VPSHUFB     c_places0<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y5, Y8
+	VPSHUFB     c_places1<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y5, Y9
+	VPSHUFB     c_places2<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y5, Y10
+	VPSHUFB     c_places3<>+0(SB), Y12, Y12
+	VCVTDQ2PS   Y12, Y12
+	VFMADD231PS Y12, Y5, Y11
+	VMOVUPS     (R11)(BX*1), Y12
+	VPSHUFB     c_places0<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y6, Y8
+	VPSHUFB     c_places1<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y6, Y9
+	VPSHUFB     c_places2<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y6, Y10
+	VPSHUFB     c_places3<>+0(SB), Y12, Y12
+	VCVTDQ2PS   Y12, Y12
+	VFMADD231PS Y12, Y6, Y11
+	VMOVUPS     (R11)(BX*2), Y12
+	VPSHUFB     c_places0<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y7, Y8
+	VPSHUFB     c_places1<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y7, Y9
+	VPSHUFB     c_places2<>+0(SB), Y12, Y13
+	VCVTDQ2PS   Y13, Y13
+	VFMADD231PS Y13, Y7, Y10
+	VPSHUFB     c_places3<>+0(SB), Y12, Y12
+	VCVTDQ2PS   Y12, Y12
+	VFMADD231PS Y12, Y7, Y11
+	VMOVUPS     Y8, (R12)
+	VMOVUPS     Y9, 32(R12)
+	VMOVUPS     Y10, 64(R12)
+	VMOVUPS     Y11, 96(R12)
+	ADDQ        $0x00000080, R12
+	ADDQ        $0x20, R9
+	ADDQ        $0x20, R11
+	SUBQ        $0x00000020, R13
+	JNZ         columns
+	ADDQ        $0x20, CX
+	LEAQ        (DX)(BX*8), DX
+	DECQ        AX
+	JNZ         group
+	MOVQ        y+16(FP), AX
+	MOVQ        n+8(FP), CX
+
+restore:
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    64(AX), Y2
+	VMOVUPS    96(AX), Y3
+	VPERM2F128 $0x20, Y1, Y0, Y4
+	VPERM2F128 $0x20, Y3, Y2, Y5
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VPERM2F128 $0x31, Y3, Y2, Y1
+	VMULPS     c_unitInt8<>+0(SB), Y4, Y4
+	VMOVUPS    Y4, (AX)
+	VMULPS     c_unitInt8<>+0(SB), Y5, Y5
+	VMOVUPS    Y5, 32(AX)
+	VMULPS     c_unitInt8<>+0(SB), Y0, Y0
+	VMOVUPS    Y0, 64(AX)
+	VMULPS     c_unitInt8<>+0(SB), Y1, Y1
+	VMOVUPS    Y1, 96(AX)
+	ADDQ       $0x00000080, AX
+	SUBQ       $0x00000020, CX
+	JNZ        restore
+	VZEROUPPER
+	RET
+
+DATA c_places0<>+0(SB)/4, $0x00808080
+DATA c_places0<>+4(SB)/4, $0x01808080
+DATA c_places0<>+8(SB)/4, $0x02808080
+DATA c_places0<>+12(SB)/4, $0x03808080
+DATA c_places0<>+16(SB)/4, $0x00808080
+DATA c_places0<>+20(SB)/4, $0x01808080
+DATA c_places0<>+24(SB)/4, $0x02808080
+DATA c_places0<>+28(SB)/4, $0x03808080
+GLOBL c_places0<>(SB), RODATA|NOPTR, $32
+
+DATA c_places1<>+0(SB)/4, $0x04808080
+DATA c_places1<>+4(SB)/4, $0x05808080
+DATA c_places1<>+8(SB)/4, $0x06808080
+DATA c_places1<>+12(SB)/4, $0x07808080
+DATA c_places1<>+16(SB)/4, $0x04808080
+DATA c_places1<>+20(SB)/4, $0x05808080
+DATA c_places1<>+24(SB)/4, $0x06808080
+DATA c_places1<>+28(SB)/4, $0x07808080
+GLOBL c_places1<>(SB), RODATA|NOPTR, $32
+
+DATA c_places2<>+0(SB)/4, $0x08808080
+DATA c_places2<>+4(SB)/4, $0x09808080
+DATA c_places2<>+8(SB)/4, $0x0a808080
+DATA c_places2<>+12(SB)/4, $0x0b808080
+DATA c_places2<>+16(SB)/4, $0x08808080
+DATA c_places2<>+20(SB)/4, $0x09808080
+DATA c_places2<>+24(SB)/4, $0x0a808080
+DATA c_places2<>+28(SB)/4, $0x0b808080
+GLOBL c_places2<>(SB), RODATA|NOPTR, $32
+
+DATA c_places3<>+0(SB)/4, $0x0c808080
+DATA c_places3<>+4(SB)/4, $0x0d808080
+DATA c_places3<>+8(SB)/4, $0x0e808080
+DATA c_places3<>+12(SB)/4, $0x0f808080
+DATA c_places3<>+16(SB)/4, $0x0c808080
+DATA c_places3<>+20(SB)/4, $0x0d808080
+DATA c_places3<>+24(SB)/4, $0x0e808080
+DATA c_places3<>+28(SB)/4, $0x0f808080
+GLOBL c_places3<>(SB), RODATA|NOPTR, $32
+
+DATA c_unitInt8<>+0(SB)/4, $0x33800000
+DATA c_unitInt8<>+4(SB)/4, $0x33800000
+DATA c_unitInt8<>+8(SB)/4, $0x33800000
+DATA c_unitInt8<>+12(SB)/4, $0x33800000
+DATA c_unitInt8<>+16(SB)/4, $0x33800000
+DATA c_unitInt8<>+20(SB)/4, $0x33800000
+DATA c_unitInt8<>+24(SB)/4, $0x33800000
+DATA c_unitInt8<>+28(SB)/4, $0x33800000
+GLOBL c_unitInt8<>(SB), RODATA|NOPTR, $32
 
 // func avx2RowsBF16(rows int, n int, y *float32, x *float32, b *uint16, ldb int)
 // Requires: AVX, AVX2, FMA3
@@ -2193,6 +2594,29 @@ next:
 	VZEROUPPER
 	RET
 
+// func avx2ColumnsBF16(rows int, y *float32, x *float32, b *uint16, ldb int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2ColumnsBF16(SB), NOSPLIT, $0-40
+	MOVQ    rows+0(FP), AX
+	MOVQ    y+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    b+24(FP), BX
+	MOVQ    ldb+32(FP), SI
+	VMOVUPS (CX), Y0
+
+row:
+	VPMOVZXWD    (BX), Y1
+	VPSLLD       $0x10, Y1, Y1
+	VBROADCASTSS (DX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         $0x04, DX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNZ          row
+	VMOVUPS      Y0, (CX)
+	VZEROUPPER
+	RET
+
 // func avx2DotBF16(n int, x *float32, b *uint16) float32
 // Requires: AVX, AVX2, FMA3, SSE
 TEXT ·avx2DotBF16(SB), NOSPLIT, $0-28
@@ -2250,123 +2674,26 @@ done:
 	VZEROUPPER
 	RET
 
-// func avx2Gemv8Int8(n int, y *float32, x *float32, b *int8, ldb int)
+// func avx2ColumnsInt8(rows int, y *float32, x *float32, b *int8, ldb int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·avx2Gemv8Int8(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         b+24(FP), BX
-	MOVQ         ldb+32(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	LEAQ         (BX)(SI*4), R8
-	ADDQ         SI, R8
-	VBROADCASTSS (DX), Y0
-	VBROADCASTSS 4(DX), Y1
-	VBROADCASTSS 8(DX), Y2
-	VBROADCASTSS 12(DX), Y3
-	VBROADCASTSS 16(DX), Y4
-	VBROADCASTSS 20(DX), Y5
-	VBROADCASTSS 24(DX), Y6
-	VBROADCASTSS 28(DX), Y7
-
-loop:
-	VMOVUPS     (CX), Y8
-	VPMOVSXBD   (BX), Y9
-	VCVTDQ2PS   Y9, Y9
-	VFMADD231PS Y9, Y0, Y8
-	VPMOVSXBD   (BX)(SI*1), Y9
-	VCVTDQ2PS   Y9, Y9
-	VFMADD231PS Y9, Y1, Y8
-	VPMOVSXBD   (BX)(SI*2), Y9
-	VCVTDQ2PS   Y9, Y9
-	VFMADD231PS Y9, Y2, Y8
-	VPMOVSXBD   (BX)(DI*1), Y9
-	VCVTDQ2PS   Y9, Y9
-	VFMADD231PS Y9, Y3, Y8
-	VPMOVSXBD   (BX)(SI*4), Y9
-	VCVTDQ2PS   Y9, Y9
-	VFMADD231PS Y9, Y4, Y8
-	VPMOVSXBD   (R8), Y9
-	VCVTDQ2PS   Y9, Y9
-	VFMADD231PS Y9, Y5, Y8
-	VPMOVSXBD   (R8)(SI*1), Y9
-	VCVTDQ2PS   Y9, Y9
-	VFMADD231PS Y9, Y6, Y8
-	VPMOVSXBD   (R8)(SI*2), Y9
-	VCVTDQ2PS   Y9, Y9
-	VFMADD231PS Y9, Y7, Y8
-	VMOVUPS     Y8, (CX)
-	ADDQ        $0x20, CX
-	ADDQ        $0x08, BX
-	ADDQ        $0x08, R8
-	SUBQ        $0x08, AX
-	JNZ         loop
-	VZEROUPPER
-	RET
-
-// func avx2RowsInt8(rows int, n int, y *float32, x *float32, b *int8, ldb int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·avx2RowsInt8(SB), NOSPLIT, $0-48
-	MOVQ rows+0(FP), AX
-	MOVQ n+8(FP), CX
-	MOVQ y+16(FP), DX
-	MOVQ x+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ ldb+40(FP), DI
+TEXT ·avx2ColumnsInt8(SB), NOSPLIT, $0-40
+	MOVQ    rows+0(FP), AX
+	MOVQ    y+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    b+24(FP), BX
+	MOVQ    ldb+32(FP), SI
+	VMOVUPS (CX), Y0
 
 row:
-	VBROADCASTSS (BX), Y0
-	MOVQ         SI, R9
-	MOVQ         DX, R10
-	MOVQ         CX, R8
-
-four:
-	CMPQ        R8, $0x00000020
-	JLT         rest
-	VPMOVSXBD   (R9), Y1
-	VCVTDQ2PS   Y1, Y1
-	VMOVUPS     (R10), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, (R10)
-	VPMOVSXBD   8(R9), Y1
-	VCVTDQ2PS   Y1, Y1
-	VMOVUPS     32(R10), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, 32(R10)
-	VPMOVSXBD   16(R9), Y1
-	VCVTDQ2PS   Y1, Y1
-	VMOVUPS     64(R10), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, 64(R10)
-	VPMOVSXBD   24(R9), Y1
-	VCVTDQ2PS   Y1, Y1
-	VMOVUPS     96(R10), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, 96(R10)
-	ADDQ        $0x00000020, R9
-	ADDQ        $0x00000080, R10
-	SUBQ        $0x00000020, R8
-	JMP         four
-
-rest:
-	TESTQ       R8, R8
-	JZ          next
-	VPMOVSXBD   (R9), Y1
-	VCVTDQ2PS   Y1, Y1
-	VMOVUPS     (R10), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, (R10)
-	ADDQ        $0x00000008, R9
-	ADDQ        $0x00000020, R10
-	SUBQ        $0x00000008, R8
-	JMP         rest
-
-next:
-	ADDQ $0x04, BX
-	ADDQ DI, SI
-	DECQ AX
-	JNZ  row
+	VPMOVSXBD    (BX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS (DX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         $0x04, DX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNZ          row
+	VMOVUPS      Y0, (CX)
 	VZEROUPPER
 	RET
 

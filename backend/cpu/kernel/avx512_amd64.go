@@ -329,35 +329,40 @@ func avx512Dot14x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *fl
 //go:noescape
 func avx512PackPairs(kc int, width int, src *uint16, ld int, dst *uint16, bs int)
 
-// avx512Gemv8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
+// avx512Gemv adds x[0]·b[0,:] … x[8·groups-1]·b[8·groups-1,:] to y, in that order. groups and n are above 0, n a multiple of 16, ldb in bytes. So many parts of 512 bytes are asked of memory from start bytes on, the first ahead of them at once; a row has across of them, and skip bytes follow.
 //
 //go:noescape
-func avx512Gemv8(n int, y *float32, x *float32, b *float32, ldb int)
+func avx512Gemv(groups int, n int, y *float32, x *float32, b *float32, ldb int, start int, ahead int, parts int, across int, skip int)
 
-// avx512Gemv8BF16 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
+// avx512GemvBF16 adds x[0]·b[0,:] … x[8·groups-1]·b[8·groups-1,:] to y, in that order; y is zero before. groups and n are above 0, n a multiple of 32, ldb in bytes. So many parts of 512 bytes are asked of memory from start bytes on, the first ahead of them at once; a row has across of them, and skip bytes follow.
 //
 //go:noescape
-func avx512Gemv8BF16(n int, y *float32, x *float32, b *uint16, ldb int)
+func avx512GemvBF16(groups int, n int, y *float32, x *float32, b *uint16, ldb int, start int, ahead int, parts int, across int, skip int)
+
+// avx512GemvInt8 adds x[0]·b[0,:] … x[8·groups-1]·b[8·groups-1,:] to y, in that order; y is zero before. groups and n are above 0, n a multiple of 64, ldb in bytes. So many parts of 512 bytes are asked of memory from start bytes on, the first ahead of them at once; a row has across of them, and skip bytes follow.
+//
+//go:noescape
+func avx512GemvInt8(groups int, n int, y *float32, x *float32, b *int8, ldb int, start int, ahead int, parts int, across int, skip int)
 
 // avx512RowsBF16 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.
 //
 //go:noescape
 func avx512RowsBF16(rows int, n int, y *float32, x *float32, b *uint16, ldb int)
 
+// avx512ColumnsBF16 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for as many columns as there are lanes; rows above 0, ldb in bytes.
+//
+//go:noescape
+func avx512ColumnsBF16(rows int, y *float32, x *float32, b *uint16, ldb int)
+
 // avx512DotBF16 is dotBF16Generic for n a multiple of the lanes.
 //
 //go:noescape
 func avx512DotBF16(n int, x *float32, b *uint16) float32
 
-// avx512Gemv8Int8 adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.
+// avx512ColumnsInt8 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for as many columns as there are lanes; rows above 0, ldb in bytes.
 //
 //go:noescape
-func avx512Gemv8Int8(n int, y *float32, x *float32, b *int8, ldb int)
-
-// avx512RowsInt8 adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.
-//
-//go:noescape
-func avx512RowsInt8(rows int, n int, y *float32, x *float32, b *int8, ldb int)
+func avx512ColumnsInt8(rows int, y *float32, x *float32, b *int8, ldb int)
 
 // avx512DotInt8 is dotInt8Generic for n a multiple of the lanes.
 //

@@ -14039,99 +14039,578 @@ done:
 	VZEROUPPER
 	RET
 
-// func avx512Gemv8(n int, y *float32, x *float32, b *float32, ldb int)
-// Requires: AVX, AVX512F
-TEXT ·avx512Gemv8(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         b+24(FP), BX
-	MOVQ         ldb+32(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	LEAQ         (BX)(SI*4), R8
-	ADDQ         SI, R8
-	VBROADCASTSS (DX), Z0
-	VBROADCASTSS 4(DX), Z1
-	VBROADCASTSS 8(DX), Z2
-	VBROADCASTSS 12(DX), Z3
-	VBROADCASTSS 16(DX), Z4
-	VBROADCASTSS 20(DX), Z5
-	VBROADCASTSS 24(DX), Z6
-	VBROADCASTSS 28(DX), Z7
+// func avx512Gemv(groups int, n int, y *float32, x *float32, b *float32, ldb int, start int, ahead int, parts int, across int, skip int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·avx512Gemv(SB), NOSPLIT, $0-88
+	MOVQ  groups+0(FP), AX
+	MOVQ  x+24(FP), CX
+	MOVQ  b+32(FP), DX
+	MOVQ  ldb+40(FP), BX
+	MOVQ  parts+64(FP), DI
+	MOVQ  across+72(FP), R8
+	MOVQ  DX, SI
+	MOVQ  start+48(FP), R9
+	ADDQ  R9, SI
+	MOVQ  ahead+56(FP), R9
+	TESTQ R9, R9
+	JZ    group
 
-loop:
-	VMOVUPS     (CX), Z8
-	VFMADD231PS (BX), Z0, Z8
-	VFMADD231PS (BX)(SI*1), Z1, Z8
-	VFMADD231PS (BX)(SI*2), Z2, Z8
-	VFMADD231PS (BX)(DI*1), Z3, Z8
-	VFMADD231PS (BX)(SI*4), Z4, Z8
-	VFMADD231PS (R8), Z5, Z8
-	VFMADD231PS (R8)(SI*1), Z6, Z8
-	VFMADD231PS (R8)(SI*2), Z7, Z8
-	VMOVUPS     Z8, (CX)
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, BX
-	ADDQ        $0x40, R8
-	SUBQ        $0x10, AX
-	JNZ         loop
+ahead:
+	DECQ       DI
+	JS         askedAhead
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	PREFETCHT1 256(SI)
+	PREFETCHT1 320(SI)
+	PREFETCHT1 384(SI)
+	PREFETCHT1 448(SI)
+	ADDQ       $0x00000200, SI
+	DECQ       R8
+	JNZ        askedAhead
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+askedAhead:
+	DECQ R9
+	JNZ  ahead
+
+group:
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	VBROADCASTSS 8(CX), Z2
+	VBROADCASTSS 12(CX), Z3
+	VBROADCASTSS 16(CX), Z4
+	VBROADCASTSS 20(CX), Z5
+	VBROADCASTSS 24(CX), Z6
+	VBROADCASTSS 28(CX), Z7
+	MOVQ         DX, R9
+	LEAQ         (BX)(BX*2), R10
+	LEAQ         (R9)(BX*4), R11
+	ADDQ         BX, R11
+	MOVQ         y+16(FP), R12
+	MOVQ         n+8(FP), R13
+
+columns:
+	DECQ       DI
+	JS         asked
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	PREFETCHT1 256(SI)
+	PREFETCHT1 320(SI)
+	PREFETCHT1 384(SI)
+	PREFETCHT1 448(SI)
+	ADDQ       $0x00000200, SI
+	DECQ       R8
+	JNZ        asked
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+asked:
+	VMOVUPS     (R12), Z8
+	VFMADD231PS (R9), Z0, Z8
+	VFMADD231PS (R9)(BX*1), Z1, Z8
+	VFMADD231PS (R9)(BX*2), Z2, Z8
+	VFMADD231PS (R9)(R10*1), Z3, Z8
+	VFMADD231PS (R9)(BX*4), Z4, Z8
+	VFMADD231PS (R11), Z5, Z8
+	VFMADD231PS (R11)(BX*1), Z6, Z8
+	VFMADD231PS (R11)(BX*2), Z7, Z8
+	VMOVUPS     Z8, (R12)
+	ADDQ        $0x00000040, R12
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	SUBQ        $0x00000010, R13
+	JNZ         columns
+	ADDQ        $0x20, CX
+	LEAQ        (DX)(BX*8), DX
+	DECQ        AX
+	JNZ         group
 	VZEROUPPER
 	RET
 
-// func avx512Gemv8BF16(n int, y *float32, x *float32, b *uint16, ldb int)
-// Requires: AVX, AVX512F
-TEXT ·avx512Gemv8BF16(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         b+24(FP), BX
-	MOVQ         ldb+32(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	LEAQ         (BX)(SI*4), R8
-	ADDQ         SI, R8
-	VBROADCASTSS (DX), Z0
-	VBROADCASTSS 4(DX), Z1
-	VBROADCASTSS 8(DX), Z2
-	VBROADCASTSS 12(DX), Z3
-	VBROADCASTSS 16(DX), Z4
-	VBROADCASTSS 20(DX), Z5
-	VBROADCASTSS 24(DX), Z6
-	VBROADCASTSS 28(DX), Z7
+// func avx512GemvBF16(groups int, n int, y *float32, x *float32, b *uint16, ldb int, start int, ahead int, parts int, across int, skip int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·avx512GemvBF16(SB), NOSPLIT, $0-88
+	MOVQ  groups+0(FP), AX
+	MOVQ  x+24(FP), CX
+	MOVQ  b+32(FP), DX
+	MOVQ  ldb+40(FP), BX
+	MOVQ  parts+64(FP), DI
+	MOVQ  across+72(FP), R8
+	MOVQ  DX, SI
+	MOVQ  start+48(FP), R9
+	ADDQ  R9, SI
+	MOVQ  ahead+56(FP), R9
+	TESTQ R9, R9
+	JZ    group
 
-loop:
-	VMOVUPS     (CX), Z8
-	VPMOVZXWD   (BX), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z0, Z8
-	VPMOVZXWD   (BX)(SI*1), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z1, Z8
-	VPMOVZXWD   (BX)(SI*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z2, Z8
-	VPMOVZXWD   (BX)(DI*1), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z3, Z8
-	VPMOVZXWD   (BX)(SI*4), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z4, Z8
-	VPMOVZXWD   (R8), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z5, Z8
-	VPMOVZXWD   (R8)(SI*1), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z6, Z8
-	VPMOVZXWD   (R8)(SI*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z7, Z8
-	VMOVUPS     Z8, (CX)
-	ADDQ        $0x40, CX
-	ADDQ        $0x20, BX
-	ADDQ        $0x20, R8
-	SUBQ        $0x10, AX
-	JNZ         loop
+ahead:
+	DECQ       DI
+	JS         askedAhead
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	PREFETCHT1 256(SI)
+	PREFETCHT1 320(SI)
+	PREFETCHT1 384(SI)
+	PREFETCHT1 448(SI)
+	ADDQ       $0x00000200, SI
+	DECQ       R8
+	JNZ        askedAhead
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+askedAhead:
+	DECQ R9
+	JNZ  ahead
+
+group:
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	VBROADCASTSS 8(CX), Z2
+	VBROADCASTSS 12(CX), Z3
+	VBROADCASTSS 16(CX), Z4
+	VBROADCASTSS 20(CX), Z5
+	VBROADCASTSS 24(CX), Z6
+	VBROADCASTSS 28(CX), Z7
+	MOVQ         DX, R9
+	LEAQ         (BX)(BX*2), R10
+	LEAQ         (R9)(BX*4), R11
+	ADDQ         BX, R11
+	MOVQ         y+16(FP), R12
+	MOVQ         n+8(FP), R13
+
+columns:
+	DECQ       DI
+	JS         asked
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	PREFETCHT1 256(SI)
+	PREFETCHT1 320(SI)
+	PREFETCHT1 384(SI)
+	PREFETCHT1 448(SI)
+	ADDQ       $0x00000200, SI
+	DECQ       R8
+	JNZ        asked
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+asked:
+	VMOVUPS     (R12), Z8
+	VMOVUPS     64(R12), Z9
+	VMOVUPS     (R9), Z10
+	VPSLLD      $0x10, Z10, Z11
+	VFMADD231PS Z11, Z0, Z8
+	VPANDD      c_upperHalf<>+0(SB), Z10, Z10
+	VFMADD231PS Z10, Z0, Z9
+	VMOVUPS     (R9)(BX*1), Z10
+	VPSLLD      $0x10, Z10, Z11
+	VFMADD231PS Z11, Z1, Z8
+	VPANDD      c_upperHalf<>+0(SB), Z10, Z10
+	VFMADD231PS Z10, Z1, Z9
+	VMOVUPS     (R9)(BX*2), Z10
+	VPSLLD      $0x10, Z10, Z11
+	VFMADD231PS Z11, Z2, Z8
+	VPANDD      c_upperHalf<>+0(SB), Z10, Z10
+	VFMADD231PS Z10, Z2, Z9
+	VMOVUPS     (R9)(R10*1), Z10
+	VPSLLD      $0x10, Z10, Z11
+	VFMADD231PS Z11, Z3, Z8
+	VPANDD      c_upperHalf<>+0(SB), Z10, Z10
+	VFMADD231PS Z10, Z3, Z9
+	VMOVUPS     (R9)(BX*4), Z10
+	VPSLLD      $0x10, Z10, Z11
+	VFMADD231PS Z11, Z4, Z8
+	VPANDD      c_upperHalf<>+0(SB), Z10, Z10
+	VFMADD231PS Z10, Z4, Z9
+	VMOVUPS     (R11), Z10
+	VPSLLD      $0x10, Z10, Z11
+	VFMADD231PS Z11, Z5, Z8
+	VPANDD      c_upperHalf<>+0(SB), Z10, Z10
+	VFMADD231PS Z10, Z5, Z9
+	VMOVUPS     (R11)(BX*1), Z10
+	VPSLLD      $0x10, Z10, Z11
+	VFMADD231PS Z11, Z6, Z8
+	VPANDD      c_upperHalf<>+0(SB), Z10, Z10
+	VFMADD231PS Z10, Z6, Z9
+	VMOVUPS     (R11)(BX*2), Z10
+	VPSLLD      $0x10, Z10, Z11
+	VFMADD231PS Z11, Z7, Z8
+	VPANDD      c_upperHalf<>+0(SB), Z10, Z10
+	VFMADD231PS Z10, Z7, Z9
+	VMOVUPS     Z8, (R12)
+	VMOVUPS     Z9, 64(R12)
+	ADDQ        $0x00000080, R12
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	SUBQ        $0x00000020, R13
+	JNZ         columns
+	ADDQ        $0x20, CX
+	LEAQ        (DX)(BX*8), DX
+	DECQ        AX
+	JNZ         group
+	MOVQ        y+16(FP), AX
+	MOVQ        n+8(FP), CX
+
+restore:
+	VMOVUPS    (AX), Z0
+	VMOVUPS    64(AX), Z1
+	VUNPCKLPS  Z1, Z0, Z2
+	VUNPCKHPS  Z1, Z0, Z0
+	VSHUFF32X4 $0x44, Z0, Z2, Z1
+	VSHUFF32X4 $0xee, Z0, Z2, Z0
+	VSHUFF32X4 $0xd8, Z1, Z1, Z1
+	VSHUFF32X4 $0xd8, Z0, Z0, Z0
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z0, 64(AX)
+	ADDQ       $0x00000080, AX
+	SUBQ       $0x00000020, CX
+	JNZ        restore
 	VZEROUPPER
 	RET
+
+DATA c_upperHalf<>+0(SB)/4, $0xffff0000
+DATA c_upperHalf<>+4(SB)/4, $0xffff0000
+DATA c_upperHalf<>+8(SB)/4, $0xffff0000
+DATA c_upperHalf<>+12(SB)/4, $0xffff0000
+DATA c_upperHalf<>+16(SB)/4, $0xffff0000
+DATA c_upperHalf<>+20(SB)/4, $0xffff0000
+DATA c_upperHalf<>+24(SB)/4, $0xffff0000
+DATA c_upperHalf<>+28(SB)/4, $0xffff0000
+DATA c_upperHalf<>+32(SB)/4, $0xffff0000
+DATA c_upperHalf<>+36(SB)/4, $0xffff0000
+DATA c_upperHalf<>+40(SB)/4, $0xffff0000
+DATA c_upperHalf<>+44(SB)/4, $0xffff0000
+DATA c_upperHalf<>+48(SB)/4, $0xffff0000
+DATA c_upperHalf<>+52(SB)/4, $0xffff0000
+DATA c_upperHalf<>+56(SB)/4, $0xffff0000
+DATA c_upperHalf<>+60(SB)/4, $0xffff0000
+GLOBL c_upperHalf<>(SB), RODATA|NOPTR, $64
+
+// func avx512GemvInt8(groups int, n int, y *float32, x *float32, b *int8, ldb int, start int, ahead int, parts int, across int, skip int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·avx512GemvInt8(SB), NOSPLIT, $0-88
+	MOVQ  groups+0(FP), AX
+	MOVQ  x+24(FP), CX
+	MOVQ  b+32(FP), DX
+	MOVQ  ldb+40(FP), BX
+	MOVQ  parts+64(FP), DI
+	MOVQ  across+72(FP), R8
+	MOVQ  DX, SI
+	MOVQ  start+48(FP), R9
+	ADDQ  R9, SI
+	MOVQ  ahead+56(FP), R9
+	TESTQ R9, R9
+	JZ    group
+
+ahead:
+	DECQ       DI
+	JS         askedAhead
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	PREFETCHT1 256(SI)
+	PREFETCHT1 320(SI)
+	PREFETCHT1 384(SI)
+	PREFETCHT1 448(SI)
+	ADDQ       $0x00000200, SI
+	DECQ       R8
+	JNZ        askedAhead
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+askedAhead:
+	DECQ R9
+	JNZ  ahead
+
+group:
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	VBROADCASTSS 8(CX), Z2
+	VBROADCASTSS 12(CX), Z3
+	VBROADCASTSS 16(CX), Z4
+	VBROADCASTSS 20(CX), Z5
+	VBROADCASTSS 24(CX), Z6
+	VBROADCASTSS 28(CX), Z7
+	MOVQ         DX, R9
+	LEAQ         (BX)(BX*2), R10
+	LEAQ         (R9)(BX*4), R11
+	ADDQ         BX, R11
+	MOVQ         y+16(FP), R12
+	MOVQ         n+8(FP), R13
+
+columns:
+	DECQ       DI
+	JS         asked
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	PREFETCHT1 256(SI)
+	PREFETCHT1 320(SI)
+	PREFETCHT1 384(SI)
+	PREFETCHT1 448(SI)
+	ADDQ       $0x00000200, SI
+	DECQ       R8
+	JNZ        asked
+	MOVQ       skip+80(FP), R8
+	ADDQ       R8, SI
+	MOVQ       across+72(FP), R8
+
+asked:
+	VMOVUPS     (R12), Z8
+	VMOVUPS     64(R12), Z9
+	VMOVUPS     128(R12), Z10
+	VMOVUPS     192(R12), Z11
+	VMOVUPS     (R9), Z12
+	VPSHUFB     c_places0<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z0, Z8
+	VPSHUFB     c_places1<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z0, Z9
+	VPSHUFB     c_places2<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z0, Z10
+	VPSHUFB     c_places3<>+0(SB), Z12, Z12
+	VCVTDQ2PS   Z12, Z12
+	VFMADD231PS Z12, Z0, Z11
+	VMOVUPS     (R9)(BX*1), Z12
+	VPSHUFB     c_places0<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z1, Z8
+	VPSHUFB     c_places1<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z1, Z9
+	VPSHUFB     c_places2<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z1, Z10
+	VPSHUFB     c_places3<>+0(SB), Z12, Z12
+	VCVTDQ2PS   Z12, Z12
+	VFMADD231PS Z12, Z1, Z11
+	VMOVUPS     (R9)(BX*2), Z12
+	VPSHUFB     c_places0<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z2, Z8
+	VPSHUFB     c_places1<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z2, Z9
+	VPSHUFB     c_places2<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z2, Z10
+	VPSHUFB     c_places3<>+0(SB), Z12, Z12
+	VCVTDQ2PS   Z12, Z12
+	VFMADD231PS Z12, Z2, Z11
+	VMOVUPS     (R9)(R10*1), Z12
+	VPSHUFB     c_places0<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z3, Z8
+	VPSHUFB     c_places1<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z3, Z9
+	VPSHUFB     c_places2<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z3, Z10
+	VPSHUFB     c_places3<>+0(SB), Z12, Z12
+	VCVTDQ2PS   Z12, Z12
+	VFMADD231PS Z12, Z3, Z11
+	VMOVUPS     (R9)(BX*4), Z12
+	VPSHUFB     c_places0<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z4, Z8
+	VPSHUFB     c_places1<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z4, Z9
+	VPSHUFB     c_places2<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z4, Z10
+	VPSHUFB     c_places3<>+0(SB), Z12, Z12
+	VCVTDQ2PS   Z12, Z12
+	VFMADD231PS Z12, Z4, Z11
+	VMOVUPS     (R11), Z12
+	VPSHUFB     c_places0<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z5, Z8
+	VPSHUFB     c_places1<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z5, Z9
+	VPSHUFB     c_places2<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z5, Z10
+	VPSHUFB     c_places3<>+0(SB), Z12, Z12
+	VCVTDQ2PS   Z12, Z12
+	VFMADD231PS Z12, Z5, Z11
+	VMOVUPS     (R11)(BX*1), Z12
+	VPSHUFB     c_places0<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z6, Z8
+	VPSHUFB     c_places1<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z6, Z9
+	VPSHUFB     c_places2<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z6, Z10
+	VPSHUFB     c_places3<>+0(SB), Z12, Z12
+	VCVTDQ2PS   Z12, Z12
+	VFMADD231PS Z12, Z6, Z11
+	VMOVUPS     (R11)(BX*2), Z12
+	VPSHUFB     c_places0<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z7, Z8
+	VPSHUFB     c_places1<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z7, Z9
+	VPSHUFB     c_places2<>+0(SB), Z12, Z13
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z13, Z7, Z10
+	VPSHUFB     c_places3<>+0(SB), Z12, Z12
+	VCVTDQ2PS   Z12, Z12
+	VFMADD231PS Z12, Z7, Z11
+	VMOVUPS     Z8, (R12)
+	VMOVUPS     Z9, 64(R12)
+	VMOVUPS     Z10, 128(R12)
+	VMOVUPS     Z11, 192(R12)
+	ADDQ        $0x00000100, R12
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	SUBQ        $0x00000040, R13
+	JNZ         columns
+	ADDQ        $0x20, CX
+	LEAQ        (DX)(BX*8), DX
+	DECQ        AX
+	JNZ         group
+	MOVQ        y+16(FP), AX
+	MOVQ        n+8(FP), CX
+
+restore:
+	VMOVUPS    (AX), Z0
+	VMOVUPS    64(AX), Z1
+	VMOVUPS    128(AX), Z2
+	VMOVUPS    192(AX), Z3
+	VSHUFF32X4 $0x44, Z1, Z0, Z4
+	VSHUFF32X4 $0x44, Z3, Z2, Z5
+	VSHUFF32X4 $0xee, Z1, Z0, Z0
+	VSHUFF32X4 $0xee, Z3, Z2, Z2
+	VSHUFF32X4 $0x88, Z5, Z4, Z1
+	VSHUFF32X4 $0xdd, Z5, Z4, Z3
+	VSHUFF32X4 $0x88, Z2, Z0, Z4
+	VSHUFF32X4 $0xdd, Z2, Z0, Z0
+	VMULPS     c_unitInt8<>+0(SB), Z1, Z1
+	VMOVUPS    Z1, (AX)
+	VMULPS     c_unitInt8<>+0(SB), Z3, Z3
+	VMOVUPS    Z3, 64(AX)
+	VMULPS     c_unitInt8<>+0(SB), Z4, Z4
+	VMOVUPS    Z4, 128(AX)
+	VMULPS     c_unitInt8<>+0(SB), Z0, Z0
+	VMOVUPS    Z0, 192(AX)
+	ADDQ       $0x00000100, AX
+	SUBQ       $0x00000040, CX
+	JNZ        restore
+	VZEROUPPER
+	RET
+
+DATA c_places0<>+0(SB)/4, $0x00808080
+DATA c_places0<>+4(SB)/4, $0x01808080
+DATA c_places0<>+8(SB)/4, $0x02808080
+DATA c_places0<>+12(SB)/4, $0x03808080
+DATA c_places0<>+16(SB)/4, $0x00808080
+DATA c_places0<>+20(SB)/4, $0x01808080
+DATA c_places0<>+24(SB)/4, $0x02808080
+DATA c_places0<>+28(SB)/4, $0x03808080
+DATA c_places0<>+32(SB)/4, $0x00808080
+DATA c_places0<>+36(SB)/4, $0x01808080
+DATA c_places0<>+40(SB)/4, $0x02808080
+DATA c_places0<>+44(SB)/4, $0x03808080
+DATA c_places0<>+48(SB)/4, $0x00808080
+DATA c_places0<>+52(SB)/4, $0x01808080
+DATA c_places0<>+56(SB)/4, $0x02808080
+DATA c_places0<>+60(SB)/4, $0x03808080
+GLOBL c_places0<>(SB), RODATA|NOPTR, $64
+
+DATA c_places1<>+0(SB)/4, $0x04808080
+DATA c_places1<>+4(SB)/4, $0x05808080
+DATA c_places1<>+8(SB)/4, $0x06808080
+DATA c_places1<>+12(SB)/4, $0x07808080
+DATA c_places1<>+16(SB)/4, $0x04808080
+DATA c_places1<>+20(SB)/4, $0x05808080
+DATA c_places1<>+24(SB)/4, $0x06808080
+DATA c_places1<>+28(SB)/4, $0x07808080
+DATA c_places1<>+32(SB)/4, $0x04808080
+DATA c_places1<>+36(SB)/4, $0x05808080
+DATA c_places1<>+40(SB)/4, $0x06808080
+DATA c_places1<>+44(SB)/4, $0x07808080
+DATA c_places1<>+48(SB)/4, $0x04808080
+DATA c_places1<>+52(SB)/4, $0x05808080
+DATA c_places1<>+56(SB)/4, $0x06808080
+DATA c_places1<>+60(SB)/4, $0x07808080
+GLOBL c_places1<>(SB), RODATA|NOPTR, $64
+
+DATA c_places2<>+0(SB)/4, $0x08808080
+DATA c_places2<>+4(SB)/4, $0x09808080
+DATA c_places2<>+8(SB)/4, $0x0a808080
+DATA c_places2<>+12(SB)/4, $0x0b808080
+DATA c_places2<>+16(SB)/4, $0x08808080
+DATA c_places2<>+20(SB)/4, $0x09808080
+DATA c_places2<>+24(SB)/4, $0x0a808080
+DATA c_places2<>+28(SB)/4, $0x0b808080
+DATA c_places2<>+32(SB)/4, $0x08808080
+DATA c_places2<>+36(SB)/4, $0x09808080
+DATA c_places2<>+40(SB)/4, $0x0a808080
+DATA c_places2<>+44(SB)/4, $0x0b808080
+DATA c_places2<>+48(SB)/4, $0x08808080
+DATA c_places2<>+52(SB)/4, $0x09808080
+DATA c_places2<>+56(SB)/4, $0x0a808080
+DATA c_places2<>+60(SB)/4, $0x0b808080
+GLOBL c_places2<>(SB), RODATA|NOPTR, $64
+
+DATA c_places3<>+0(SB)/4, $0x0c808080
+DATA c_places3<>+4(SB)/4, $0x0d808080
+DATA c_places3<>+8(SB)/4, $0x0e808080
+DATA c_places3<>+12(SB)/4, $0x0f808080
+DATA c_places3<>+16(SB)/4, $0x0c808080
+DATA c_places3<>+20(SB)/4, $0x0d808080
+DATA c_places3<>+24(SB)/4, $0x0e808080
+DATA c_places3<>+28(SB)/4, $0x0f808080
+DATA c_places3<>+32(SB)/4, $0x0c808080
+DATA c_places3<>+36(SB)/4, $0x0d808080
+DATA c_places3<>+40(SB)/4, $0x0e808080
+DATA c_places3<>+44(SB)/4, $0x0f808080
+DATA c_places3<>+48(SB)/4, $0x0c808080
+DATA c_places3<>+52(SB)/4, $0x0d808080
+DATA c_places3<>+56(SB)/4, $0x0e808080
+DATA c_places3<>+60(SB)/4, $0x0f808080
+GLOBL c_places3<>(SB), RODATA|NOPTR, $64
+
+DATA c_unitInt8<>+0(SB)/4, $0x33800000
+DATA c_unitInt8<>+4(SB)/4, $0x33800000
+DATA c_unitInt8<>+8(SB)/4, $0x33800000
+DATA c_unitInt8<>+12(SB)/4, $0x33800000
+DATA c_unitInt8<>+16(SB)/4, $0x33800000
+DATA c_unitInt8<>+20(SB)/4, $0x33800000
+DATA c_unitInt8<>+24(SB)/4, $0x33800000
+DATA c_unitInt8<>+28(SB)/4, $0x33800000
+DATA c_unitInt8<>+32(SB)/4, $0x33800000
+DATA c_unitInt8<>+36(SB)/4, $0x33800000
+DATA c_unitInt8<>+40(SB)/4, $0x33800000
+DATA c_unitInt8<>+44(SB)/4, $0x33800000
+DATA c_unitInt8<>+48(SB)/4, $0x33800000
+DATA c_unitInt8<>+52(SB)/4, $0x33800000
+DATA c_unitInt8<>+56(SB)/4, $0x33800000
+DATA c_unitInt8<>+60(SB)/4, $0x33800000
+GLOBL c_unitInt8<>(SB), RODATA|NOPTR, $64
 
 // func avx512RowsBF16(rows int, n int, y *float32, x *float32, b *uint16, ldb int)
 // Requires: AVX, AVX512F
@@ -14198,6 +14677,29 @@ next:
 	VZEROUPPER
 	RET
 
+// func avx512ColumnsBF16(rows int, y *float32, x *float32, b *uint16, ldb int)
+// Requires: AVX, AVX512F
+TEXT ·avx512ColumnsBF16(SB), NOSPLIT, $0-40
+	MOVQ    rows+0(FP), AX
+	MOVQ    y+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    b+24(FP), BX
+	MOVQ    ldb+32(FP), SI
+	VMOVUPS (CX), Z0
+
+row:
+	VPMOVZXWD    (BX), Z1
+	VPSLLD       $0x10, Z1, Z1
+	VBROADCASTSS (DX), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         $0x04, DX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNZ          row
+	VMOVUPS      Z0, (CX)
+	VZEROUPPER
+	RET
+
 // func avx512DotBF16(n int, x *float32, b *uint16) float32
 // Requires: AVX, AVX512DQ, AVX512F, SSE
 TEXT ·avx512DotBF16(SB), NOSPLIT, $0-28
@@ -14256,123 +14758,26 @@ done:
 	VZEROUPPER
 	RET
 
-// func avx512Gemv8Int8(n int, y *float32, x *float32, b *int8, ldb int)
+// func avx512ColumnsInt8(rows int, y *float32, x *float32, b *int8, ldb int)
 // Requires: AVX, AVX512F
-TEXT ·avx512Gemv8Int8(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         b+24(FP), BX
-	MOVQ         ldb+32(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	LEAQ         (BX)(SI*4), R8
-	ADDQ         SI, R8
-	VBROADCASTSS (DX), Z0
-	VBROADCASTSS 4(DX), Z1
-	VBROADCASTSS 8(DX), Z2
-	VBROADCASTSS 12(DX), Z3
-	VBROADCASTSS 16(DX), Z4
-	VBROADCASTSS 20(DX), Z5
-	VBROADCASTSS 24(DX), Z6
-	VBROADCASTSS 28(DX), Z7
-
-loop:
-	VMOVUPS     (CX), Z8
-	VPMOVSXBD   (BX), Z9
-	VCVTDQ2PS   Z9, Z9
-	VFMADD231PS Z9, Z0, Z8
-	VPMOVSXBD   (BX)(SI*1), Z9
-	VCVTDQ2PS   Z9, Z9
-	VFMADD231PS Z9, Z1, Z8
-	VPMOVSXBD   (BX)(SI*2), Z9
-	VCVTDQ2PS   Z9, Z9
-	VFMADD231PS Z9, Z2, Z8
-	VPMOVSXBD   (BX)(DI*1), Z9
-	VCVTDQ2PS   Z9, Z9
-	VFMADD231PS Z9, Z3, Z8
-	VPMOVSXBD   (BX)(SI*4), Z9
-	VCVTDQ2PS   Z9, Z9
-	VFMADD231PS Z9, Z4, Z8
-	VPMOVSXBD   (R8), Z9
-	VCVTDQ2PS   Z9, Z9
-	VFMADD231PS Z9, Z5, Z8
-	VPMOVSXBD   (R8)(SI*1), Z9
-	VCVTDQ2PS   Z9, Z9
-	VFMADD231PS Z9, Z6, Z8
-	VPMOVSXBD   (R8)(SI*2), Z9
-	VCVTDQ2PS   Z9, Z9
-	VFMADD231PS Z9, Z7, Z8
-	VMOVUPS     Z8, (CX)
-	ADDQ        $0x40, CX
-	ADDQ        $0x10, BX
-	ADDQ        $0x10, R8
-	SUBQ        $0x10, AX
-	JNZ         loop
-	VZEROUPPER
-	RET
-
-// func avx512RowsInt8(rows int, n int, y *float32, x *float32, b *int8, ldb int)
-// Requires: AVX, AVX512F
-TEXT ·avx512RowsInt8(SB), NOSPLIT, $0-48
-	MOVQ rows+0(FP), AX
-	MOVQ n+8(FP), CX
-	MOVQ y+16(FP), DX
-	MOVQ x+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ ldb+40(FP), DI
+TEXT ·avx512ColumnsInt8(SB), NOSPLIT, $0-40
+	MOVQ    rows+0(FP), AX
+	MOVQ    y+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    b+24(FP), BX
+	MOVQ    ldb+32(FP), SI
+	VMOVUPS (CX), Z0
 
 row:
-	VBROADCASTSS (BX), Z0
-	MOVQ         SI, R9
-	MOVQ         DX, R10
-	MOVQ         CX, R8
-
-four:
-	CMPQ        R8, $0x00000040
-	JLT         rest
-	VPMOVSXBD   (R9), Z1
-	VCVTDQ2PS   Z1, Z1
-	VMOVUPS     (R10), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, (R10)
-	VPMOVSXBD   16(R9), Z1
-	VCVTDQ2PS   Z1, Z1
-	VMOVUPS     64(R10), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, 64(R10)
-	VPMOVSXBD   32(R9), Z1
-	VCVTDQ2PS   Z1, Z1
-	VMOVUPS     128(R10), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, 128(R10)
-	VPMOVSXBD   48(R9), Z1
-	VCVTDQ2PS   Z1, Z1
-	VMOVUPS     192(R10), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, 192(R10)
-	ADDQ        $0x00000040, R9
-	ADDQ        $0x00000100, R10
-	SUBQ        $0x00000040, R8
-	JMP         four
-
-rest:
-	TESTQ       R8, R8
-	JZ          next
-	VPMOVSXBD   (R9), Z1
-	VCVTDQ2PS   Z1, Z1
-	VMOVUPS     (R10), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, (R10)
-	ADDQ        $0x00000010, R9
-	ADDQ        $0x00000040, R10
-	SUBQ        $0x00000010, R8
-	JMP         rest
-
-next:
-	ADDQ $0x04, BX
-	ADDQ DI, SI
-	DECQ AX
-	JNZ  row
+	VPMOVSXBD    (BX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VBROADCASTSS (DX), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         $0x04, DX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNZ          row
+	VMOVUPS      Z0, (CX)
 	VZEROUPPER
 	RET
 

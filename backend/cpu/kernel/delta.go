@@ -142,7 +142,7 @@ func (r *deltaRun) solve(d *DeltaInput) {
 		active.scale(u, beta, r.v[t*r.ldv:t*r.ldv+dv])
 		active.axpy(u, -beta*r.exp[t], r.w[t*dv:(t+1)*dv])
 		active.scale(r.row[:t], -1, r.a[t*DeltaChunk:t*DeltaChunk+t])
-		active.gemvN(u, r.row[:t], r.u, dv)
+		active.gemvN(u, r.row[:t], r.u, dv, false)
 	}
 }
 
@@ -225,7 +225,7 @@ func (r *deltaRun) step(d *DeltaInput) {
 	u, o := r.u[:dv], r.o[:dv]
 	active.scale(r.s, exp32(r.decay[0]), r.s)
 	clear(u)
-	active.gemvN(u, r.k[:dk], r.s, dv)
+	active.gemvN(u, r.k[:dk], r.s, dv, false)
 	for i := range u {
 		u[i] = r.beta[0] * (r.v[i] - u[i])
 	}
@@ -233,7 +233,7 @@ func (r *deltaRun) step(d *DeltaInput) {
 		active.axpy(r.s[i*dv:(i+1)*dv], k, u)
 	}
 	clear(o)
-	active.gemvN(o, r.q[:dk], r.s, dv)
+	active.gemvN(o, r.q[:dk], r.s, dv, false)
 }
 
 // DeltaScratch is the scratch of [DeltaForward].

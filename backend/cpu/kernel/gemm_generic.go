@@ -64,8 +64,9 @@ func packPanelsGeneric(kc, panels, width int, src []float32, ld int, dst []float
 func prefetchGeneric(_ int, _ []float32, _ int) {}
 
 // gemvNGeneric adds a row vector times a matrix: y[j] += Σ_p x[p]·b[p*ldb+j].
-// The sum runs over p in order.
-func gemvNGeneric(y, x, b []float32, ldb int) {
+// The sum runs over p in order. b reaches to the end of the matrix; the last argument tells that
+// the rows before were added by the same core, and matters for speed only.
+func gemvNGeneric(y, x, b []float32, ldb int, _ bool) {
 	for p, v := range x {
 		row := b[p*ldb : p*ldb+len(y)]
 		for j, w := range row {

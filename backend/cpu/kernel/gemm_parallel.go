@@ -157,6 +157,9 @@ func (t *gemmTask) vector(p *Pool) {
 	if blocks > 1 {
 		v.part = t.scratch[t.k : t.k+blocks*t.n]
 	}
+	v.b = v.b[:span(t.k, t.n, t.ldb)]
+	v.blocks = blocks
+	v.reset(p, blocks*v.spans)
 	p.RunTask(blocks*v.spans, v)
 	for i := range blocks {
 		if v.part == nil {
@@ -173,19 +176,23 @@ func (t *gemmTask) vector(p *Pool) {
 
 var vectorTasks freeList[vectorTask]
 
+// vectorTask is shared out by columns of a transposed matrix, else by blocks of rows, for one
+// span of columns after the other.
 type vectorTask struct {
-	x, y, b, part     []float32 // part [blocks, n]: partial sums, nil for one block
-	ldb               int
-	cols, rows, spans int
-	tb, acc           bool
+	ranges
+	x, y, b, part             []float32 // part [blocks, n]: partial sums, nil for one block
+	ldb                       int
+	cols, rows, blocks, spans int
+	tb, acc                   bool
 }
 
-func (t *vectorTask) Do(item, _ int) {
+func (t *vectorTask) Do(item, worker int) {
 	if t.tb {
 		t.dots(item)
 		return
 	}
-	block, j0 := item/t.spans, item%t.spans*t.cols
+	item, follows := t.take(worker)
+	block, j0 := item%t.blocks, item/t.blocks*t.cols
 	j1 := min(j0+t.cols, len(t.y))
 	p0 := block * t.rows
 	p1 := min(p0+t.rows, len(t.x))
@@ -196,7 +203,7 @@ func (t *vectorTask) Do(item, _ int) {
 	if t.part != nil || !t.acc {
 		clear(y)
 	}
-	active.gemvN(y, t.x[p0:p1], t.b[p0*t.ldb+j0:], t.ldb)
+	active.gemvN(y, t.x[p0:p1], t.b[p0*t.ldb+j0:], t.ldb, follows && block > 0)
 }
 
 // dots computes columns of a transposed matrix, whose rows are the columns.

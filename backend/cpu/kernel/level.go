@@ -24,16 +24,16 @@ type dispatch struct {
 	// packPanels wants width to be mr or nr.
 	packPanels func(kc, panels, width int, src []float32, ld int, dst []float32)
 	prefetch   func(rows int, x []float32, ld int)
-	gemvN      func(y, x, b []float32, ldb int)
+	gemvN      func(y, x, b []float32, ldb int, follows bool)
 	dot        func(x, y []float32) float32
 
 	// bfloat16.
 	narrow func(dst []uint16, x []float32)
 	widen  func(dst []float32, x []uint16)
 	dots   *dotKernels // nil: pairs are not multiplied by hardware
-	// Products with narrow matrices.
-	gemvBF16  func(y, x []float32, b []uint16, ldb int)
-	gemvInt8  func(y, x []float32, b []int8, ldb int)
+	// Products with narrow matrices. y is zero before.
+	gemvBF16  func(y, x []float32, b []uint16, ldb int, follows bool)
+	gemvInt8  func(y, x []float32, b []int8, ldb int, follows bool)
 	dotBF16   func(x []float32, b []uint16) float32
 	dotInt8   func(x []float32, b []int8) float32
 	widenInt8 func(dst []float32, b []int8)

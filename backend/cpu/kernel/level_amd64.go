@@ -35,11 +35,12 @@ func newAVX2() *dispatch {
 			[]microFunc{avx2Micro1x2, avx2Micro2x2, avx2Micro3x2, avx2Micro4x2, avx2Micro5x2, avx2Micro6x2}),
 		packT: packTOf(16, avx2PackT), pack: packOf(16, avx2Pack16, 6, avx2Pack6),
 		packPanels: packPanelsOf(16, avx2PackPanels16, avx2PackPanels6), prefetch: prefetchOf(avx2PrefetchRows),
-		gemvN: gemvOf(8, avx2Gemv8, avx2Axpy), dot: dotOf(avx2Dot),
+		gemvN: gemvOf(8, avx2Gemv, avx2Axpy), dot: dotOf(avx2Dot),
 		narrow: narrowOf(8, avx2Narrow), widen: widenOf(8, avx2Widen),
 
-		gemvBF16: gemvNarrowOf(8, 2, avx2Gemv8BF16, avx2RowsBF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(8, 1, avx2Gemv8Int8, avx2RowsInt8, gemvInt8Generic),
-		dotBF16: dotNarrowOf(8, avx2DotBF16, dotBF16Generic), dotInt8: dotNarrowOf(8, avx2DotInt8, dotInt8Generic),
+		gemvBF16: gemvBF16Of(8, avx2RowsBF16, avx2GemvBF16, avx2ColumnsBF16),
+		gemvInt8: gemvNarrowOf(32, 8, avx2GemvInt8, restOf(8, 1, avx2ColumnsInt8, gemvInt8Generic)),
+		dotBF16:  dotNarrowOf(8, avx2DotBF16, dotBF16Generic), dotInt8: dotNarrowOf(8, avx2DotInt8, dotInt8Generic),
 		widenInt8: widenInt8Of(8, avx2WidenInt8),
 
 		exp: unaryOf(avx2Exp), sigmoid: unaryOf(avx2Sigmoid), silu: unaryOf(avx2SiLU), softplus: unaryOf(avx2Softplus),
@@ -80,11 +81,12 @@ func newAVX512() *dispatch {
 		}),
 		packT: packTOf(32, avx512PackT), pack: packNarrowOf(32, avx512Pack32, avx512PackNarrow),
 		packPanels: packPanelsOf(32, avx512PackPanels32, avx512PackPanels14), prefetch: prefetchOf(avx512PrefetchRows),
-		gemvN: gemvOf(16, avx512Gemv8, avx512Axpy), dot: dotOf(avx512Dot),
+		gemvN: gemvOf(16, avx512Gemv, avx512Axpy), dot: dotOf(avx512Dot),
 		narrow: narrowOf(16, avx512Narrow), widen: widenOf(16, avx512Widen),
 
-		gemvBF16: gemvNarrowOf(16, 2, avx512Gemv8BF16, avx512RowsBF16, gemvBF16Generic), gemvInt8: gemvNarrowOf(16, 1, avx512Gemv8Int8, avx512RowsInt8, gemvInt8Generic),
-		dotBF16: dotNarrowOf(16, avx512DotBF16, dotBF16Generic), dotInt8: dotNarrowOf(16, avx512DotInt8, dotInt8Generic),
+		gemvBF16: gemvBF16Of(16, avx512RowsBF16, avx512GemvBF16, avx512ColumnsBF16),
+		gemvInt8: gemvNarrowOf(64, 16, avx512GemvInt8, restOf(16, 1, avx512ColumnsInt8, gemvInt8Generic)),
+		dotBF16:  dotNarrowOf(16, avx512DotBF16, dotBF16Generic), dotInt8: dotNarrowOf(16, avx512DotInt8, dotInt8Generic),
 		widenInt8: widenInt8Of(16, avx512WidenInt8),
 
 		exp: unaryOf(avx512Exp), sigmoid: unaryOf(avx512Sigmoid), silu: unaryOf(avx512SiLU), softplus: unaryOf(avx512Softplus),

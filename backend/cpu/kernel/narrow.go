@@ -43,6 +43,19 @@ func (b Narrow) from(at int) Narrow {
 	return b
 }
 
+// until is b up to an element; scales stay.
+func (b Narrow) until(end int) Narrow {
+	switch {
+	case b.BFloat16 != nil:
+		b.BFloat16 = b.BFloat16[:end]
+	case b.Float16 != nil:
+		b.Float16 = b.Float16[:end]
+	case b.Int8 != nil:
+		b.Int8 = b.Int8[:end]
+	}
+	return b
+}
+
 // widen writes consecutive elements as float32, without their scale.
 func (b Narrow) widen(dst []float32, at int) {
 	switch {
@@ -132,10 +145,11 @@ var narrowTasks freeList[narrowTask]
 // narrowTask shares a product out: by columns, or when there is one row as vectorTask does.
 type narrowTask struct {
 	narrowBlock
-	scratch           []float32
-	ws                int
-	part              []float32 // [blocks, n]: partial sums of one row
-	cols, rows, spans int       // of one row: what an item covers of b, and items beside each other
+	ranges
+	scratch            []float32
+	ws                 int
+	part               []float32 // [blocks, n]: partial sums of one row
+	cols, rows, blocks int       // of one row: what an item covers of b, and items below each other
 }
 
 func (t *narrowTask) Do(item, worker int) {
@@ -148,7 +162,7 @@ func (t *narrowTask) Do(item, worker int) {
 		t.dots(item)
 		return
 	}
-	t.share(item)
+	t.share(t.take(worker))
 }
 
 // columns computes columns [j0, j1) of all rows.
@@ -196,15 +210,16 @@ func (t *narrowTask) vector(p *Pool) {
 		p.RunTask(ceilDiv(t.n, t.cols), t)
 		return
 	}
-	var blocks int
-	blocks, t.rows = vectorBlocks(t.n, t.k)
+	t.blocks, t.rows = vectorBlocks(t.n, t.k)
 	t.cols = min(vectorCols, t.n)
-	t.spans = ceilDiv(t.n, t.cols)
-	t.part = t.scratch[:blocks*t.n]
-	p.RunTask(blocks*t.spans, t)
+	t.part = t.scratch[:t.blocks*t.n]
+	t.b = t.b.until(span(t.k, t.n, t.b.Stride))
+	items := t.blocks * ceilDiv(t.n, t.cols)
+	t.reset(p, items)
+	p.RunTask(items, t)
 	y := t.c[:t.n]
 	copy(y, t.part)
-	for i := 1; i < blocks; i++ {
+	for i := 1; i < t.blocks; i++ {
 		active.add(y, y, t.part[i*t.n:(i+1)*t.n])
 	}
 	if t.b.Scale != nil {
@@ -213,8 +228,8 @@ func (t *narrowTask) vector(p *Pool) {
 }
 
 // share adds up one block of rows for one span of columns.
-func (t *narrowTask) share(item int) {
-	block, j0 := item/t.spans, item%t.spans*t.cols
+func (t *narrowTask) share(item int, follows bool) {
+	block, j0 := item%t.blocks, item/t.blocks*t.cols
 	j1 := min(j0+t.cols, t.n)
 	p0 := block * t.rows
 	x := t.a[p0:min(p0+t.rows, t.k)]
@@ -223,9 +238,9 @@ func (t *narrowTask) share(item int) {
 	at := p0*t.b.Stride + j0
 	switch {
 	case t.b.BFloat16 != nil:
-		active.gemvBF16(y, x, t.b.BFloat16[at:], t.b.Stride)
+		active.gemvBF16(y, x, t.b.BFloat16[at:], t.b.Stride, follows && block > 0)
 	case t.b.Int8 != nil:
-		active.gemvInt8(y, x, t.b.Int8[at:], t.b.Stride)
+		active.gemvInt8(y, x, t.b.Int8[at:], t.b.Stride, follows && block > 0)
 	default:
 		for p, v := range x {
 			for j, h := range t.b.Float16[at+p*t.b.Stride:][:len(y)] {

@@ -3,8 +3,9 @@ package kernel
 import "github.com/moezoo/moezoo/half"
 
 // gemvBF16Generic adds a row vector times a matrix of bfloat16: y[j] += Σ_p x[p]·b[p*ldb+j].
-// The sum runs over p in order.
-func gemvBF16Generic(y, x []float32, b []uint16, ldb int) {
+// The sum runs over p in order. b reaches to the end of the matrix; the last argument tells that
+// the rows before were added by the same core, and matters for speed only.
+func gemvBF16Generic(y, x []float32, b []uint16, ldb int, _ bool) {
 	for p, v := range x {
 		for j, h := range b[p*ldb : p*ldb+len(y)] {
 			y[j] += v * half.FromBFloat16(h)
@@ -13,7 +14,7 @@ func gemvBF16Generic(y, x []float32, b []uint16, ldb int) {
 }
 
 // gemvInt8Generic is gemvBF16Generic for int8.
-func gemvInt8Generic(y, x []float32, b []int8, ldb int) {
+func gemvInt8Generic(y, x []float32, b []int8, ldb int, _ bool) {
 	for p, v := range x {
 		for j, q := range b[p*ldb : p*ldb+len(y)] {
 			y[j] += v * float32(q)

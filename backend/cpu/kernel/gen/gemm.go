@@ -384,30 +384,6 @@ func copyPart(from, to Mem, values int) int {
 	return int(v.Size()) / 4
 }
 
-// gemv8 adds 8 rows at once, so that y is read and written once for 8 rows and
-// memory sees 8 streams.
-func gemv8() {
-	begin("Gemv8", "func(n int, y, x, b *float32, ldb int)", "adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.")
-	n, y, x, b := arg("n"), arg("y"), arg("x"), rowsOf("b", "ldb", 8)
-	var v [8]VecVirtual
-	for i := range v {
-		v[i] = vector()
-		VBROADCASTSS(Mem{Base: x, Disp: 4 * i}, v[i])
-	}
-	Label("loop")
-	s := vector()
-	VMOVUPS(Mem{Base: y}, s)
-	for i := range v {
-		VFMADD231PS(b.at(i, 0), v[i], s)
-	}
-	VMOVUPS(s, Mem{Base: y})
-	ADDQ(U8(bytes), y)
-	b.advance(U8(bytes))
-	SUBQ(U8(lanes), n)
-	JNZ(LabelRef("loop"))
-	end()
-}
-
 // peak is the fastest loop there is: 24 independent multiply-adds, no memory.
 func peak() {
 	begin("Peak", "func(iterations int)", fmt.Sprintf("does %d floating-point operations an iteration, to measure the machine.", 48*lanes))

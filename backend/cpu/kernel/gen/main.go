@@ -23,7 +23,9 @@ func main() {
 	ConstraintExpr("amd64,!noasm")
 	gemmKernels()
 	bfloat16Kernels()
-	gemv8()
+	for _, e := range elements {
+		gemv(e)
+	}
 	narrowKernels()
 	peak()
 	elementwise()

@@ -26,41 +26,16 @@ var narrowTypes = []narrowType{
 }
 
 func narrowKernels() {
+	narrowRows(narrowTypes[0])
 	for _, t := range narrowTypes {
-		narrowGemv8(t)
-		narrowRows(t)
+		narrowColumns(t)
 		narrowDot(t)
 	}
 	narrowWiden(narrowTypes[1]) // of bfloat16 it is widen
 }
 
-// narrowGemv8 is gemv8 for a narrow matrix.
-func narrowGemv8(t narrowType) {
-	begin("Gemv8"+t.name, "func(n int, y, x *float32, b *"+t.goType+", ldb int)",
-		"adds x[0]·b[0,:] … x[7]·b[7,:] to y, in that order, for n a multiple of the lanes, above 0; ldb in bytes.")
-	n, y, x, b := arg("n"), arg("y"), arg("x"), rowsOf("b", "ldb", 8)
-	v := registers(8)
-	for i := range v {
-		VBROADCASTSS(Mem{Base: x, Disp: 4 * i}, v[i])
-	}
-	Label("loop")
-	s := vector()
-	VMOVUPS(Mem{Base: y}, s)
-	for i := range v {
-		w := vector()
-		t.load(b.at(i, 0), w)
-		VFMADD231PS(w, v[i], s)
-	}
-	VMOVUPS(s, Mem{Base: y})
-	ADDQ(U8(bytes), y)
-	b.advance(U8(lanes * t.size))
-	SUBQ(U8(lanes), n)
-	JNZ(LabelRef("loop"))
-	end()
-}
-
-// narrowRows adds one row after the other, which walks through memory in one line: short rows
-// come faster so, although y is read and written for each.
+// narrowRows adds one row after the other, which walks through memory in one line: elements
+// that are cheap to widen come faster so, although y is read and written for each row.
 func narrowRows(t narrowType) {
 	begin("Rows"+t.name, "func(rows, n int, y, x *float32, b *"+t.goType+", ldb int)",
 		"adds x[p]·b[p,:] to y for p in [0, rows), in that order, for n a multiple of the lanes; rows and n above 0, ldb in bytes.")
@@ -99,6 +74,26 @@ func narrowRows(t narrowType) {
 	ADDQ(ld, b)
 	DECQ(rows)
 	JNZ(LabelRef("row"))
+	end()
+}
+
+// narrowColumns goes down the rows with the sums of a vector of columns in a register.
+func narrowColumns(t narrowType) {
+	begin("Columns"+t.name, "func(rows int, y, x *float32, b *"+t.goType+", ldb int)",
+		"adds x[p]·b[p,:] to y for p in [0, rows), in that order, for as many columns as there are lanes; rows above 0, ldb in bytes.")
+	rows, y, x, b, ld := arg("rows"), arg("y"), arg("x"), arg("b"), arg("ldb")
+	s := vector()
+	VMOVUPS(Mem{Base: y}, s)
+	Label("row")
+	w, v := vector(), vector()
+	t.load(Mem{Base: b}, w)
+	VBROADCASTSS(Mem{Base: x}, v)
+	VFMADD231PS(w, v, s)
+	ADDQ(U8(4), x)
+	ADDQ(ld, b)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	VMOVUPS(s, Mem{Base: y})
 	end()
 }
 
