@@ -10,6 +10,7 @@ import (
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/fuse"
 	"github.com/moezoo/moezoo/graph/hoist"
+	"github.com/moezoo/moezoo/graph/pack"
 )
 
 // Decoder runs a model token by token, or chunk by chunk, with its states carried along.
@@ -67,7 +68,7 @@ func NewDecoder(m blocks.Model, batch int, d backend.Device, w *Weights) (*Decod
 	}
 	dec := &Decoder{
 		device: d, weights: w, each: each, vocab: int(m.Vocabulary), longest: int(m.MaxLearned), batch: batch, caches: newCaches(each),
-		states: map[string]backend.Buffer{}, programs: map[int]*decodeProgram{},
+		states: map[string]backend.Buffer{}, hoisted: map[string]backend.Buffer{}, programs: map[int]*decodeProgram{},
 	}
 	if err := dec.prepare(once); err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func NewDecoder(m blocks.Model, batch int, d backend.Device, w *Weights) (*Decod
 
 // prepare computes, once, what depends on the parameters alone.
 func (d *Decoder) prepare(once *graph.Graph) error {
-	d.hoisted = map[string]backend.Buffer{}
+	once.Outputs = slices.DeleteFunc(once.Outputs, func(v *graph.Value) bool { return d.hoisted[v.Name] != nil })
 	if len(once.Outputs) == 0 {
 		return nil
 	}
@@ -230,6 +231,9 @@ func (d *Decoder) program(step int) (*decodeProgram, error) {
 		return p, nil
 	}
 	g, err := fuse.Bound(d.each, d.symbols(step))
+	if err == nil && step == prefillChunks[0] {
+		g, err = d.packed(g)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -251,6 +255,24 @@ func (d *Decoder) program(step int) (*decodeProgram, error) {
 	return p, nil
 }
 
+// packed is the graph of a chunk of a long prompt, of which there may be many, with weights
+// in panels that are cut once for a model.
+func (d *Decoder) packed(g *graph.Graph) (*graph.Graph, error) {
+	p, ok := d.device.(backend.Packer)
+	if !ok {
+		return g, nil
+	}
+	g, err := pack.Graph(g, p.PanelWidth(), p.Packs)
+	if err != nil {
+		return nil, err
+	}
+	once, each, err := hoist.Split(g)
+	if err != nil {
+		return nil, err
+	}
+	return each, d.prepare(once)
+}
+
 func (d *Decoder) bind(p *decodeProgram, plan *backend.Plan) error {
 	var err error
 	for name, at := range map[string]struct {
@@ -270,9 +292,11 @@ func (d *Decoder) bind(p *decodeProgram, plan *backend.Plan) error {
 	if err := d.weights.bind(p.program, plan); err != nil {
 		return err
 	}
-	for name, b := range d.hoisted {
-		if err := p.program.Bind(name, b); err != nil {
-			return err
+	for _, v := range plan.Graph.Inputs {
+		if b := d.hoisted[v.Name]; b != nil {
+			if err := p.program.Bind(v.Name, b); err != nil {
+				return err
+			}
 		}
 	}
 	for _, s := range plan.Graph.States {

@@ -3,6 +3,7 @@ package zoo_test
 import (
 	"bytes"
 	"context"
+	"math"
 	"strings"
 	"testing"
 
@@ -146,5 +147,38 @@ func BenchmarkMicroBatches(b *testing.B) {
 			name = "anew"
 		}
 		b.Run(name, func(b *testing.B) { benchmarkSteps(b, m, d, limit) })
+	}
+}
+
+// TestLongPromptsReadWeightsInPanels that are cut when the first long prompt comes, and give
+// what short pieces give.
+func TestLongPromptsReadWeightsInPanels(t *testing.T) {
+	m := build(t, "moe-mamba-debug", "d_model=48", "layers.moe.experts=8")
+	d := cpu.New(2)
+	defer d.Close()
+	e := newEngine(t, m, d, 0)
+	defer e.Close()
+	var logits [2][]float32
+	for i, pieces := range [][]int{{1024, 1}, {64, 448, 448, 64, 1}} {
+		dec, err := zoo.NewDecoder(m.Net, 1, d, zoo.WeightsOf(e.Buffer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dec.Close()
+		all := ids(1025)
+		for _, n := range pieces {
+			if logits[i], err = dec.Feed(context.Background(), all[:n]); err != nil {
+				t.Fatal(err)
+			}
+			all = all[n:]
+		}
+		if got := dec.Panels(); (got == 4) != (i == 0) { // two matrices of each of two layers
+			t.Errorf("pieces %v: %d weights are in panels", pieces, got)
+		}
+	}
+	for i, x := range logits[0] {
+		if y := logits[1][i]; math.Abs(float64(x-y)) > 1e-4*(1+math.Abs(float64(y))) {
+			t.Fatalf("logit %d is %v, fed in short pieces %v", i, x, y)
+		}
 	}
 }
