@@ -134,15 +134,21 @@ func (t *attentionTask) Do(item, worker int) {
 		clear(y[r*ld : r*ld+t.Dim])
 	}
 	for j0 := t.firstTile(i0); j0 < i0+rows+t.Keys-t.Queries; j0 += attentionKeys {
-		keys := min(attentionKeys, t.Keys-j0)
-		t.scores(s, batch, head, i0, rows, j0, keys, ws)
-		t.rescale(s, y, ld, top, sum, keys)
 		v := batch*t.VLayout.Batch + j0*t.VLayout.Position + t.kvHead(head)*t.VLayout.Head
-		g := gemmBlock{
-			m: rows, n: t.Dim, k: keys, a: s, lda: attentionKeys,
-			b: t.V[v:], ldb: t.VLayout.Position, c: y, ldc: ld, acc: true,
+		for r0, r1 := 0, 0; r0 < rows; r0 = r1 {
+			var keys int
+			r1, keys = t.block(i0, r0, rows, j0)
+			if keys == 0 {
+				continue
+			}
+			t.scores(s, batch, head, i0+r0, r1-r0, j0, keys, ws)
+			t.rescale(s, y[r0*ld:], ld, top[r0:r1], sum[r0:r1], keys)
+			g := gemmBlock{
+				m: r1 - r0, n: t.Dim, k: keys, a: s, lda: attentionKeys,
+				b: t.V[v:], ldb: t.VLayout.Position, c: y[r0*ld:], ldc: ld, acc: true,
+			}
+			g.tile(0, g.m, 0, t.Dim, ws)
 		}
-		g.tile(0, rows, 0, t.Dim, ws)
 	}
 	lse := t.lse[(batch*t.Heads+head)*t.Queries+i0:]
 	for r := range rows {
@@ -152,6 +158,18 @@ func (t *attentionTask) Do(item, worker int) {
 			active.scale(row, 1/sum[r], row)
 		}
 	}
+}
+
+// block is the next block of rows of a tile, r0 to r1, and how many of the tile's keys they
+// see: all rows of a tile that sees all its keys, and fewer where it crosses the diagonal.
+func (a *AttentionInput) block(i0, r0, rows, j0 int) (r1, keys int) {
+	keys = min(attentionKeys, a.Keys-j0)
+	ahead := i0 + a.Keys - a.Queries - j0 // keys before that of the tile's first query
+	if ahead+r0+1 >= keys {
+		return rows, keys
+	}
+	r1 = min(r0+attentionRows/2, rows)
+	return r1, min(keys, roundUp(max(ahead+r1, 0), active.gemm.nr))
 }
 
 func (a *AttentionInput) kvHead(head int) int { return head / (a.Heads / a.KVHeads) }
@@ -176,10 +194,11 @@ func (a *AttentionInput) scores(s []float32, batch, head, i0, rows, j0, keys int
 		b: a.K[k:], ldb: a.KLayout.Position, c: s, ldc: attentionKeys,
 	}
 	g.tile(0, rows, 0, keys, ws)
+	all := s[:(rows-1)*attentionKeys+keys]
+	active.scale(all, a.Scale, all)
 	hidden := float32(math.Inf(-1))
 	for r := range rows {
 		row := s[r*attentionKeys : r*attentionKeys+keys]
-		active.scale(row, a.Scale, row)
 		for j := max(0, i0+r+a.Keys-a.Queries+1-j0); j < keys; j++ {
 			row[j] = hidden
 		}

@@ -77,46 +77,59 @@ func (t *attentionBackTask) rows(batch, head, i0 int, ws []float32) {
 	}
 	lse := t.lse[(batch*t.Heads+head)*t.Queries+i0:]
 	for j0 := t.firstTile(i0); j0 < i0+rows+t.Keys-t.Queries; j0 += attentionKeys {
-		keys := min(attentionKeys, t.Keys-j0)
-		t.scores(p, batch, head, i0, rows, j0, keys, ws)
+		all := min(attentionKeys, t.Keys-j0)
 		k := batch*t.KLayout.Batch + j0*t.KLayout.Position + t.kvHead(head)*t.KLayout.Head
 		v := batch*t.VLayout.Batch + j0*t.VLayout.Position + t.kvHead(head)*t.VLayout.Head
-		g := gemmBlock{ // dP
-			tb: true, m: rows, n: keys, k: t.Dim, a: t.dy[at:], lda: ld,
-			b: t.V[v:], ldb: t.VLayout.Position, c: ds, ldc: attentionKeys,
+		for r0, r1 := 0, 0; r0 < rows; r0 = r1 {
+			var keys int
+			r1, keys = t.block(i0, r0, rows, j0)
+			p, ds := p[r0*attentionKeys:], ds[r0*attentionKeys:]
+			if keys == 0 {
+				t.weigh(p, ds, lse[r0:], inner[r0:], r1-r0, 0, all)
+				continue
+			}
+			t.scores(p, batch, head, i0+r0, r1-r0, j0, keys, ws)
+			g := gemmBlock{ // dP
+				tb: true, m: r1 - r0, n: keys, k: t.Dim, a: t.dy[at+r0*ld:], lda: ld,
+				b: t.V[v:], ldb: t.VLayout.Position, c: ds, ldc: attentionKeys,
+			}
+			g.tile(0, g.m, 0, keys, ws)
+			t.weigh(p, ds, lse[r0:], inner[r0:], r1-r0, keys, all)
+			g = gemmBlock{ // dq
+				m: r1 - r0, n: t.Dim, k: keys, a: ds, lda: attentionKeys,
+				b: t.K[k:], ldb: t.KLayout.Position, c: t.dq[q+r0*t.QLayout.Position:], ldc: t.QLayout.Position, acc: true,
+			}
+			g.tile(0, g.m, 0, t.Dim, ws)
 		}
-		g.tile(0, rows, 0, keys, ws)
-		t.weigh(p, ds, lse, inner, rows, keys)
-		g = gemmBlock{ // dv
-			ta: true, m: keys, n: t.Dim, k: rows, a: p, lda: attentionKeys,
+		g := gemmBlock{ // dv
+			ta: true, m: all, n: t.Dim, k: rows, a: p, lda: attentionKeys,
 			b: t.dy[at:], ldb: ld, c: t.dv[v:], ldc: t.VLayout.Position, acc: true,
 		}
-		g.tile(0, keys, 0, t.Dim, ws)
-		g = gemmBlock{ // dq
-			m: rows, n: t.Dim, k: keys, a: ds, lda: attentionKeys,
-			b: t.K[k:], ldb: t.KLayout.Position, c: t.dq[q:], ldc: t.QLayout.Position, acc: true,
-		}
-		g.tile(0, rows, 0, t.Dim, ws)
+		g.tile(0, all, 0, t.Dim, ws)
 		g = gemmBlock{ // dk
-			ta: true, m: keys, n: t.Dim, k: rows, a: ds, lda: attentionKeys,
+			ta: true, m: all, n: t.Dim, k: rows, a: ds, lda: attentionKeys,
 			b: t.Q[q:], ldb: t.QLayout.Position, c: t.dk[k:], ldc: t.KLayout.Position, acc: true,
 		}
-		g.tile(0, keys, 0, t.Dim, ws)
+		g.tile(0, all, 0, t.Dim, ws)
 	}
 }
 
-// weigh turns scores into P and dP into Scale·dS.
-func (t *attentionBackTask) weigh(p, ds, lse, inner []float32, rows, keys int) {
+// weigh turns scores into P and dP into Scale·dS, both zero for the keys that no row sees.
+func (t *attentionBackTask) weigh(p, ds, lse, inner []float32, rows, keys, all int) {
 	for r := range rows {
-		pr, dr := p[r*attentionKeys:r*attentionKeys+keys], ds[r*attentionKeys:r*attentionKeys+keys]
+		pr, dr := p[r*attentionKeys:r*attentionKeys+all], ds[r*attentionKeys:r*attentionKeys+all]
+		seen := keys
 		if math.IsInf(float64(lse[r]), -1) {
-			clear(pr)
-			clear(dr)
-			continue
+			seen = 0
 		}
-		active.expSum(pr, pr, lse[r])
-		active.shift(dr, dr, -inner[r])
-		active.mul(dr, dr, pr)
-		active.scale(dr, t.Scale, dr)
+		clear(pr[seen:])
+		clear(dr[seen:])
+		if seen > 0 {
+			active.expSum(pr[:seen], pr[:seen], lse[r])
+			active.shift(dr[:seen], dr[:seen], -inner[r])
+		}
 	}
+	size := (rows-1)*attentionKeys + all
+	active.mul(ds[:size], ds[:size], p[:size])
+	active.scale(ds[:size], t.Scale, ds[:size])
 }

@@ -58,6 +58,8 @@ func TestAttentionEqualsTheDefinitionAndItsGradients(t *testing.T) {
 		{1, 70, 70, 2, 1, 16, false, false, 0},
 		{2, 3, 130, 2, 2, 5, true, false, 0},
 		{2, 65, 129, 2, 1, 16, true, true, 0},
+		{1, 64, 74, 1, 1, 8, true, false, 0}, // rows of a tile that see none of its keys
+		{1, 130, 150, 1, 1, 8, true, false, 0},
 		{1, 1, 20, 4, 4, 64, true, true, 0},
 		{2, 9, 9, 2, 2, 33, false, true, 0},
 		{1, 9, 9, 1, 1, 4, false, false, 1},
