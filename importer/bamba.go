@@ -86,9 +86,11 @@ func (c *Config) hybridMixer(name string, d, layers int64, eps float64, mixes fu
 	return nil
 }
 
-// hybridMixerKeys write what hybridMixer reads; a model without a mixer has those of any.
+// hybridMixerKeys write what hybridMixer reads. A model without a mixer says one head, since the
+// classes check their number all the same.
 func hybridMixerKeys(m map[string]any, x *recipe.Mamba2, d int64) {
 	if x.Heads == 0 {
+		m["mamba_n_heads"] = 1
 		return
 	}
 	m["mamba_n_heads"], m["mamba_d_head"], m["mamba_n_groups"], m["mamba_d_state"], m["mamba_d_conv"] = x.Heads, x.HeadDim, x.Groups, x.DState, x.DConv

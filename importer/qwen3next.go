@@ -50,10 +50,14 @@ var qwen3Next = Architecture{
 			m["rope_parameters"] = map[string]any{"rope_type": "default", "rope_theta": a.Rope.Base, "partial_rotary_factor": a.Rope.Fraction}
 			delete(m, "rope_theta")
 		}
-		m["linear_num_key_heads"], m["linear_num_value_heads"], m["linear_key_head_dim"] = x.KeyHeads, x.ValueHeads, x.KeyDim
-		m["linear_value_head_dim"], m["linear_conv_kernel_dim"] = x.ValueDim, x.DConv
-		m["num_experts"], m["num_experts_per_tok"], m["moe_intermediate_size"] = moe.Experts, moe.TopK, moe.Width
-		m["norm_topk_prob"], m["router_aux_loss_coef"] = option(moe.Router, "renormalize"), option(moe.Router, "balance")
+		if x.KeyHeads > 0 {
+			m["linear_num_key_heads"], m["linear_num_value_heads"], m["linear_key_head_dim"] = x.KeyHeads, x.ValueHeads, x.KeyDim
+			m["linear_value_head_dim"], m["linear_conv_kernel_dim"] = x.ValueDim, x.DConv
+		}
+		if m["num_experts"] = moe.Experts; moe.Experts > 0 {
+			m["num_experts_per_tok"], m["moe_intermediate_size"] = moe.TopK, moe.Width
+			m["norm_topk_prob"], m["router_aux_loss_coef"] = option(moe.Router, "renormalize"), option(moe.Router, "balance")
+		}
 		if moe.Shared != nil {
 			m["shared_expert_intermediate_size"] = moe.Shared.Experts * moe.Shared.Width
 		}
@@ -79,11 +83,15 @@ func (c *Config) qwen3NextMoE() func(i int64) recipe.Block {
 	dense := swiglu(c.sizeOr("intermediate_size", 5632))
 	moe := topK(max(experts, 1), c.sizeOr("num_experts_per_tok", 10), c.sizeOr("moe_intermediate_size", 512), c.flag("norm_topk_prob", true), c.number("router_aux_loss_coef", 0.001))
 	moe.Shared = &recipe.Shared{Experts: 1, Width: c.sizeOr("shared_expert_intermediate_size", 512), Expert: moe.Expert, Gate: true}
+	counted := false
 	return func(i int64) recipe.Block {
 		if experts == 0 || slices.Contains(without, i) || (i+1)%step != 0 {
 			return dense
 		}
-		c.experts(experts, "num_experts", fmt.Sprintf("model.layers.%d.mlp.experts.", i))
+		if !counted {
+			c.experts(experts, "num_experts", fmt.Sprintf("model.layers.%d.mlp.experts.", i))
+			counted = true
+		}
 		return recipe.Block{MoE: moe}
 	}
 }

@@ -148,7 +148,7 @@ func zamba2Config(r *recipe.Recipe) map[string]any {
 		"n_mamba_heads": x.Heads, "mamba_ngroups": x.Groups, "mamba_d_state": x.DState, "mamba_d_conv": x.DConv,
 		"mamba_expand": x.Heads * x.HeadDim / r.DModel, "time_step_min": leastStepOf(x),
 	}
-	if s.Heads > 0 {
+	if m["num_attention_heads"], m["num_key_value_heads"] = 1, 1; s.Heads > 0 {
 		m["num_attention_heads"], m["num_key_value_heads"], m["intermediate_size"] = s.Heads, s.Heads, s.Width
 		m["num_mem_blocks"], m["adapter_rank"], m["use_shared_attention_adapter"], m["use_mem_rope"] = s.Blocks, s.AdapterRank, s.AttentionAdapters, s.Rope != nil
 		if s.Rope != nil {
