@@ -152,7 +152,7 @@ func TestHeadsAreTiedAsTheTensorsSay(t *testing.T) {
 		c.set(dir)
 		m, _ := imported(t, dir)
 		notes := strings.Join(m.Notes, "\n")
-		if m.Recipe.Head.Tied != c.tied || !strings.Contains(notes, c.note) || c.note == "" && notes != "" {
+		if m.Recipe.Head.Tied != c.tied || !strings.Contains(notes, c.note) || c.note == "" && strings.Contains(notes, "lm_head") {
 			t.Errorf("%s: tied %v with the notes %q, want %v with %q", name, m.Recipe.Head.Tied, notes, c.tied, c.note)
 		}
 	}

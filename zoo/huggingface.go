@@ -9,14 +9,15 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
-	"github.com/moezoo/moezoo/data/tokenizer"
 	"github.com/moezoo/moezoo/graph/narrow"
 	"github.com/moezoo/moezoo/half"
 	"github.com/moezoo/moezoo/importer"
 	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/train"
 	"github.com/moezoo/moezoo/train/checkpoint"
+	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
 // HuggingFaceOptions say how a run becomes a folder of transformers'.
@@ -232,33 +233,18 @@ func (w *folderWriter) load(name string) ([]byte, error) {
 	return out, nil
 }
 
-// writeTokenizer writes the tokenizer's files: those that came with the model, or those of
-// the recipe's vocabulary.
+// writeTokenizer writes the tokenizer's files, of a model that has one.
 func (w *folderWriter) writeTokenizer() error {
-	if w.Files != nil {
-		for _, name := range importer.Companions {
-			if raw, ok := w.Files[name]; ok {
-				if err := w.write(name, raw); err != nil {
-					return err
-				}
-			}
-		}
+	if w.Files == nil && w.Recipe.Vocabulary.Kind == recipe.Sized {
 		return nil
 	}
-	tk, err := w.Tokenizer()
-	if err != nil {
-		return nil // a vocabulary of a mere size has none
-	}
-	files, err := tokenizer.HuggingFace(tk)
-	if err != nil {
-		return err
-	}
-	for name, content := range files {
-		if err := w.writeJSON(name, content); err != nil {
+	files, err := w.tokenizerFiles()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := w.write(name, files[name]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return err
 }
 
 // writeConfig writes config.json, and generation_config.json where none came with the model.

@@ -42,10 +42,8 @@ func Import(ctx context.Context, folder, run string, h *plugins.Host) (*Imported
 		return nil, err
 	}
 	notes := f.Notes
-	if _, there := m.Files["tokenizer.json"]; there {
-		if _, err := m.Tokenizer(); err != nil {
-			notes = append(notes, fmt.Sprintf("it can read no text: %v", err))
-		}
+	if _, err := m.Tokenizer(); err != nil {
+		notes = append(notes, fmt.Sprintf("it can read no text: %v", err))
 	}
 	values := func(i int) ([]float32, error) { return f.Read(places, i) }
 	return &Imported{m, f.Arch.Type, notes}, m.saveNew(ctx, run, params, values)

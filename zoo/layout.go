@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/moezoo/moezoo/data/tokenizer"
 	"github.com/moezoo/moezoo/export"
 )
 
@@ -35,18 +34,20 @@ func (t *Trained) writeTokenizer(dir string) error {
 	if err != nil {
 		return err
 	}
-	files, err := tokenizer.HuggingFace(tk)
+	files, err := t.tokenizerFiles()
 	if err != nil {
 		return err
 	}
-	end, _ := tk.EndOfText()
-	files["generation_config.json"] = map[string]any{"bos_token_id": end, "eos_token_id": end, "pad_token_id": end}
 	for name, content := range files {
-		if err := writeJSON(filepath.Join(dir, name), content); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o666); err != nil {
 			return err
 		}
 	}
-	return nil
+	end, ok := tk.EndOfText()
+	if _, there := files["generation_config.json"]; there || !ok {
+		return nil
+	}
+	return writeJSON(filepath.Join(dir, "generation_config.json"), map[string]any{"bos_token_id": end, "eos_token_id": end, "pad_token_id": end})
 }
 
 func writeJSON(path string, v any) error {

@@ -9,11 +9,12 @@ import (
 	"path/filepath"
 
 	"github.com/moezoo/moezoo/data/tokenizer"
+	"github.com/moezoo/moezoo/importer"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
-// Tokenizer is the tokenizer of the recipe's vocabulary, or the tokenizer.json that an
-// imported model brought along.
+// Tokenizer is the tokenizer of the recipe's vocabulary, or the one that an imported model
+// brought along.
 func (m *Model) Tokenizer() (tokenizer.Tokenizer, error) {
 	switch m.Recipe.Vocabulary.Kind {
 	case recipe.Bytes:
@@ -21,16 +22,93 @@ func (m *Model) Tokenizer() (tokenizer.Tokenizer, error) {
 	case recipe.GPT2:
 		return tokenizer.GPT2()
 	}
-	raw, ok := m.Files["tokenizer.json"]
-	if !ok {
+	if m.Files == nil {
 		return nil, m.Recipe.ErrorAt("vocabulary", "a vocabulary of a mere size has no tokenizer: it cannot read text", "use bytes or gpt2")
 	}
-	return huggingFace(raw, m.Files["tokenizer_config.json"], m.Recipe.Vocabulary.Size)
+	return tokenizerOf(m.Files, m.Recipe.Vocabulary.Size)
+}
+
+// tokenizerOf is the tokenizer among a folder's files, for a model with so many ids, 0 if
+// that is not known.
+func tokenizerOf(files map[string][]byte, size int64) (tokenizer.Tokenizer, error) {
+	raw, ok := files["tokenizer.json"]
+	if !ok {
+		return oldTokenizer(files)
+	}
+	end, err := endToken(files)
+	if err != nil {
+		return nil, err
+	}
+	p, err := tokenizer.ParseHuggingFace(raw, end)
+	if err != nil {
+		return nil, err
+	}
+	if size == 0 {
+		return p, nil
+	}
+	return p, p.Pad(int(size))
+}
+
+// oldTokenizer reads what GPT-2 and its kin were published with.
+func oldTokenizer(files map[string][]byte) (tokenizer.Tokenizer, error) {
+	vocab, merges := files["vocab.json"], files["merges.txt"]
+	if vocab == nil || merges == nil {
+		return nil, errors.New("the model came without a tokenizer.json, and without a vocab.json and merges.txt: it knows token ids only")
+	}
+	return tokenizer.NewBPE(vocab, merges)
+}
+
+// endToken is the token that ends a document, empty when there is none: as the tokenizer's
+// settings name it, or the model's its id.
+func endToken(files map[string][]byte) (string, error) {
+	for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json"} {
+		var settings struct {
+			End any `json:"eos_token"`
+		}
+		if len(files[name]) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(files[name], &settings); err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		switch end := settings.End.(type) {
+		case string:
+			return end, nil
+		case map[string]any:
+			if content, ok := end["content"].(string); ok {
+				return content, nil
+			}
+		}
+	}
+	origin, err := importer.ParseOrigin(files[importer.OriginFile])
+	if err != nil {
+		return "", err
+	}
+	id, _ := origin.Config["eos_token_id"].(json.Number)
+	return addedToken(files["tokenizer.json"], id), nil
+}
+
+// addedToken is the content of an added token, empty when there is none of that id.
+func addedToken(raw []byte, id json.Number) string {
+	var tokens struct {
+		Added []struct {
+			ID      json.Number `json:"id"`
+			Content string      `json:"content"`
+		} `json:"added_tokens"`
+	}
+	if json.Unmarshal(raw, &tokens) != nil { // the tokenizer will say what is wrong
+		return ""
+	}
+	for _, t := range tokens.Added {
+		if t.ID == id {
+			return t.Content
+		}
+	}
+	return ""
 }
 
 // Tokenizer is the tokenizer of the vocabulary that the file's metadata names; for one of a
-// mere size, the tokenizer.json in the file's folder or, as transformers.js wants it, in the
-// one above.
+// mere size, the one in the file's folder or, as transformers.js wants it, in the one above.
 func (s *ORTStepper) Tokenizer() (tokenizer.Tokenizer, error) {
 	switch recipe.VocabularyKind(s.session.Metadata()["zoo.vocab"]) {
 	case recipe.GPT2:
@@ -41,20 +119,31 @@ func (s *ORTStepper) Tokenizer() (tokenizer.Tokenizer, error) {
 	}
 	dir := filepath.Dir(s.file)
 	for _, dir := range []string{dir, filepath.Join(dir, "..")} {
-		raw, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
+		files, err := companions(dir)
+		if err != nil {
+			return nil, err
+		}
+		if files["tokenizer.json"] != nil || files["vocab.json"] != nil {
+			return tokenizerOf(files, s.vocabulary())
+		}
+	}
+	return nil, fmt.Errorf("%s: a vocabulary of a mere size has no tokenizer: its tokenizer.json must lie beside the file", s.file)
+}
+
+// companions are the files of a tokenizer in a folder.
+func companions(dir string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, name := range importer.Companions {
+		raw, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		config, err := os.ReadFile(filepath.Join(dir, "tokenizer_config.json"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		return huggingFace(raw, config, s.vocabulary())
+		files[name] = raw
 	}
-	return nil, fmt.Errorf("%s: a vocabulary of a mere size has no tokenizer: its tokenizer.json must lie beside the file", s.file)
+	return files, nil
 }
 
 // vocabulary is the number of ids that the file gives logits for, 0 when it does not say.
@@ -67,41 +156,29 @@ func (s *ORTStepper) vocabulary() int64 {
 	return 0
 }
 
-// huggingFace reads a tokenizer.json for a model with so many ids, 0 if that is not known.
-func huggingFace(raw, config []byte, size int64) (tokenizer.Tokenizer, error) {
-	end, err := endToken(config)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
+// tokenizerFiles are the tokenizer's files by name, as transformers reads them: those that
+// came with the model, or those of the recipe's vocabulary.
+func (m *Model) tokenizerFiles() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	if m.Files != nil && m.Recipe.Vocabulary.Kind == recipe.Sized {
+		for _, name := range importer.Companions {
+			if raw, ok := m.Files[name]; ok {
+				files[name] = raw
+			}
+		}
+		return files, nil
 	}
-	p, err := tokenizer.ParseHuggingFace(raw, end)
+	t, err := m.Tokenizer()
 	if err != nil {
 		return nil, err
 	}
-	if size > 0 {
-		err = p.Pad(int(size))
+	contents, err := tokenizer.HuggingFace(t)
+	for name, content := range contents {
+		raw, err := json.MarshalIndent(content, "", "  ")
+		if err != nil {
+			return nil, err
+		}
+		files[name] = append(raw, '\n')
 	}
-	return p, err
-}
-
-// endToken is the eos_token of a tokenizer_config.json, a string or an object with a content;
-// empty when there is none.
-func endToken(raw []byte) (string, error) {
-	if len(raw) == 0 {
-		return "", nil
-	}
-	var config struct {
-		EOS json.RawMessage `json:"eos_token"`
-	}
-	if err := json.Unmarshal(raw, &config); err != nil || config.EOS == nil || string(config.EOS) == "null" {
-		return "", err
-	}
-	var text string
-	if json.Unmarshal(config.EOS, &text) == nil {
-		return text, nil
-	}
-	var token struct {
-		Content string `json:"content"`
-	}
-	err := json.Unmarshal(config.EOS, &token)
-	return token.Content, err
+	return files, err
 }
