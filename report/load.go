@@ -21,6 +21,8 @@ type Page struct {
 	Groups     []*Group
 	Missing    []string // runs of the study that have not begun
 	Decoding   []*bench.Decoding
+
+	pairs []Pair
 }
 
 // Manifest is what a study's folder says of its runs, so that a report finds them in its order.

@@ -7,9 +7,17 @@ import (
 	"github.com/moezoo/moezoo/report/plot"
 )
 
-// Pairs compare every two models: the one of lower final loss with the other.
+// Pairs compare every two models: the one of lower final loss with the other. They are
+// computed once.
 func (p *Page) Pairs() []Pair {
-	var out []Pair
+	if p.pairs == nil {
+		p.pairs = p.compare()
+	}
+	return p.pairs
+}
+
+func (p *Page) compare() []Pair {
+	out := []Pair{}
 	for i, a := range p.Groups {
 		for _, b := range p.Groups[i+1:] {
 			x, y := a, b

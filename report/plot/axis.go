@@ -27,6 +27,18 @@ func (s scale) at(x float64) float64 {
 	return s.from + (x-low)/(high-low)*(s.to-s.from)
 }
 
+// padded is the axis with a little room at both ends.
+func (a Axis) padded() Axis {
+	if a.Log {
+		room := math.Pow(a.High/a.Low, 0.04)
+		a.Low, a.High = a.Low/room, a.High*room
+		return a
+	}
+	room := (a.High - a.Low) * 0.04
+	a.Low, a.High = a.Low-room, a.High+room
+	return a
+}
+
 // fit widens an axis without limits to values, and gives one of no extent some.
 func (a Axis) fit(values []float64) Axis {
 	if a.Low == 0 && a.High == 0 {

@@ -21,9 +21,8 @@ type Intervals struct {
 }
 
 const (
-	intervalLeft  = 206.0
-	intervalRight = 158.0
-	intervalRow   = 24.0
+	intervalLeft = 14.0
+	intervalRow  = 46.0 // a line of words, and the interval below
 )
 
 // Draw draws.
@@ -38,22 +37,21 @@ func (v Intervals) Draw() *Drawing {
 		}
 	}
 	low, high = math.Max(low, 1.0/32), math.Min(high, 64) // intervals of few seeds may be very wide
-	s := scale{Axis{Log: true, Low: low, High: high}, intervalLeft, Width - intervalRight}
+	s := scale{Axis{Log: true, Low: low, High: high}, intervalLeft, Width - intervalLeft}
 	bottom := top + intervalRow*float64(len(v.Rows))
 	last := math.Inf(-1)
 	for _, t := range s.ticks(5) {
 		label := Short(t) + "×"
-		d.put(`<path class="grid" d="M%s %sV%s"/>`, num(s.at(t)), num(top), num(bottom))
-		if at := s.at(t); at-widthOf(label)/2 > last+6 {
+		half := widthOf(label) / 2
+		if at := math.Min(math.Max(s.at(t), half), Width-half); at-half > last+6 {
 			d.text(at, bottom+17, "middle", "soft", label)
-			last = at + widthOf(label)/2
+			last = at + half
 		}
 	}
-	d.put(`<path class="axis" d="M%s %sV%s"/>`, num(s.at(1)), num(top), num(bottom))
+	d.text(Width/2, bottom+36, "middle", "", v.Label)
 	for i, r := range v.Rows {
-		d.interval(r, s, top+intervalRow*(float64(i)+0.5))
+		d.interval(r, s, top+intervalRow*float64(i))
 	}
-	d.text((intervalLeft+Width-intervalRight)/2, bottom+36, "middle", "", v.Label)
 	d.height = bottom + 46
 	return d
 }
@@ -61,13 +59,18 @@ func (v Intervals) Draw() *Drawing {
 // interval draws one row.
 func (d *Drawing) interval(r Interval, s scale, y float64) {
 	d.put(`<g class="series"><title>%s</title>`, html.EscapeString(r.Name+": "+r.Note))
-	d.text(intervalLeft-10, y+4, "end", "", shorten(r.Name, intervalLeft-14))
-	clamp := func(x float64) float64 { return math.Min(math.Max(s.at(x), s.from), s.to) }
+	d.text(intervalLeft, y+12, "start", "", shorten(r.Name, Width-2*intervalLeft-widthOf(r.Note)-8))
+	d.text(Width-intervalLeft, y+12, "end", "soft", r.Note)
+	for _, t := range s.ticks(5) {
+		d.put(`<path class="grid" d="M%s %sV%s"/>`, num(s.at(t)), num(y+20), num(y+intervalRow-8))
+	}
+	y += 20 + (intervalRow-28)/2
+	d.put(`<path class="grid" d="M%s %sH%s"/>`, num(s.from), num(y), num(s.to))
+	d.put(`<path class="axis" d="M%s %sV%s"/>`, num(s.at(1)), num(y-9), num(y+9))
 	if !math.IsNaN(r.Value) {
-		from, to := clamp(math.Max(r.Low, s.Low)), clamp(math.Min(r.High, s.High))
-		d.put(`<path class="line" style="stroke:var(--c0)" d="M%s %sH%s"/>`, num(from), num(y), num(to))
+		clamp := func(x float64) float64 { return math.Min(math.Max(s.at(x), s.from), s.to) }
+		d.put(`<path class="line" style="stroke:var(--c0);stroke-width:4;opacity:.6" d="M%s %sH%s"/>`, num(clamp(math.Max(r.Low, s.Low))), num(y), num(clamp(math.Min(r.High, s.High))))
 		d.put(`<circle cx="%s" cy="%s" r="4.5" style="fill:var(--c0)"/>`, num(clamp(r.Value)), num(y))
 	}
-	d.text(Width-4, y+4, "end", "soft", r.Note)
 	d.put(`</g>`)
 }

@@ -28,6 +28,7 @@ type Lines struct {
 // Margins and the height of the plotted area.
 const (
 	left, right, top = 62.0, 14.0, 12.0
+	legendLeft       = 24.0
 	area             = 270.0
 	legendRow        = 20.0
 )
@@ -42,6 +43,9 @@ func (l Lines) Draw() *Drawing {
 	}
 	x := scale{l.X.fit(xs), left, Width - right}
 	y := scale{l.Y.fit(ys), top + area, top}
+	if l.Y.Low == 0 && l.Y.High == 0 {
+		y.Axis = y.padded()
+	}
 	d.grid(x, y, or(l.FormatX, Short), or(l.FormatY, Short))
 	d.put(`<clipPath id="%s-area"><rect x="%s" y="%s" width="%s" height="%s"/></clipPath>`, l.ID, num(left), num(top), num(Width-left-right), num(area))
 	for _, s := range l.Series {
@@ -85,11 +89,11 @@ func (d *Drawing) grid(x, y scale, formatX, formatY func(float64) string) {
 
 // series draws one line with its band.
 func (d *Drawing) series(id string, s Line, x, y scale) {
-	d.put(`<g class="series" clip-path="url(#%s-area)"><title>%s</title>`, id, html.EscapeString(s.Name))
+	d.put(`<g class="series"><title>%s</title><g clip-path="url(#%s-area)">`, html.EscapeString(s.Name), id)
 	if len(s.Low) > 0 {
 		d.put(`<path class="band" style="fill:var(--c%d)" d="%s%sZ"/>`, s.Colour%colours, path(x, y, s.X, s.High, false), path(x, y, s.X, s.Low, true))
 	}
-	d.put(`<path class="line" style="%s" d="%s"/>`, stroke(s.Colour), path(x, y, s.X, s.Y, false))
+	d.put(`<path class="line" style="%s" d="%s"/></g>`, stroke(s.Colour), path(x, y, s.X, s.Y, false))
 	if s.Dots {
 		for i := range s.X {
 			d.put(`<circle cx="%s" cy="%s" r="3.2" style="fill:var(--c%d)"/>`, num(x.at(s.X[i])), num(y.at(s.Y[i])), s.Colour%colours)
@@ -129,13 +133,17 @@ func (d *Drawing) legend(series []Line) {
 	for _, s := range series {
 		longest = math.Max(longest, widthOf(s.Name))
 	}
-	columns := int(math.Max(1, math.Min(3, (Width-left-right)/(longest+44))))
+	columns := int(math.Max(1, math.Min(3, (Width-legendLeft)/(longest+44))))
+	if len(series) > 8 {
+		columns = max(columns, 2)
+	}
 	rows := (len(series) + columns - 1) / columns
-	each := (Width - left - right) / float64(columns)
+	each := (Width - legendLeft) / float64(columns)
+	size := math.Max(9.5, math.Min(13, 13*(each-40)/longest))
 	for i, s := range series {
-		x, y := left+each*float64(i/rows), d.height+legendRow*float64(i%rows)+12
+		x, y := legendLeft+each*float64(i/rows), d.height+legendRow*float64(i%rows)+12
 		d.put(`<path class="line" style="%s" d="M%s %sh24"/>`, stroke(s.Colour), num(x), num(y-4))
-		d.text(x+30, y, "start", "", shorten(s.Name, each-36))
+		d.put(`<text x="%s" y="%s" style="font-size:%spx">%s</text>`, num(x+30), num(y), num(size), html.EscapeString(shorten(s.Name, (each-36)*13/size)))
 	}
 	d.height += legendRow*float64(rows) + 6
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Width of every drawing, in its own units.
-const Width = 560
+// Width of a drawing, in its own units; only large matrices are wider.
+const Width = 480
 
 // Style is the style sheet that drawings need: once in a page, or in each file.
 const Style = `
@@ -30,11 +30,12 @@ const Style = `
 type Drawing struct {
 	ID     string // of the element in a page, and of the file
 	Title  string
+	width  float64
 	height float64
 	body   strings.Builder
 }
 
-func newDrawing(id, title string) *Drawing { return &Drawing{ID: id, Title: title} }
+func newDrawing(id, title string) *Drawing { return &Drawing{ID: id, Title: title, width: Width} }
 
 func (d *Drawing) put(format string, args ...any) { fmt.Fprintf(&d.body, format, args...) }
 
@@ -45,14 +46,18 @@ func (d *Drawing) text(x, y float64, anchor, class, s string) {
 
 // SVG is the element as a page holds it.
 func (d *Drawing) SVG() string {
-	return fmt.Sprintf(`<svg id="%s" class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %s" role="img" aria-label="%s">%s</svg>`,
-		d.ID, Width, num(d.height), html.EscapeString(d.Title), d.body.String())
+	style := ""
+	if d.width > Width { // on a phone it is moved sideways, rather than too small to read
+		style = fmt.Sprintf(` style="min-width:%spx"`, num(0.9*d.width))
+	}
+	return fmt.Sprintf(`<svg id="%s" class="plot"%s xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" role="img" aria-label="%s">%s</svg>`,
+		d.ID, style, num(d.width), num(d.height), html.EscapeString(d.Title), d.body.String())
 }
 
 // File is the drawing as a file of its own.
 func (d *Drawing) File() string {
-	return fmt.Sprintf(`<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %s" width="%d" height="%s"><title>%s</title><style>%s</style><rect width="100%%" height="100%%" style="fill:var(--paper)"/>%s</svg>`+"\n",
-		Width, num(d.height), Width, num(d.height), html.EscapeString(d.Title), Style, d.body.String())
+	return fmt.Sprintf(`<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" width="%s" height="%s"><title>%s</title><style>%s</style><rect width="100%%" height="100%%" style="fill:var(--paper)"/>%s</svg>`+"\n",
+		num(d.width), num(d.height), num(d.width), num(d.height), html.EscapeString(d.Title), Style, d.body.String())
 }
 
 // num is a coordinate with at most one decimal.
@@ -78,8 +83,8 @@ func stroke(n int) string {
 	return s
 }
 
-// advance is about how wide a character is, in units.
-const advance = 6.9
+// advance is about how wide a character is, in units, in a wide font.
+const advance = 7.6
 
 func widthOf(s string) float64 { return advance * float64(len([]rune(s))) }
 
