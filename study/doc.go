@@ -10,6 +10,7 @@
 //	name: paper-debug                   # required
 //	doc: one line about it
 //	paper: arXiv:2401.04081
+//	extends: debug.yaml                 # start from another study; lists replace what was there
 //	data: [moby-dick, $GOROOT/src]      # texts as zoo train takes them; paths are relative to the file
 //	seeds: [0, 1, 2]                    # required; of the weights and of the order of the data
 //	budgets: [{steps: 500}, {flops: 1e14}]   # required: steps, tokens, flops or seconds
@@ -21,7 +22,8 @@
 //	  - name: moe-mamba
 //	    recipe: moe-mamba-debug         # embedded, or a file beside the study
 //	    set: [layers.moe.experts=8]     # settings of its own
-//	    size: {repeat: 1, layers.ff.width: 8}   # what may be changed to match, in which steps
+//	    size: {repeat: 1, layers.ff.width: 8}   # what may be changed to match, the coarsest first,
+//	                                    # in which steps; its depth by default, {} for nothing
 //	contexts: [64, 1024, 65536]         # where decoding is measured; no measurement without
 //
 // Models that are compared see the same text in the same order: batch, context, vocabulary,

@@ -37,7 +37,7 @@ func (s *Study) size(ctx context.Context) error {
 			best.counts, best.recipe, err = z.count(nil)
 		} else if best, err = z.search(m.Size); err == nil && math.Abs(best.off) > s.Match.Within {
 			err = s.ErrorAt(fmt.Sprintf("models[%d]", i), fmt.Sprintf("the nearest that %s comes to the %d %s of %s is %d (%s), which is %.1f %% off",
-				m.Name, target, unit(s.Match.By), s.Match.To, counted(best.counts, s.Match.By), strings.Join(best.settings, ", "), 100*best.off),
+				m.Name, target, unit(s.Match.By), s.Match.To, counted(best.counts, s.Match.By), best.words(), 100*best.off),
 				"let its size move in finer steps, as in size: {repeat: 1, layers.ff.width: 8}, or allow more: match: {within: 10%}")
 		}
 		if err != nil {
@@ -77,6 +77,14 @@ type sized struct {
 	off      float64
 }
 
+// words are the settings that make the size.
+func (s *sized) words() string {
+	if len(s.settings) == 0 {
+		return "as it is"
+	}
+	return strings.Join(s.settings, ", ")
+}
+
 // sizer looks for the size of one model.
 type sizer struct {
 	ctx    context.Context
@@ -113,7 +121,7 @@ func (z *sizer) at(settings []string) (*sized, error) {
 
 // search moves the coarsest knob to just below and just above the size that is wanted, and at
 // either place the next; it answers the nearest of all. A model without knobs of its own may
-// change its depth; one that has none left stays as it is.
+// change its depth; size: {} lets it change nothing.
 func (z *sizer) search(knobs []recipe.Knob) (*sized, error) {
 	best, err := z.at(nil)
 	if err != nil {

@@ -23,16 +23,21 @@ import (
 // load reads a study from its text.
 func load(t *testing.T, text string) (*study.Study, error) {
 	t.Helper()
+	path := filepath.Join(t.TempDir(), "study.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return study.Load(context.Background(), path, newHost(t))
+}
+
+func newHost(t *testing.T) *plugins.Host {
+	t.Helper()
 	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
-	path := filepath.Join(t.TempDir(), "study.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	return study.Load(context.Background(), path, h)
+	return h
 }
 
 func mustLoad(t *testing.T, text string) *study.Study {
@@ -223,5 +228,29 @@ func TestScheduleKeepsItsOrderAndItsLimit(t *testing.T) {
 	})
 	if ran > 2 || !errors.Is(out[3].Err, context.Canceled) {
 		t.Errorf("%d tasks ran after the end: %+v", ran, out)
+	}
+}
+
+// TestStudiesOfTheExamplesAreSizedAlike loads every study that is shipped, the large ones, too:
+// their models match as closely as they say, and see the same data.
+func TestStudiesOfTheExamplesAreSizedAlike(t *testing.T) {
+	files, err := filepath.Glob("../examples/studies/*/*.yaml")
+	if err != nil || len(files) < 25 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(f, "../examples/studies/"), ".yaml"), func(t *testing.T) {
+			t.Parallel()
+			s, err := study.Load(context.Background(), f, newHost(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Doc == "" || s.Match == nil || len(s.Models) < 4 {
+				t.Errorf("%q, %d models, matched by %v", s.Doc, len(s.Models), s.Match)
+			}
+			if name := strings.ReplaceAll(t.Name()[strings.IndexByte(t.Name(), '/')+1:], "/", "-"); s.Name != name {
+				t.Errorf("it is called %s, want %s", s.Name, name)
+			}
+		})
 	}
 }

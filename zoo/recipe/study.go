@@ -33,7 +33,7 @@ type StudyModel struct {
 	Name   string
 	Recipe string   // an embedded recipe, or a file beside the study
 	Set    []string // settings of its own, applied after the study's
-	Size   []Knob   // what may be changed to match sizes, the coarsest first; nil for nothing
+	Size   []Knob   // what may be changed to match sizes, the coarsest first; nil when the file does not say
 }
 
 // Knob is a setting of whole numbers with the step that it moves by.
@@ -96,7 +96,8 @@ func LoadStudy(path string) (*Study, error) {
 	return ParseStudy(path, raw)
 }
 
-// ParseStudy reads a study; files that it names are looked for beside name.
+// ParseStudy reads a study; files that it names are looked for beside name. What it extends is
+// merged key by key, as with recipes.
 func ParseStudy(name string, src []byte) (*Study, error) {
 	tree, err := parseTree(name, src)
 	if err != nil {
@@ -105,9 +106,17 @@ func ParseStudy(name string, src []byte) (*Study, error) {
 	if tree == nil {
 		return nil, &Error{File: name, Message: "the study is empty: it needs a name, models, seeds and budgets"}
 	}
+	dir := filepath.Dir(name)
+	if tree.get("extends") != nil {
+		find := func(base string) ([]byte, finder, error) { return open(base, dir) }
+		if tree, err = extended(name, src, find, map[string]bool{}); err != nil {
+			return nil, err
+		}
+	}
 	r := &reader{}
 	s := r.section(tree, tree.at, "a study")
-	out := &Study{tree: tree, dir: filepath.Dir(name)}
+	s.get("extends") // merged before
+	out := &Study{tree: tree, dir: dir}
 	out.Name = s.text("name", "")
 	if out.Name == "" || !recipeName.MatchString(out.Name) {
 		at := tree.at
@@ -279,6 +288,7 @@ func (r *reader) studyModel(n *node, others []StudyModel) StudyModel {
 	m := StudyModel{Recipe: s.text("recipe", ""), Set: s.words("set")}
 	m.Name = s.text("name", strings.TrimSuffix(filepath.Base(m.Recipe), filepath.Ext(m.Recipe)))
 	if size := s.get("size"); size != nil {
+		m.Size = []Knob{} // {} lets nothing change
 		knobs := r.section(size, size.at, "size")
 		for _, e := range size.entries {
 			m.Size = append(m.Size, Knob{e.key, knobs.int(e.key, 1, 1)})

@@ -129,3 +129,21 @@ func FuzzStudy(f *testing.F) {
 		}
 	})
 }
+
+func TestStudyExtendsAnother(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "base.yaml"), []byte(smallStudy), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ParseStudy(filepath.Join(dir, "a.yaml"), []byte("extends: base.yaml\nname: large\nseeds: [7]\nmatch: {within: 9%}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Name != "large" || len(s.Models) != 2 || fmt.Sprint(s.Seeds) != "[7]" || s.Match.Within != 0.09 || s.Match.By != ByFLOPs {
+		t.Errorf("%+v", s)
+	}
+	_, err = ParseStudy(filepath.Join(dir, "a.yaml"), []byte("extends: bases.yaml\nname: large\n"))
+	if err == nil {
+		t.Error("a study extends nothing")
+	}
+}
