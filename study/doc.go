@@ -1,7 +1,7 @@
 // Package study compares models: a file names recipes, seeds and budgets, the package makes
 // the models equally large, lists the runs that this takes, and makes them.
 //
-//	s, err := study.Load(ctx, "examples/studies/paper/debug.yaml", host)
+//	s, err := study.Load(ctx, "examples/studies/architectures/debug.yaml", host)
 //	for _, t := range s.Tasks() { … }           // the list, in an order of its own
 //	err = s.RunTask(ctx, t, dir, options)       // one run, begun or continued
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/moezoo/moezoo/backend"
+	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
@@ -40,7 +41,7 @@ type Throughput struct {
 func (s *Study) Plan(ctx context.Context, d backend.Device, limit int, throughputs []Throughput, out, dataHash string) ([]Planned, error) {
 	bytes := map[string]int{}
 	for i := range s.Models {
-		m, err := s.build(ctx, s.Models[i].Recipe)
+		m, err := zoo.BuildTrusting(ctx, s.Models[i].Recipe, s.host)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moezoo/moezoo/blocks"
+	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
@@ -102,9 +103,9 @@ func (z *sizer) count(settings []string) (blocks.Counts, *recipe.Recipe, error) 
 	if err != nil {
 		return blocks.Counts{}, nil, err
 	}
-	m, err := z.study.build(z.ctx, r)
+	m, err := zoo.BuildTrusting(z.ctx, r, z.study.host) // routers are tested when a run begins
 	if err != nil {
-		return blocks.Counts{}, nil, err
+		return blocks.Counts{}, nil, fmt.Errorf("%s: %w", z.study.Study.Models[z.index].Name, err)
 	}
 	c, err := m.Net.Count(r.Train.Context)
 	return c, r, err
@@ -147,30 +148,16 @@ func (z *sizer) turn(knobs []recipe.Knob, settings []string, best *sized) error 
 	with := func(n int64) []string {
 		return append(settings[:len(settings):len(settings)], fmt.Sprintf("%s=%d", k.Key, n*k.Step))
 	}
-	low, high := int64(0), int64(1) // of the steps: below the target, at or above it
-	for {
-		s, err := z.at(with(high))
+	low, high, err := bracket(func(n int64) (float64, error) {
+		s, err := z.at(with(n))
 		if err != nil {
-			return err
+			return 0, err
 		}
 		best.improve(s)
-		if s.off >= 0 || high > maxTurn {
-			break
-		}
-		low, high = high, 2*high
-	}
-	for high-low > 1 {
-		middle := (low + high) / 2
-		s, err := z.at(with(middle))
-		if err != nil {
-			return err
-		}
-		best.improve(s)
-		if s.off >= 0 {
-			high = middle
-		} else {
-			low = middle
-		}
+		return s.off, nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, n := range []int64{low, high} {
 		if n > 0 {
@@ -180,6 +167,37 @@ func (z *sizer) turn(knobs []recipe.Knob, settings []string, best *sized) error 
 		}
 	}
 	return nil
+}
+
+// bracket finds the neighbours low and high between which a rising f passes 0: f(low) < 0,
+// unless low is 0, and f(high) ≥ 0, unless high is beyond maxTurn. Counts are nearly lines, so
+// it guesses by a line, and halves where that does not help.
+func bracket(f func(n int64) (float64, error)) (low, high int64, err error) {
+	high = 1
+	at, above := 0.0, 0.0 // f at low, and at high
+	for {
+		if above, err = f(high); err != nil || above >= 0 || high > maxTurn {
+			break
+		}
+		next := 2 * high
+		if low > 0 && above > at { // where the line through both is 0
+			next = max(high+1, min(high+int64(math.Ceil(-above/(above-at)*float64(high-low))), 2*maxTurn))
+		}
+		low, at, high = high, above, next
+	}
+	for guess := true; err == nil && above >= 0 && high-low > 1; guess = !guess {
+		middle := (low + high) / 2
+		if guess && low > 0 && above > at {
+			middle = min(max(low+int64(-at/(above-at)*float64(high-low)), low+1), high-1)
+		}
+		var off float64
+		if off, err = f(middle); off >= 0 {
+			high, above = middle, off
+		} else {
+			low, at = middle, off
+		}
+	}
+	return low, high, err
 }
 
 // improve takes a size that is nearer to the target.

@@ -32,7 +32,7 @@ func compareCommand() *cobra.Command {
 		Long: `Make every run of a study (see the documentation of package study for its file) and a report. Each
 run is a folder that zoo train could have made. Started again, it goes on where it was interrupted,
 in whatever way, and repeats nothing that is finished.`,
-		Example: `  zoo compare examples/studies/paper/debug.yaml
+		Example: `  zoo compare examples/studies/architectures/debug.yaml
   zoo compare study.yaml --out studies/a --budget 90m --parallel 2
   zoo compare plan study.yaml --throughput 'H100=200e12'
   zoo compare plan study.yaml --slurm >study.sbatch`,
