@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test of every module. It needs Go, and gets ONNX Runtime itself. With
+# Runs every test of every module. It needs Go, and Python 3 for plugins in Python; it gets ONNX Runtime itself, and
+# grpcio into an environment in the cache. With
 # MOEZOO_STRICT=1 a test that would be skipped for want of something fails instead.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -121,7 +121,7 @@ var hostileAnswers = []faultCase{
 	{fault: "nan-loss", want: "weight is NaN"},
 	{fault: "nan-fill", want: "fill is NaN"},
 	{fault: "million-ops", want: "too many small parts"},
-	{fault: "million-chained-ops", want: "its functions have"},
+	{fault: "million-large-ops", want: "its functions have"},
 	{fault: "cycle", want: "the nodes form a cycle"},
 	{fault: "old-opset", want: "at version 9"},
 	{fault: "other-opset", want: "com.evil"},

@@ -145,7 +145,7 @@ func (h *Host) discover() error {
 		h.add(Found{Name: name, Source: SourceDev, Path: path})
 	}
 	for _, d := range h.cfg.searchDirs() {
-		for _, f := range discoverDir(d, h.cfg.Lock.version) {
+		for _, f := range discoverDir(d, h.cfg.Lock.Version) {
 			h.add(f)
 		}
 	}

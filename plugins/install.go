@@ -134,7 +134,11 @@ func openBinary(path string) (*os.File, error) {
 	switch {
 	case err != nil:
 	case !fi.Mode().IsRegular():
-		err = &InputError{Detail: path + " is not a file"}
+		e := &InputError{Detail: path + " is not a file"}
+		if inside := filepath.Join(path, filepath.Base(path)); isFile(inside) {
+			e.Hint = "did you mean " + inside + "?"
+		}
+		err = e
 	case fi.Mode()&0o111 == 0:
 		err = &InputError{Detail: path + " is not executable", Hint: "chmod +x " + path}
 	default:
@@ -224,6 +228,11 @@ func Remove(home, name, version string) error {
 		_ = os.Remove(filepath.Join(root, name)) // fails, rightly, while other versions are there
 	}
 	return os.RemoveAll(trash)
+}
+
+func isFile(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode().IsRegular()
 }
 
 func isDir(path string) bool {

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -153,8 +155,8 @@ func parseLock(raw []byte) (*lockFile, error) {
 	return &state, nil
 }
 
-// version is the version of a provider that the lock records, "" for none.
-func (l *Lock) version(name string) string {
+// Version is the version of an external provider that the lock records, "" for none.
+func (l *Lock) Version(name string) string {
 	if l == nil {
 		return ""
 	}
@@ -164,6 +166,31 @@ func (l *Lock) version(name string) string {
 		return p.Version
 	}
 	return ""
+}
+
+// Locked is what a lock records of one provider.
+type Locked struct {
+	Name      string            `json:"name"`
+	Builtin   bool              `json:"builtin,omitempty"`
+	Version   string            `json:"version,omitempty"`
+	Platforms map[string]string `json:"platforms,omitempty"` // "linux_amd64": "sha256:…" of the binary
+	Functions int               `json:"functions"`           // built so far
+}
+
+// List is what the lock records, by name.
+func (l *Lock) List() []Locked {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := []Locked{}
+	for _, name := range slices.Sorted(maps.Keys(l.state.Providers)) {
+		p := l.state.Providers[name]
+		functions := 0
+		for _, v := range p.Variants {
+			functions += len(v.Functions)
+		}
+		out = append(out, Locked{name, p.Builtin, p.Version, maps.Clone(p.Platforms), functions})
+	}
+	return out
 }
 
 // name is how messages call the lock.

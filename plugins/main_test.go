@@ -238,12 +238,8 @@ var answerFaults = map[string]func(*wire.BuildResponse){
 	"million-ops": func(r *wire.BuildResponse) { // as small as they can be: 7 bytes each
 		r.Train = append(functionBytes(), bytes.Repeat([]byte("\x3a\x05\x22\x03Neg"), 1_000_000)...)
 	},
-	"million-chained-ops": func(r *wire.BuildResponse) {
-		nodes := make([]*pb.NodeProto, 1_000_000)
-		for i := range nodes {
-			nodes[i] = &pb.NodeProto{OpType: "Neg", Input: []string{fmt.Sprint("v", i)}, Output: []string{fmt.Sprint("v", i+1)}}
-		}
-		r.Train = functionBytes(nodes...)
+	"million-large-ops": func(r *wire.BuildResponse) {
+		r.Train = append(functionBytes(), bytes.Repeat([]byte("\x3a\x0c\x0a\x01x\x12\x02yy\x22\x03Neg"), 1_000_000)...)
 	},
 	"function-utf8": func(r *wire.BuildResponse) { // a node whose name is no UTF-8
 		r.Train = append(functionBytes(), "\x3a\x03\x1a\x01\xff"...)

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -51,29 +54,44 @@ func pluginList() *cobra.Command {
 			if asJSON {
 				return printJSON(c.OutOrStdout(), found)
 			}
-			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tSOURCE\tVARIANTS\tPATH\tPROBLEM")
-			for _, f := range found {
-				variants := ""
-				if f.Description != nil {
-					for i, v := range f.Description.Variants {
-						if i > 0 {
-							variants += " "
-						}
-						variants += v.Name
-					}
-				}
-				problem := f.Problem
-				if f.ShadowedBy != "" {
-					problem = "hidden by " + f.ShadowedBy
-				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.Name, f.Source, variants, f.Path, problem)
-			}
-			return w.Flush()
+			return printPlugins(c.OutOrStdout(), found)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")
 	return c
+}
+
+// printPlugins writes a line a plugin, and below it what keeps it from being used.
+func printPlugins(out io.Writer, found []plugins.Found) error {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tVERSION\tSOURCE\tVARIANTS")
+	for _, f := range found {
+		version, variants := "", "not described yet"
+		if f.Description != nil {
+			version = f.Description.Version
+			var names []string
+			for _, v := range f.Description.Variants {
+				names = append(names, v.Name)
+			}
+			variants = strings.Join(names, " ")
+		}
+		if f.Path != "" {
+			variants += "  " + f.Path
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Name, version, f.Source, variants)
+		if f.ShadowedBy != "" {
+			fmt.Fprintf(w, "  hidden by %s\n", f.ShadowedBy)
+		}
+		if f.Problem != "" {
+			fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(f.Problem, "\n", "\n  "))
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
 }
 
 func pluginInfo() *cobra.Command {
@@ -141,50 +159,97 @@ func pluginInstall() *cobra.Command {
 				return err
 			}
 			i, err := plugins.Install(c.Context(), path, plugins.InstallOptions{Home: plugins.DefaultHome(), SHA256: sum})
-			if err == nil {
-				fmt.Fprintf(c.OutOrStdout(), "installed %s\n", i.Path)
+			if err != nil {
+				return err
 			}
-			return err
+			d := i.Manifest.Description
+			fmt.Fprintf(c.OutOrStdout(), "installed %s %s: %s\n", d.Provider, d.Version, i.Path)
+			return noteOlderLock(c.OutOrStdout(), d)
 		},
 	}
 	c.Flags().StringVar(&sum, "sha256", "", "refuse the binary unless it has this sum")
 	return c
 }
 
+// noteOlderLock says that this project goes on with the version that its lock records.
+func noteOlderLock(out io.Writer, d plugins.Description) error {
+	l, err := openLock(plugins.FindProject("."))
+	if err != nil || l == nil {
+		return err
+	}
+	if v := l.Version(d.Provider); v != "" && v != d.Version {
+		fmt.Fprintf(out, "%s records %s %s, which this project goes on with; to take the new one: zoo plugin lock --update %s\n", l.Path(), d.Provider, v, d.Provider)
+	}
+	return nil
+}
+
 func pluginRemove() *cobra.Command {
 	return &cobra.Command{
 		Use: "remove NAME [VERSION]", Short: "Remove an installed plugin", Args: cobra.RangeArgs(1, 2),
 		Example: "  zoo plugin remove cosine\n  zoo plugin remove cosine 0.1.0", ValidArgsFunction: completePlugins,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			version := ""
 			if len(args) == 2 {
 				version = args[1]
 			}
-			return plugins.Remove(plugins.DefaultHome(), args[0], version)
+			err := plugins.Remove(plugins.DefaultHome(), args[0], version)
+			if err == nil {
+				fmt.Fprintf(c.OutOrStdout(), "removed %s\n", strings.Join(args, " "))
+			}
+			return err
 		},
 	}
 }
 
 func pluginLock() *cobra.Command {
 	var update string
+	var asJSON bool
 	c := &cobra.Command{
-		Use: "lock --update NAME", Short: "Accept a changed plugin at its next use", Args: cobra.NoArgs,
-		Example: "  zoo plugin lock --update cosine",
-		RunE: func(*cobra.Command, []string) error {
+		Use: "lock", Short: "Show what zoo.lock records, or accept a changed plugin at its next use", Args: cobra.NoArgs,
+		Example: "  zoo plugin lock\n  zoo plugin lock --update cosine",
+		RunE: func(c *cobra.Command, _ []string) error {
 			project := plugins.FindProject(".")
-			switch {
-			case update == "":
-				return errors.New("plugin lock needs --update NAME")
-			case project == "":
+			if project == "" {
 				return errors.New("there is no project here: neither .zoo nor zoo.lock is in this folder or above it")
 			}
 			l, err := openLock(project)
 			if err != nil {
 				return err
 			}
-			return l.Forget(update)
+			switch {
+			case update != "":
+				if err = l.Forget(update); err == nil {
+					fmt.Fprintf(c.OutOrStdout(), "%s forgets %s, and records it anew at its next use\n", l.Path(), update)
+				}
+				return err
+			case asJSON:
+				return printJSON(c.OutOrStdout(), l.List())
+			}
+			return printLock(c.OutOrStdout(), l.List())
 		},
 	}
 	c.Flags().StringVar(&update, "update", "", "the plugin whose record is removed")
+	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")
 	return c
+}
+
+// printLock writes a line a plugin, and one for each platform's binary.
+func printLock(out io.Writer, all []plugins.Locked) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tVERSION\tFUNCTIONS\tBINARY")
+	for _, p := range all {
+		version := p.Version
+		if p.Builtin {
+			version = "built-in"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t", p.Name, version, p.Functions)
+		for i, platform := range slices.Sorted(maps.Keys(p.Platforms)) {
+			if i > 0 {
+				fmt.Fprint(w, "\n\t\t\t")
+			}
+			fmt.Fprintf(w, "%s %s", platform, p.Platforms[platform])
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -126,6 +127,59 @@ func TestAPythonPluginTrainsExportsAndInstalls(t *testing.T) {
 		t.Error(out)
 	}
 	zoo("plugin", "remove", "cosine-py")
+}
+
+// TestAPersonInstallsLocksAndRemoves a plugin of which there are two versions, in a project.
+func TestAPersonInstallsLocksAndRemoves(t *testing.T) {
+	t.Setenv("PATH", pythonWith(t, pythonExample+"/requirements.txt"))
+	dir := t.TempDir()
+	home := t.TempDir()
+	zoo := func(code int, want string, args ...string) {
+		t.Helper()
+		c := zooProcess(t, args...)
+		c.Dir, c.Env = dir, append(c.Env, "ZOO_HOME="+home)
+		got, out, message := ended(t, c)
+		if got != code || !regexp.MustCompile(want).MatchString(out+message) {
+			t.Errorf("zoo %s: exit code %d, want %d and %q in\n%s%s", strings.Join(args, " "), got, code, want, out, message)
+		}
+	}
+	zoo(exitOK, "", "plugin", "new", "--python", "mine")
+	bundle := func(version string) {
+		t.Helper()
+		script := filepath.Join(dir, "zoo-plugin-mine", "zoo-plugin-mine.py")
+		raw, err := os.ReadFile(script)
+		if err == nil {
+			err = os.WriteFile(script, []byte(strings.Replace(string(raw), `"0.1.0"`, `"`+version+`"`, 1)), 0o777)
+		}
+		if err == nil {
+			err = exec.Command(script, "bundle", filepath.Join(dir, "zoo-plugin-mine", "zoo-plugin-mine")).Run()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, ".zoo"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	build := []string{"build", "moe-mamba-debug", "--set", "layers.moe.router=mine"}
+	bundle("0.1.0")
+	zoo(exitUsage, `did you mean .*zoo-plugin-mine/zoo-plugin-mine\?`, "plugin", "install", "zoo-plugin-mine")
+	zoo(exitOK, `installed mine 0\.1\.0: .*zoo-plugin-mine\n$`, "plugin", "install", "zoo-plugin-mine/zoo-plugin-mine")
+	zoo(exitOK, `mine +0\.1\.0 +user +mine +/`, "plugin", "list")
+	zoo(exitOK, "", build...)
+	zoo(exitOK, `mine +0\.1\.0 +1 +[a-z0-9]+_[a-z0-9]+ sha256:[0-9a-f]{64}`, "plugin", "lock")
+	bundle("0.2.0")
+	zoo(exitOK, `zoo\.lock records mine 0\.1\.0, which this project goes on with; to take the new one: zoo plugin lock --update mine`, "plugin", "install", "zoo-plugin-mine/zoo-plugin-mine")
+	zoo(exitOK, `mine +0\.1\.0 +user`, "plugin", "list")
+	zoo(exitOK, "", build...)
+	zoo(exitOK, `forgets mine, and records it anew at its next use`, "plugin", "lock", "--update", "mine")
+	zoo(exitUsage, `records no plugin mine`, "plugin", "lock", "--update", "mine")
+	zoo(exitOK, "", build...)
+	zoo(exitOK, `"version": "0\.2\.0"`, "plugin", "lock", "--json")
+	zoo(exitOK, `removed mine 0\.2\.0\n$`, "plugin", "remove", "mine", "0.2.0")
+	zoo(exitPlugin, `mine.*\n.*zoo plugin lock --update mine`, build...)
+	zoo(exitOK, `removed mine\n$`, "plugin", "remove", "mine")
+	zoo(exitUsage, `no plugin mine is installed`, "plugin", "remove", "mine")
 }
 
 // badPython is a plugin whose routers leak, panic, and answer otherwise each time.
