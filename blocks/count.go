@@ -13,7 +13,8 @@ type Counts struct {
 	// k, the router whole.
 	Total  int64 `json:"total"`
 	Active int64 `json:"active"`
-	// ActiveOf are the elements of each parameter that one token meets, by name.
+	// TotalOf and ActiveOf are the same of each parameter, by name.
+	TotalOf  map[string]int64 `json:"-"`
 	ActiveOf map[string]int64 `json:"-"`
 	// PaperTotal and PaperActive count as the MoE-Mamba paper does: without embedding, head,
 	// positions and final norm.
@@ -34,7 +35,7 @@ func (m Model) Count(context int64) (Counts, error) {
 		return Counts{}, err
 	}
 	b.G.Output(b.Logits)
-	c := Counts{Hash: b.G.Hash(), ActiveOf: map[string]int64{}}
+	c := Counts{Hash: b.G.Hash(), TotalOf: map[string]int64{}, ActiveOf: map[string]int64{}}
 	for _, p := range b.G.Params {
 		if p.Frozen {
 			continue
@@ -48,7 +49,7 @@ func (m Model) Count(context int64) (Counts, error) {
 		}
 		c.Total += n
 		c.Active += active
-		c.ActiveOf[p.Value.Name] = active
+		c.TotalOf[p.Value.Name], c.ActiveOf[p.Value.Name] = n, active
 		if strings.HasPrefix(p.Value.Name, "layers.") || strings.HasPrefix(p.Value.Name, "shared.") {
 			c.PaperTotal += n
 			c.PaperActive += active

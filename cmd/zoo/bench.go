@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"strings"
 
@@ -83,7 +83,7 @@ behind 64 to 64 k tokens.`,
 				return err
 			}
 			if profile != "" {
-				if err := writeFlame(profile, r); err != nil {
+				if err := writeWhole(profile, func(w io.Writer) error { return bench.WriteFlame(w, r) }); err != nil {
 					return err
 				}
 			}
@@ -106,24 +106,4 @@ behind 64 to 64 k tokens.`,
 	f.StringVar(&profile, "profile", "", "draw where the time of a training step went, as an SVG, and list its operators")
 	f.StringVar(&before, "compare", "", "an earlier report, as --json writes it")
 	return c
-}
-
-// writeFlame writes the drawing whole or not at all.
-func writeFlame(path string, r *bench.Report) error {
-	temp := path + ".tmp"
-	f, err := os.Create(temp)
-	if err != nil {
-		return err
-	}
-	err = bench.WriteFlame(f, r)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		_ = os.Remove(temp)
-	}
-	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -118,7 +117,7 @@ func runChecks(c *cobra.Command, model string, o checking, checks []check.Check)
 // subject is the model to check, with weights.
 func (o checking) subject(c *cobra.Command, model string, d backend.Device) (*zoo.Trained, *checked, error) {
 	report := &checked{Model: model, Passed: true}
-	if info, err := os.Stat(model); err == nil && info.IsDir() {
+	if isFolder(model) {
 		if o.router != "" || o.expert != "" || len(o.settings) > 0 {
 			return nil, nil, fmt.Errorf("%s is a run, which is checked as it was trained: leave out --set, --router and --expert", model)
 		}
