@@ -23,9 +23,10 @@ type model struct {
 	byteID   [256]int32       // the tokens of bytes
 	chars    map[rune]int32   // the tokens of one character
 	whole    map[string]int32
-	fallback bool  // characters that are no token become the tokens of their bytes
-	unknown  int32 // or this token, if there is one
-	fuse     bool  // one for several of them in a row
+	fallback bool    // characters that are no token become the tokens of their bytes
+	unknown  int32   // or this token, if there is one
+	fuse     bool    // one for several of them in a row
+	blanks   *blanks // where a word falls apart whatever merges; nil when that is not known
 }
 
 const none = -1
@@ -239,9 +240,16 @@ func (m *model) append(g *merger, ids []int64, word []byte) []int64 {
 		}
 		return g.finish(m.rank, ids)
 	}
-	unknown := false // whether the last character was
+	unknown, last := false, rune(0) // whether the last character was
 	for len(word) > 0 {
 		r, size := utf8.DecodeRune(word)
+		if b := m.blanks; b != nil {
+			if r == b.mark && !b.behind[last] {
+				ids = g.finish(m.rank, ids)
+				g.begin()
+			}
+			last = b.lastOf(r, size)
+		}
 		id, ok := m.chars[r]
 		ok = ok && (r != utf8.RuneError || size > 1)
 		switch {

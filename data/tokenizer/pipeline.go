@@ -78,7 +78,7 @@ func (p *Pipeline) read() error {
 	if err := p.readFrame(parts["post_processor"], 0); err != nil {
 		return err
 	}
-	p.model.ids = nil
+	p.model.ids, p.model.blanks = nil, p.readBlanks()
 	p.settle = p.settler()
 	return nil
 }

@@ -22,7 +22,7 @@ func (p *Pipeline) settler() settler {
 	if p.composes() && p.cutsFirst() {
 		return (*encoding).settleWords
 	}
-	if b := p.blanks(); b != nil {
+	if b := p.model.blanks; b != nil && len(p.addedBehind.tokens) == 0 {
 		return b.settle
 	}
 	return nil
@@ -136,9 +136,9 @@ func source(text, normal []byte, settled []checkpoint) checkpoint {
 	return last
 }
 
-// blanks settles texts whose blanks are written as a character of their own and which are
-// not cut otherwise, as SentencePiece does: before a blank that no token has behind the
-// character that is there.
+// blanks is for texts whose blanks are written as a character of their own, a mark, and which
+// are not cut otherwise, as SentencePiece does. Before a mark that no token has behind the
+// character that is there, no merge can reach over: the text is cut there, and settles.
 type blanks struct {
 	mark    rune
 	eaten   bool // a text begins with a mark anyway, so that the blank is not needed there
@@ -147,10 +147,10 @@ type blanks struct {
 	letters map[rune]int32
 }
 
-func (p *Pipeline) blanks() *blanks {
+func (p *Pipeline) readBlanks() *blanks {
 	b := &blanks{behind: map[rune]bool{}, letters: p.model.chars}
 	switch {
-	case len(p.addedBehind.tokens) > 0 || !p.model.fallback || p.model.whole != nil || len(p.stages) > 1:
+	case !p.model.fallback || p.model.whole != nil || len(p.stages) > 1:
 		return nil
 	case len(p.stages) == 1:
 		s := p.stages[0]
@@ -221,8 +221,14 @@ func (b *blanks) joined(text []byte) bool {
 	if r == ' ' {
 		r = b.mark
 	}
+	return b.behind[b.lastOf(r, size)]
+}
+
+// lastOf is the last character of the token that a character of so many bytes begins as: a
+// character of the vocabulary itself, any other the token of its last byte.
+func (b *blanks) lastOf(r rune, size int) rune {
 	if _, ok := b.letters[r]; !ok || r == utf8.RuneError && size == 1 {
-		r = '>' // of the token of its last byte
+		return '>'
 	}
-	return b.behind[r]
+	return r
 }
