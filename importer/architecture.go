@@ -29,7 +29,7 @@ type Architecture struct {
 }
 
 // architectures are all known ones.
-var architectures = []*Architecture{&mamba, &falconMamba, &mamba2, &stateSpaces, &llama, &mixtral, &qwen2MoE, &jamba, &gpt2, &gptNeoX, &bamba, &granite, &nemotron, &zamba2, &qwen3Next}
+var architectures = []*Architecture{&mamba, &falconMamba, &mamba2, &stateSpaces, &llama, &mixtral, &qwen2MoE, &jamba, &gpt2, &gptNeoX, &bamba, &granite, &nemotron, &zamba2, &qwen3Next, &recurrentGemma}
 
 // Types lists the model types that can be read.
 func Types() []string {

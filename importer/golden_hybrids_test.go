@@ -3,6 +3,7 @@ package importer_test
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/importer"
@@ -31,7 +32,7 @@ func hfBamba(g *golden) error {
 	indices := g.config["attn_layer_indices"].([]any)
 	for i := range g.int("num_hidden_layers") {
 		mixer := single("attention", n, attention)
-		if !contains(indices, float64(i)) {
+		if !slices.Contains(indices, any(float64(i))) {
 			mamba := g.mixer2(fmt.Sprintf("w.model.layers.%d.mamba.", i), g.int("mamba_n_groups"), false)
 			mamba.DtMin, mamba.DtMax = g.limits()
 			mixer = single("mamba2", n, mamba)
@@ -40,15 +41,6 @@ func hfBamba(g *golden) error {
 	}
 	languageModel(g, m, importer.Bamba, 0)
 	return nil
-}
-
-func contains(list []any, x any) bool {
-	for _, y := range list {
-		if y == x {
-			return true
-		}
-	}
-	return false
 }
 
 func hfGraniteMoEHybrid(g *golden) error {

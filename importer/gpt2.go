@@ -21,7 +21,7 @@ var gpt2 = Architecture{
 		c.want("scale_attn_weights", true)
 		c.want("scale_attn_by_inverse_layer_idx", false)
 		c.harmless("reorder_and_upcast_attn", "n_ctx") // precision; the same as n_positions
-		form := map[string]string{"gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "gelu": "erf"}[c.word("activation_function", "gelu_new", "gelu_new", "gelu_pytorch_tanh", "gelu")]
+		form := map[string]string{"gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "gelu": "exact"}[c.word("activation_function", "gelu_new", "gelu_new", "gelu_pytorch_tanh", "gelu")]
 		n := recipe.Norm{Kind: recipe.LayerNorm, Eps: c.number("layer_norm_epsilon", 1e-5), Bias: true}
 		r := recipe.Recipe{Vocabulary: c.vocabulary("vocab_size", prefix+"wte.weight"), DModel: d, Norm: n, FinalNorm: &n, Positions: c.size("n_positions")}
 		if rows := c.shape(prefix+"wpe.weight", 2)[0]; rows != r.Positions {

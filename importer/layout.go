@@ -45,6 +45,8 @@ func (s Source) peerShape(shape []int) ([]int64, error) {
 	switch {
 	case s.Layout == Transposed && last > 0: // a vector is the same either way
 		out[last], out[last-1] = out[last-1], out[last]
+	case s.Layout == Squeezed && last > 0:
+		out = append(out[:last-1:last-1], out[last])
 	case s.Layout == Depthwise:
 		out = append(out[:last:last], 1, out[last])
 	}

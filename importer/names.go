@@ -8,12 +8,13 @@ import (
 // Layout is how a peer's tensor becomes ours.
 type Layout uint8
 
-// Layouts: Plain is as ours, Transposed is stored [out, in] (the last two axes), and
-// Depthwise is a convolution's [C, K], stored [C, 1, K].
+// Layouts: Plain is as ours, Transposed is stored [out, in] (the last two axes),
+// Depthwise is a convolution's [C, K], stored [C, 1, K], and Squeezed is [G, 1, N], stored [G, N].
 const (
 	Plain Layout = iota
 	Transposed
 	Depthwise
+	Squeezed
 )
 
 // Source says which tensors of a peer make up one of our parameters.

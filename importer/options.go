@@ -14,7 +14,8 @@ var defaults = map[string]map[string]any{
 	"topk":    {"softmax": "before", "renormalize": true, "bias": false, "balance": 0.01, "z_loss": 0.0},
 	"sigmoid": {"n_group": 1.0, "topk_group": 1.0, "renormalize": true, "bias_rate": 0.001, "balance": 0.0, "z_loss": 0.0},
 	"swiglu":  {"bias": false},
-	"gelu":    {"bias": false, "form": "erf"},
+	"gelu":    {"bias": false, "form": "exact"},
+	"geglu":   {"bias": false, "form": "exact"},
 	"relu2":   {"bias": false},
 }
 

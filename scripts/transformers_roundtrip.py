@@ -55,6 +55,9 @@ MODELS = {
     "zamba2_adapters": ("Zamba2Config", dict(COMMON, **ZAMBA, num_hidden_layers=5, layers_block_type=["hybrid", "mamba", "hybrid", "mamba", "hybrid"], num_mem_blocks=1, use_shared_attention_adapter=True, use_mem_rope=True, time_step_min=0.05), "float32"),
     "qwen3_next": ("Qwen3NextConfig", dict(COMMON, **HEADS, **QWEN, num_hidden_layers=4), "bfloat16"),
     "qwen3_next_mlp_only": ("Qwen3NextConfig", dict(COMMON, **HEADS, **QWEN, num_hidden_layers=3, layer_types=["full_attention", "linear_attention", "linear_attention"], mlp_only_layers=[1], norm_topk_prob=False, tie_word_embeddings=True), "float32"),
+    "recurrent_gemma": ("RecurrentGemmaConfig", dict(COMMON, num_attention_heads=4, num_key_value_heads=1, num_hidden_layers=5, intermediate_size=96, attention_window_size=9, block_types=["recurrent", "attention"]), "bfloat16"),
+    "recurrent_gemma_wide": ("RecurrentGemmaConfig", dict(COMMON, hidden_size=48, num_attention_heads=4, num_key_value_heads=4, num_hidden_layers=3, intermediate_size=80, lru_width=80, conv1d_width=3, attention_bias=True, logits_soft_cap=7.0), "float32"),
+    "gpt2_gelu": ("GPT2Config", dict(vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4, n_positions=40, activation_function="gelu"), "float32"),
     "gpt2": ("GPT2Config", dict(vocab_size=VOCABULARY, n_embd=64, n_layer=4, n_head=4, n_positions=40), "bfloat16"),
     "gpt_neox": ("GPTNeoXConfig", dict(COMMON, num_attention_heads=4, num_hidden_layers=4, intermediate_size=128, rope_parameters=dict(rope_type="default", rope_theta=5e3, partial_rotary_factor=0.5)), "float16"),
 }
