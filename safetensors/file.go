@@ -31,18 +31,16 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Open reads the header of a file; tensors are read when asked for.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path) // before it is opened, which waits in the case of a pipe
 	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		f.Close()
 		return nil, &Error{path, fmt.Errorf("is no regular file")}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
 	file, err := NewFile(path, f, info.Size())
 	if err != nil {

@@ -24,18 +24,16 @@ type File struct {
 
 // Open reads the directory and the pickle of a file; tensors are read when asked for.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path) // before it is opened, which waits in the case of a pipe
 	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		f.Close()
 		return nil, fmt.Errorf("%s: is no regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
 	file, err := NewFile(path, f, info.Size())
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/moezoo/moezoo/safetensors"
@@ -109,8 +110,17 @@ func TestOldFormsAreCalledUnsupported(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
-	if _, err := Open("testdata"); err == nil || !strings.Contains(err.Error(), "is no regular file") {
-		t.Error(err)
+	pipe := filepath.Join(t.TempDir(), "pipe.bin")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"testdata", pipe} {
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+			t.Error(err)
+		}
+		if _, err := safetensors.Open(path); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+			t.Error(err)
+		}
 	}
 }
 
