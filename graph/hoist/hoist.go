@@ -26,6 +26,10 @@ func Split(g *graph.Graph) (once, each *graph.Graph, err error) {
 		if n := v.Node(); n == nil || !fixed[n] {
 			return
 		}
+		if t := numbers(v); t != nil { // such as the shape of a weight, which inference must see
+			second.Map(v, each.Const("c", t))
+			return
+		}
 		w := first.Value(v)
 		for _, o := range once.Outputs {
 			if o == w {
@@ -51,6 +55,22 @@ func Split(g *graph.Graph) (once, each *graph.Graph, err error) {
 		return nil, nil, err
 	}
 	return once, each, each.Err()
+}
+
+// numbers is a small integer tensor whose elements are known already, nil for others.
+func numbers(v *graph.Value) *graph.Tensor {
+	dims, known := v.Content()
+	shape, ok := v.Shape().Ints()
+	if !known || !ok || v.Type.DType != graph.Int64 {
+		return nil
+	}
+	elements := make([]int64, len(dims))
+	for i, d := range dims {
+		if elements[i], ok = d.Int(); !ok {
+			return nil
+		}
+	}
+	return graph.Ints(shape, elements...)
 }
 
 // fixedNodes are the nodes that read parameters, constants, and each other alone. A view
