@@ -84,8 +84,12 @@ func endToken(files map[string][]byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id, _ := origin.Config["eos_token_id"].(json.Number)
-	return addedToken(files["tokenizer.json"], id), nil
+	id := origin.Config["eos_token_id"]
+	if several, ok := id.([]any); ok && len(several) > 0 {
+		id = several[0]
+	}
+	number, _ := id.(json.Number)
+	return addedToken(files["tokenizer.json"], number), nil
 }
 
 // addedToken is the content of an added token, empty when there is none of that id.
