@@ -21,15 +21,50 @@ func (c *Config) attention(d int64) *recipe.Attention {
 
 // rope reads how heads are rotated, in the words of old and new transformers.
 func (c *Config) rope(headDim int64, base, fraction float64) *recipe.Rope {
-	c.flatten("rope_parameters")
-	c.flatten("rope_scaling")
-	for _, key := range []string{"rope_parameters.rope_type", "rope_scaling.rope_type", "rope_scaling.type"} {
-		c.want(key, "default")
+	r := &recipe.Rope{Base: base}
+	for _, where := range []string{"rope_parameters", "rope_scaling"} {
+		c.flatten(where)
+		r.Base, fraction = c.number(where+".rope_theta", r.Base), c.number(where+".partial_rotary_factor", fraction)
+		if x := c.ropeScaling(where + "."); x != nil {
+			r.Scaling = x
+		}
 	}
-	base = c.number("rope_theta", c.number("rope_parameters.rope_theta", base))
-	fraction = c.number("partial_rotary_factor", c.number("rope_parameters.partial_rotary_factor", fraction))
-	dims := math.Floor(fraction * float64(headDim))
-	return &recipe.Rope{Base: base, Fraction: dims / float64(headDim)}
+	r.Base = c.number("rope_theta", r.Base)
+	dims := math.Floor(c.number("partial_rotary_factor", fraction) * float64(headDim))
+	r.Fraction = dims / float64(headDim)
+	return r
+}
+
+// ropeScaling reads how rotations are slowed down, nil for not at all.
+func (c *Config) ropeScaling(prefix string) *recipe.RopeScaling {
+	old := c.word(prefix+"type", "default", "default", "linear", "llama3")
+	switch kind := c.word(prefix+"rope_type", old, "default", "linear", "llama3"); kind {
+	case "linear":
+		return &recipe.RopeScaling{Kind: recipe.LinearScaling, Factor: c.number(prefix+"factor", 0)}
+	case "llama3":
+		return &recipe.RopeScaling{
+			Kind: recipe.Llama3Scaling, Factor: c.number(prefix+"factor", 0), Low: c.number(prefix+"low_freq_factor", 0), High: c.number(prefix+"high_freq_factor", 0),
+			Original: c.size(prefix + "original_max_position_embeddings"),
+		}
+	}
+	return nil
+}
+
+// ropeKeys write what rope reads.
+func ropeKeys(m map[string]any, r *recipe.Rope) {
+	if r == nil {
+		return
+	}
+	m["rope_theta"] = r.Base
+	switch x := r.Scaling; {
+	case x == nil:
+	case x.Kind == recipe.LinearScaling:
+		m["rope_scaling"] = map[string]any{"rope_type": "linear", "factor": x.Factor}
+	default:
+		m["rope_scaling"] = map[string]any{
+			"rope_type": "llama3", "factor": x.Factor, "low_freq_factor": x.Low, "high_freq_factor": x.High, "original_max_position_embeddings": x.Original,
+		}
+	}
 }
 
 // attentionKeys write what attention and rope read; a model without attention has one head.
@@ -39,9 +74,7 @@ func attentionKeys(m map[string]any, a *recipe.Attention) {
 		return
 	}
 	m["num_attention_heads"], m["num_key_value_heads"], m["head_dim"] = a.Heads, a.KVHeads, a.HeadDim
-	if a.Rope != nil {
-		m["rope_theta"] = a.Rope.Base
-	}
+	ropeKeys(m, a.Rope)
 }
 
 func attentionOf(b recipe.Block) *recipe.Attention { return b.Attention }

@@ -208,6 +208,12 @@ func decimal(v any) any {
 		if v == math.Trunc(v) && math.Abs(v) < 1e15 {
 			return json.Number(strconv.FormatFloat(v, 'f', 1, 64))
 		}
+	case map[string]any:
+		out := map[string]any{}
+		for k, x := range v {
+			out[k] = decimal(x)
+		}
+		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, x := range v {

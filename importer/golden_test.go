@@ -338,6 +338,34 @@ func moeMambaLM(g *golden) error {
 	return nil
 }
 
+// llamaRope is how heads are rotated; rope_parameters of kind llama3 slow down what turns
+// seldom within the original context.
+func (g *golden) llamaRope(dims int64) *op.RopeSpec {
+	p, ok := g.config["rope_parameters"].(map[string]any)
+	if !ok {
+		return &op.RopeSpec{Base: g.float("rope_theta"), Dims: dims}
+	}
+	if p["rope_type"] != "llama3" {
+		g.t.Fatalf("rope_type is %v", p["rope_type"])
+	}
+	of := func(key string) float64 { return p[key].(float64) }
+	s := &op.RopeSpec{Base: of("rope_theta"), Dims: dims, Scale: make([]float32, dims/2)}
+	for i := range s.Scale {
+		length := 2 * math.Pi * math.Pow(s.Base, 2*float64(i)/float64(dims)) // of a turn, in tokens
+		long, short := of("original_max_position_embeddings")/of("low_freq_factor"), of("original_max_position_embeddings")/of("high_freq_factor")
+		switch {
+		case length < short:
+			s.Scale[i] = 1
+		case length > long:
+			s.Scale[i] = float32(1 / of("factor"))
+		default:
+			smooth := (of("original_max_position_embeddings")/length - of("low_freq_factor")) / (of("high_freq_factor") - of("low_freq_factor"))
+			s.Scale[i] = float32((1-smooth)/of("factor") + smooth)
+		}
+	}
+	return s
+}
+
 // hfLlama is llama and mixtral.
 func hfLlama(g *golden) error {
 	d, heads := g.int("hidden_size"), g.int("num_attention_heads")
@@ -346,7 +374,7 @@ func hfLlama(g *golden) error {
 		keyValue = g.int("num_key_value_heads")
 	}
 	g.refuse(map[string]any{
-		"hidden_act": "silu", "mlp_bias": false, "rope_scaling": nil, "sliding_window": nil,
+		"hidden_act": "silu", "mlp_bias": false, "rope_scaling": nil, "sliding_window": nil, "pretraining_tp": 1.0,
 		"head_dim": float64(d / heads), "router_jitter_noise": 0.0, "attention_dropout": 0.0,
 	})
 	n := rms(g.float("rms_norm_eps"), false)
@@ -354,7 +382,7 @@ func hfLlama(g *golden) error {
 	dims := map[string]int64{"d_model": d, "width": g.int("intermediate_size")}
 	attention := blocks.Attention{
 		DModel: d, Heads: heads, KVHeads: keyValue, HeadDim: d / heads,
-		Rope: &op.RopeSpec{Base: g.float("rope_theta"), Dims: d / heads}, Bias: g.bool("attention_bias"), OutBias: g.bool("attention_bias"),
+		Rope: g.llamaRope(d / heads), Bias: g.bool("attention_bias"), OutBias: g.bool("attention_bias"),
 	}
 	var second blocks.Branch
 	experts := int64(0)

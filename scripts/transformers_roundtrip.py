@@ -39,6 +39,8 @@ MODELS = {
     "mamba2_groups": ("Mamba2Config", dict(COMMON, num_hidden_layers=4, num_heads=8, head_dim=16, n_groups=4, state_size=16, chunk_size=8, time_step_limit=[0.01, 0.5]), "bfloat16"),
     "llama": ("LlamaConfig", dict(COMMON, **HEADS, num_hidden_layers=4, intermediate_size=96, attention_bias=True, rope_parameters=dict(rope_type="default", rope_theta=5e5)), "bfloat16"),
     "llama_tied": ("LlamaConfig", dict(COMMON, **HEADS, num_hidden_layers=2, intermediate_size=96, tie_word_embeddings=True, head_dim=32), "float16"),
+    "llama_linear": ("LlamaConfig", dict(COMMON, **HEADS, num_hidden_layers=2, intermediate_size=96, rope_parameters=dict(rope_type="linear", rope_theta=1e3, factor=4.0)), "bfloat16"),
+    "llama_scaled": ("LlamaConfig", dict(COMMON, **HEADS, num_hidden_layers=3, intermediate_size=96, rope_parameters=dict(rope_type="llama3", rope_theta=5e2, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64)), "bfloat16"),
     "mixtral": ("MixtralConfig", dict(COMMON, **HEADS, num_hidden_layers=3, intermediate_size=80, num_local_experts=6, num_experts_per_tok=3, sliding_window=9), "bfloat16"),
     "qwen2_moe": ("Qwen2MoeConfig", dict(COMMON, **HEADS, num_hidden_layers=4, intermediate_size=96, moe_intermediate_size=40, shared_expert_intermediate_size=72, num_experts=6, num_experts_per_tok=2, mlp_only_layers=[1], norm_topk_prob=True), "bfloat16"),
     "jamba": ("JambaConfig", dict(COMMON, **HEADS, num_hidden_layers=8, intermediate_size=80, num_experts=4, num_experts_per_tok=2, mamba_d_state=8, mamba_dt_rank=5, attn_layer_period=4, attn_layer_offset=2, use_mamba_kernels=False), "bfloat16"),

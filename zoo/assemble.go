@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"github.com/moezoo/moezoo/blocks"
-	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/plugins"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -141,14 +140,6 @@ func (m *Model) shared(x *recipe.SharedTransformer, n int64) blocks.Block {
 	return blocks.SharedTransformer{
 		DModel: d, Index: n % x.Blocks, Attention: a, Width: x.Width, Rank: x.AdapterRank, Adapters: x.AttentionAdapters, Norm: norm(m.Recipe.Norm),
 	}
-}
-
-// rope is how heads are rotated, nil for not at all.
-func rope(x *recipe.Rope, headDim int64) *op.RopeSpec {
-	if x == nil {
-		return nil
-	}
-	return &op.RopeSpec{Base: x.Base, Dims: int64(x.Fraction * float64(headDim)), Interleaved: x.Interleaved}
 }
 
 func feedForward(x *recipe.FF, d int64, path string, f function) (blocks.Block, error) {

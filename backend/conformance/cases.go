@@ -92,9 +92,9 @@ func Cases() []Case {
 			return one(op.Attention(input(g, "q", s[0], s[1], s[3], s[5]), input(g, "k", s[0], s[4], s[2], s[5]), input(g, "v", s[0], s[4], s[2], s[5]), nil, nil, nil, op.AttentionSpec{Scale: 0.5, Window: s[6]}))
 		})
 	}
-	for _, interleaved := range []bool{false, true} {
+	for _, spec := range []op.RopeSpec{{Base: 100, Dims: 6}, {Base: 100, Dims: 6, Interleaved: true}, {Base: 100, Dims: 6, Scale: []float32{1, 0.5, 0.125}}} {
 		add("Rope", func(g *graph.Graph) []*graph.Value {
-			return one(op.Rope(input(g, "x", 2, 5, 3, 8), g.Int64(3), op.RopeSpec{Base: 100, Dims: 6, Interleaved: interleaved}))
+			return one(op.Rope(input(g, "x", 2, 5, 3, 8), g.Int64(3), spec))
 		})
 	}
 	for _, s := range [][4]int64{{1, 1, 1, 4}, {7, 2, 3, 5}, {40, 1, 8, 16}} { // T, k, E, D

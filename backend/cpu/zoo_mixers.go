@@ -245,7 +245,7 @@ func ropeShape(c *backend.Call) kernel.RotaryShape {
 	x := c.Input(0).Shape
 	return kernel.RotaryShape{
 		Batch: x[0], Length: x[1], Heads: x[2], Dim: x[3], Rot: int(c.Node.Int("dims", 0)),
-		Base: float64(c.Node.Float("base", 10000)), Interleaved: c.Node.Int("interleaved", 0) == 1,
+		Base: float64(c.Node.Float("base", 10000)), Interleaved: c.Node.Int("interleaved", 0) == 1, Scale: c.Node.Floats("scale"),
 	}
 }
 

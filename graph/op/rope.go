@@ -12,6 +12,9 @@ type RopeSpec struct {
 	Base        float64 // of the frequencies base^(−2i/Dims), 10000 in the paper
 	Dims        int64   // how many of the head's first dims are rotated
 	Interleaved bool    // pairs (2i, 2i+1) instead of (i, i + Dims/2)
+	// Scale multiplies each of the Dims/2 frequencies, for models that stretch their context;
+	// nil for none.
+	Scale []float32
 }
 
 // Rope rotates x [B, L, H, Dh] by the positions offset + t; offset is an int64 scalar or
@@ -21,6 +24,9 @@ func Rope(x, offset Value, spec RopeSpec) Value {
 	if spec.Interleaved {
 		attrs["interleaved"] = int64(1)
 	}
+	if spec.Scale != nil {
+		attrs["scale"] = spec.Scale
+	}
 	return one(rope, attrs, x, offset)
 }
 
@@ -29,13 +35,14 @@ var rope *graph.Op
 func init() {
 	rope = graph.Register(&graph.Op{
 		Name: "Rope", Domain: graph.Domain, Since: 1,
-		Doc:     "each pair (a, b) of head dims becomes (a·cos θ − b·sin θ, a·sin θ + b·cos θ), θ = (offset + t)·base^(−2i/dims)",
+		Doc:     "each pair (a, b) of head dims becomes (a·cos θ − b·sin θ, a·sin θ + b·cos θ), θ = (offset + t)·base^(−2i/dims)·scale[i]",
 		Inputs:  []graph.Arg{{Name: "x", Doc: "[B, L, H, Dh]"}, {Name: "offset", Doc: "int64 scalar, 0 when absent", Optional: true}},
 		Outputs: []graph.Arg{{Name: "y", Doc: "[B, L, H, Dh]"}},
 		Attrs: []graph.Attr{
 			{Name: "base", Kind: graph.FloatAttr, Doc: "10000 by default"},
 			{Name: "dims", Kind: graph.IntAttr, Doc: "rotated head dims, even", Required: true},
 			{Name: "interleaved", Kind: graph.IntAttr, Doc: "1: pairs (2i, 2i+1)"},
+			{Name: "scale", Kind: graph.FloatsAttr, Doc: "[dims/2], 1 by default"},
 			{Name: "inverse", Kind: graph.IntAttr, Doc: "1: rotate backwards, which is the gradient"},
 		},
 		Infer: func(c *graph.Infer) error {
@@ -48,6 +55,9 @@ func init() {
 			dims := c.Int("dims", 0)
 			if dh, ok := c.Shape(0)[3].Int(); !ok || dims < 0 || dims%2 != 0 || dims > dh {
 				return fmt.Errorf("dims = %d: want an even number up to the head width of %v", dims, c.Shape(0))
+			}
+			if n := int64(len(c.Floats("scale"))); n > 0 && n != dims/2 {
+				return fmt.Errorf("scale has %d numbers, want %d, one for each frequency", n, dims/2)
 			}
 			return sameAsInput(c)
 		},
@@ -74,7 +84,11 @@ func lowerRope(c *graph.Lower) []Value {
 	}
 	freq := make([]float32, half)
 	for i := range freq {
-		freq[i] = float32(math.Pow(float64(c.Float("base", 10000)), -2*float64(i)/float64(dims)))
+		f := math.Pow(float64(c.Float("base", 10000)), -2*float64(i)/float64(dims))
+		if scale := c.Floats("scale"); len(scale) > 0 {
+			f *= float64(scale[i])
+		}
+		freq[i] = float32(f)
 	}
 	zero, one := c.G.Int64(0), c.G.Int64(1)
 	position := Range(zero, Squeeze(Slice(ShapeOf(x), 0, 1, 2), 0), one)

@@ -2,7 +2,6 @@ package recipe
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 )
 
@@ -31,13 +30,6 @@ const (
 	OutBias Biases = "out"
 )
 
-// Rope is rotary position embedding (arXiv 2104.09864).
-type Rope struct {
-	Base        float64 // 10000
-	Fraction    float64 // of HeadDim that is rotated, 1
-	Interleaved bool    // pairs (2i, 2i+1) instead of halves, false
-}
-
 func readAttention(s *section, dModel int64) *Attention {
 	a := &Attention{Heads: s.int("heads", 8, 1)}
 	a.KVHeads = s.int("kv_heads", a.Heads, 1)
@@ -63,27 +55,6 @@ func readAttention(s *section, dModel int64) *Attention {
 	a.Gate = s.bool("gate", false)
 	a.Bias = choice(s, "bias", NoBias, NoBias, AllBias, QKVBias, OutBias)
 	return a
-}
-
-func readRope(s *section, headDim int64) *Rope {
-	n := s.get("rope")
-	if n != nil && n.kind == scalarNode && n.text == "none" {
-		return nil
-	}
-	p := s.section(n, s.at, "rope")
-	r := &Rope{Base: p.float("base", 10000, 1, math.Inf(1)), Fraction: p.float("fraction", 1, 0, 1), Interleaved: p.bool("interleaved", false)}
-	p.done()
-	if dims := r.Fraction * float64(headDim); dims < 2 || math.Mod(dims, 2) != 0 {
-		s.fail(p.at, "change head_dim or fraction, or write rope: none", "rope rotates %s of %d head dims: want an even number", format(dims), headDim)
-	}
-	return r
-}
-
-func (r *Rope) yaml() string {
-	if r == nil {
-		return "none"
-	}
-	return fmt.Sprintf("{base: %s, fraction: %s, interleaved: %v}", format(r.Base), format(r.Fraction), r.Interleaved)
 }
 
 func (a *Attention) yaml() string {

@@ -46,9 +46,10 @@
 //	        eval_every: 100, save_every: 100, keep_last: 2, keep_best: true}
 //	data: {holdout: 5%, document_boundaries: carry}   # carry | reset
 //
-// rope is none for no positions, window how many tokens each sees, scale what multiplies the
-// scores (auto: head_dim^−½), qk_norm a norm of each head of q and k; bias is true, false,
-// qkv or out.
+// rope is none for no positions; in it, scaling: {kind: linear, factor: 4} divides its
+// frequencies, {kind: llama3, factor: 8, low: 1, high: 4, original: 8192} only the slow ones.
+// window is how many tokens each sees, scale what multiplies the scores (auto: head_dim^−½),
+// qk_norm a norm of each head of q and k; bias is true, false, qkv or out.
 //
 // mamba takes mixture: {at: [conv, gate, select, out], routing: each, router: switch,
 // experts: 8, top_k: 1, expert: relu, width: 1x, allow_future: false}: experts in place of its

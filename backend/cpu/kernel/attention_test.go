@@ -138,6 +138,6 @@ func TestRotaryInverseUndoesItAndKeepsLengths(t *testing.T) {
 		near(t, "undone", y, wide(x), 3e-7)
 	}
 	mustPanic(t, "odd Rot", func() {
-		Rotary(nil, RotaryShape{1, 1, 1, 4, 3, 1e4, false}, 0, false, make([]float32, 4), make([]float32, 4), make([]float32, 4))
+		Rotary(nil, RotaryShape{Batch: 1, Length: 1, Heads: 1, Dim: 4, Rot: 3, Base: 1e4}, 0, false, make([]float32, 4), make([]float32, 4), make([]float32, 4))
 	})
 }

@@ -13,7 +13,8 @@ type RotaryShape struct {
 	Batch, Length, Heads, Dim int // x is [B, L, H, Dh]
 	Rot                       int // the first Rot of Dh values are rotated; even
 	Base                      float64
-	Interleaved               bool // pairs (2i, 2i+1); otherwise (i, i+Rot/2)
+	Interleaved               bool      // pairs (2i, 2i+1); otherwise (i, i+Rot/2)
+	Scale                     []float32 // [Rot/2], of the frequencies; empty for none
 }
 
 // RotaryScratch is the scratch of [Rotary]: cosines and sines.
@@ -21,7 +22,7 @@ func RotaryScratch(s RotaryShape) int { return s.Length * s.Rot }
 
 // Rotary rotates pairs of values by position t = offset + l:
 //
-//	θ = t·Base^(-2i/Rot)      (x1, x2) → (x1·cos θ - x2·sin θ, x2·cos θ + x1·sin θ)
+//	θ = t·Base^(-2i/Rot)·Scale[i]      (x1, x2) → (x1·cos θ - x2·sin θ, x2·cos θ + x1·sin θ)
 //
 // with i in [0, Rot/2). inverse rotates back, which is also the gradient. x, y
 // [B, L, H, Dh]; y may be x; values from Rot on are copied.
@@ -30,6 +31,9 @@ func Rotary(p *Pool, s RotaryShape, offset int, inverse bool, x, y, scratch []fl
 	extents(name, "B, L, H, Dh, Rot", s.Batch, s.Length, s.Heads, s.Dim, s.Rot)
 	if s.Rot%2 != 0 || s.Rot > s.Dim {
 		panic(fmt.Sprintf("kernel: Rotary: Rot is %d, must be even and at most Dh = %d", s.Rot, s.Dim))
+	}
+	if len(s.Scale) > 0 {
+		need(name, "Scale", len(s.Scale), s.Rot/2)
 	}
 	n := s.Batch * s.Length * s.Heads * s.Dim
 	need(name, "x", len(x), n)
@@ -57,6 +61,9 @@ func (t *rotaryTask) fillTable() {
 	half := t.Rot / 2
 	for i := range half {
 		f := math.Pow(t.Base, -2*float64(i)/float64(t.Rot))
+		if len(t.Scale) > 0 {
+			f *= float64(t.Scale[i])
+		}
 		for l := range t.Length {
 			sin, cos := math.Sincos(float64(t.offset+l) * f)
 			if t.inverse {

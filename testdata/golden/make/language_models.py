@@ -105,6 +105,14 @@ def nemotron_h_latent():  # experts between two projections, and biases
     )
 
 
+def llama_scaled():  # one frequency of each kind: kept, mixed, divided
+    return transformers.LlamaConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        rope_parameters={"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                         "original_max_position_embeddings": 40}, pad_token_id=None,
+    )
+
+
 def weights(model):
     """Parameters, and the bias that steers the choice of experts, which has no gradient."""
     yield from model.named_parameters()
@@ -228,7 +236,7 @@ def record(file, config, folder):
 
 
 MODELS = {f.__name__: f for f in (
-    qwen3_next, recurrent_gemma, zamba2, zamba2_attention_adapter, bamba, granitemoehybrid, granitemoehybrid_dense, nemotron_h, nemotron_h_latent)}
+    qwen3_next, recurrent_gemma, zamba2, zamba2_attention_adapter, bamba, granitemoehybrid, granitemoehybrid_dense, nemotron_h, nemotron_h_latent, llama_scaled)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
