@@ -21,7 +21,7 @@ type Decoding struct {
 	Host       zoo.Host  `json:"host"`
 }
 
-// Contexts measures decoding behind contexts, in rising order, with the weights that training
+// Contexts measures decoding where texts reach contexts, in rising order, with the weights that training
 // would start from. The tokens before are not computed (see [zoo.Decoder.Skip]). A context that
 // the model has no positions for ends the list.
 func Contexts(ctx context.Context, m *zoo.Model, d *cpu.Device, contexts []int, repeats int) (*Decoding, error) {
@@ -40,11 +40,11 @@ func Contexts(ctx context.Context, m *zoo.Model, d *cpu.Device, contexts []int, 
 	out.Host.Threads = d.Pool.Threads()
 	one := make([]int64, 1)
 	for _, n := range contexts {
-		// The last of the repeats is the token behind n others.
-		if p := m.Recipe.Positions; p > 0 && int64(n+1) > p {
+		if p := m.Recipe.Positions; p > 0 && int64(n) > p {
 			break
 		}
-		if err := dec.Skip(max(n-dec.Length()-repeats, 0)); err != nil {
+		// The last of the repeats, which one more goes before, is token n.
+		if err := dec.Skip(max(n-dec.Length()-repeats-1, 0)); err != nil {
 			return nil, err
 		}
 		runtime.GC() // not while it is measured

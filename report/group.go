@@ -65,9 +65,6 @@ func (r *Run) seed() uint64 {
 	return r.Record.Seed
 }
 
-// record is that of the first run, nil without one.
-func (g *Group) record() *Run { return g.Runs[0] }
-
 // tokenCost is the operations that training one token takes, 0 when unknown.
 func (g *Group) tokenCost() float64 {
 	if r := g.Runs[0].Record; r != nil {

@@ -201,8 +201,8 @@ func bracket(f func(n int64) (float64, error)) (low, high int64, err error) {
 }
 
 // improve takes a size that is nearer to the target.
-func (b *sized) improve(s *sized) {
-	if math.Abs(s.off) < math.Abs(b.off) {
-		*b = *s
+func (s *sized) improve(other *sized) {
+	if math.Abs(other.off) < math.Abs(s.off) {
+		*s = *other
 	}
 }

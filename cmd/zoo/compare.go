@@ -137,7 +137,7 @@ func compare(c *cobra.Command, file string, o *comparison) error {
 	if err := writeManifest(s, o, hash); err != nil { // rates are known by now
 		return err
 	}
-	if err := finishStudy(c, s, o, result); err != nil {
+	if err := finishStudy(c, o, result); err != nil {
 		return err
 	}
 	switch {
@@ -150,7 +150,7 @@ func compare(c *cobra.Command, file string, o *comparison) error {
 }
 
 // finishStudy writes the report of what is there.
-func finishStudy(c *cobra.Command, s *study.Study, o *comparison, result *compared) error {
+func finishStudy(c *cobra.Command, o *comparison, result *compared) error {
 	page, err := report.Load(o.out)
 	if err != nil {
 		return err
