@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"time"
 
 	"github.com/moezoo/moezoo/bench"
 	"github.com/moezoo/moezoo/train/metrics"
@@ -62,7 +63,36 @@ func whole(path string, content []byte) error {
 }
 
 // Load reads runs: folders of runs, of studies, or of folders of runs.
-func Load(paths ...string) (*Page, error) {
+func Load(paths ...string) (*Page, error) { return (&Loader{}).Load(paths...) }
+
+// Loader loads pages again and again, and reads only runs that have gone on since.
+type Loader struct{ read map[string]readRun }
+
+// readRun is a run as its metrics file was when it was read.
+type readRun struct {
+	*Run
+	size     int64
+	modified time.Time
+}
+
+// run reads a run, unless its files are as they were.
+func (l *Loader) run(dir string) (*Run, error) {
+	info, err := os.Stat(filepath.Join(dir, metrics.File))
+	if known, ok := l.read[dir]; ok && err == nil && known.size == info.Size() && known.modified.Equal(info.ModTime()) {
+		return known.Run, nil
+	}
+	r, readErr := LoadRun(dir)
+	if readErr == nil && err == nil && r.Record != nil {
+		if l.read == nil {
+			l.read = map[string]readRun{}
+		}
+		l.read[dir] = readRun{r, info.Size(), info.ModTime()}
+	}
+	return r, readErr
+}
+
+// Load is [Load].
+func (l *Loader) Load(paths ...string) (*Page, error) {
 	p := &Page{Title: "Runs"}
 	var order []string
 	for _, path := range paths {
@@ -82,7 +112,7 @@ func Load(paths ...string) (*Page, error) {
 				p.Missing = append(p.Missing, filepath.Base(dir))
 				continue
 			}
-			r, err := LoadRun(dir)
+			r, err := l.run(dir)
 			if err != nil {
 				return nil, err
 			}

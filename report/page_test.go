@@ -177,7 +177,8 @@ func TestServedPageFollowsItsRuns(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- Serve(ctx, l, func() (*Page, error) { return Load(dir) }) }()
+	loader := &Loader{}
+	go func() { ended <- Serve(ctx, l, func() (*Page, error) { return loader.Load(dir) }) }()
 	get := func(tag string) (*http.Response, string) {
 		r, _ := http.NewRequest(http.MethodGet, "http://"+l.Addr().String()+"/page", nil)
 		r.Header.Set("If-None-Match", tag)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/moezoo/moezoo/report/plot"
 )
@@ -60,7 +61,7 @@ func loadFigure(id string, g *Group, r *Run) (Figure, bool) {
 		if x.experts() < 2 || len(x.Step) == 0 {
 			continue
 		}
-		b := plot.Block{Name: x.Name, Cells: make([][]float64, x.experts())}
+		b := plot.Block{Name: strings.TrimPrefix(x.Name, "layers."), Cells: make([][]float64, x.experts())}
 		h.X = nil
 		for _, s := range stretches(len(x.Step), heatColumns) {
 			h.X = append(h.X, x.Step[s[1]-1])
@@ -74,7 +75,7 @@ func loadFigure(id string, g *Group, r *Run) (Figure, bool) {
 	if len(h.Blocks) == 0 {
 		return Figure{}, false
 	}
-	return Figure{Drawing: h.Draw(), Caption: fmt.Sprintf("A row is an expert, seed %d. An even colour means an even load.", r.seed()), Table: table}, true
+	return Figure{Drawing: h.Draw(), Caption: fmt.Sprintf("Layer by layer; a row is an expert, seed %d. An even colour means an even load.", r.seed()), Table: table}, true
 }
 
 // share is the load of each expert over some steps, in multiples of an even share.

@@ -155,7 +155,7 @@ func (p *Page) provenance() grid {
 
 func short(hash string) string { return hash[:min(len(hash), 12)] }
 
-// parities are all pairs, the largest ratio first.
+// parities are all pairs.
 func (p *Page) parities() grid {
 	g := grid{Header: []string{"model → other's final loss", "steps", "95 % interval", "operations", "seconds", "loss", "reached at step", "of", "seeds"}}
 	ratio := func(x *float64) string {
@@ -176,10 +176,20 @@ func (p *Page) parities() grid {
 	return g
 }
 
+// mostPrinted is up to how many pairs are printed; of more, those with the first model.
+const mostPrinted = 15
+
 // Print writes the results as text.
 func (p *Page) Print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, g := range []grid{p.results(), p.parities()} {
+	pairs := p.parities()
+	if len(pairs.Rows) > mostPrinted {
+		first := p.Groups[0].Name
+		pairs.Rows = slices.DeleteFunc(pairs.Rows, func(row []string) bool {
+			return !strings.HasPrefix(row[0], first+" → ") && !strings.HasSuffix(row[0], " → "+first)
+		})
+	}
+	for _, g := range []grid{p.results(), pairs} {
 		if len(g.Rows) == 0 {
 			continue
 		}

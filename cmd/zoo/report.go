@@ -20,8 +20,9 @@ runs while they train.`,
 		Example: "  zoo report runs/a runs/b -o report.html\n  zoo report runs/paper-debug -o report.html\n  zoo report runs/a --serve localhost:8080",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			loader := &report.Loader{}
 			load := func() (*report.Page, error) {
-				p, err := report.Load(args...)
+				p, err := loader.Load(args...)
 				if err == nil && title != "" {
 					p.Title = title
 				}

@@ -2,6 +2,7 @@ package plot
 
 import (
 	"fmt"
+	"html"
 	"math"
 	"strings"
 )
@@ -38,7 +39,7 @@ func (h Heat) Draw() *Drawing {
 	for _, b := range h.Blocks {
 		row := math.Min(14, math.Max(3, 96/math.Max(float64(len(b.Cells)), 1)))
 		height := row * float64(len(b.Cells))
-		d.text(heatLeft-8, y+height/2+4, "end", "soft", shorten(b.Name, heatLeft-12))
+		d.put(`<text x="%s" y="%s" text-anchor="end" class="soft" style="font-size:11px">%s</text>`, num(heatLeft-8), num(y+height/2+4), html.EscapeString(shorten(b.Name, (heatLeft-12)*13/11)))
 		d.cells(b.Cells, h.Full, heatLeft, y, cell, row)
 		d.put(`<rect class="frame" x="%s" y="%s" width="%s" height="%s"/>`, num(heatLeft), num(y), num(Width-heatLeft-right), num(height))
 		y += height + 7
