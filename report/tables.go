@@ -12,6 +12,18 @@ import (
 	"github.com/moezoo/moezoo/report/plot"
 )
 
+// Extent says how many runs of how many models there are.
+func (p *Page) Extent() string {
+	return counted(len(p.Runs), "run") + " of " + counted(len(p.Groups), "model")
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 // Final is what a model is and where it ends.
 type Final struct {
 	Model    string  `json:"model"`

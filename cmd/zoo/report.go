@@ -38,7 +38,7 @@ runs while they train.`,
 			if err := p.Write(out); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%d runs of %d models: %s\n", len(p.Runs), len(p.Groups), out)
+			fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", p.Extent(), out)
 			return nil
 		},
 	}
