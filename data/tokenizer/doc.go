@@ -9,5 +9,7 @@
 // Bytes that are no character, which the original cannot be given, are kept where there are
 // tokens for them.
 //
-// Patterns become automata (automaton.go), so that any text takes linear time.
+// Patterns become automata (automaton.go), so that any text takes linear time. Letters, numbers
+// and compositions are those of Unicode 15, Go's; other versions know younger characters or
+// fewer.
 package tokenizer

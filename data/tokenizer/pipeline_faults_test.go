@@ -110,6 +110,12 @@ func tokenizerSeeds() []tokenizerSeed {
 		{74, "long-added", with("added_tokens", `[{"id":3,"content":"`+strings.Repeat("x", maxAdded+1)+`"}]`), "a content of 513 bytes"},
 		{74, "long-pattern", withSplit(strings.Repeat("x", maxPattern+1)), "a pattern of 4097 bytes is over the limit"},
 
+		{75, "carets", document(map[string]string{
+			"model":         `{"type":"BPE","vocab":{"^":0,"^^":1,"^^^^":2,"b":3},"merges":["^ ^","^^ ^^"],"unk_token":"b"}`,
+			"added_tokens":  "[]",
+			"pre_tokenizer": fmt.Sprintf(`{"type":"Split","pattern":{"Regex":%q},"behavior":"Isolated"}`, patternLlama3),
+		}), ""},
+
 		{76, "byte-minus", withModel(byteVocabulary(map[string]string{"<0x07>": "<0x-1>"}), `[]`, `,"byte_fallback":true`), `"<0x-1>" is no byte`},
 		{76, "byte-zz", withModel(byteVocabulary(map[string]string{"<0x07>": "<0xZZ>"}), `[]`, `,"byte_fallback":true`), `"<0xZZ>" is no byte`},
 		{76, "byte-missing", withModel(byteVocabulary(map[string]string{"<0x07>": "x"}), `[]`, `,"byte_fallback":true`), `there is no token "<0x07>" for the byte 0x07`},
@@ -149,9 +155,10 @@ func TestFaultyTokenizersGiveOneErrorThatNamesTheFault(t *testing.T) {
 				t.Errorf("row %d, %s: %v", s.row, s.name, err)
 				continue
 			}
-			ids := p.Append(nil, []byte("aabc<s>"))
-			if text, err := p.Decode(ids); err != nil || string(text) != "aabb<s>" {
-				t.Errorf("row %d, %s: %v is %q (%v)", s.row, s.name, ids, text, err)
+			text := map[bool]string{false: "aab<s>", true: strings.Repeat("^", 4096)}[s.row == 75]
+			ids := p.Append(nil, []byte(text))
+			if back, err := p.Decode(ids); err != nil || string(back) != text {
+				t.Errorf("row %d, %s: %v is %.40q (%v)", s.row, s.name, ids, back, err)
 			}
 		case err == nil || !strings.Contains(err.Error(), s.want) || !strings.HasPrefix(err.Error(), "tokenizer.json: ") || strings.Contains(err.Error(), "\n"):
 			t.Errorf("row %d, %s: got %v, want %q", s.row, s.name, err, s.want)
@@ -167,7 +174,7 @@ func TestTheTokenizerSeedsAreCommitted(t *testing.T) {
 	dir := filepath.Join("testdata", "fuzz", "FuzzTokenizer")
 	for _, s := range tokenizerSeeds() {
 		path := filepath.Join(dir, fmt.Sprintf("row%d-%s", s.row, s.name))
-		content := fmt.Appendf(nil, "go test fuzz v1\n[]byte(%q)\n[]byte(%q)\n", s.file, "aabc<s> 12\n^^^")
+		content := fmt.Appendf(nil, "go test fuzz v1\n[]byte(%q)\n[]byte(%q)\n", s.file, "aabc<s> 12\n"+strings.Repeat("^", 100))
 		if *update {
 			if err := os.MkdirAll(dir, 0o777); err != nil {
 				t.Fatal(err)
