@@ -1,21 +1,20 @@
 package tokenizer
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
-// BPE is byte-level byte-pair encoding as GPT-2 has it: text is cut into words, the
-// bytes of a word are letters, and pairs of neighbours merge in the order of their rank.
+// BPE is byte-level byte-pair encoding as GPT-2 has it: text is cut into words, the bytes of
+// a word are letters, and pairs of neighbours merge in the order of their rank.
 type BPE struct {
 	name   string
-	ids    map[string]int64 // token, as bytes → id
-	tokens []string         // id → bytes
-	rank   ranks
-	first  [256]int32 // id of each byte
+	model  *model
+	stage  stage
+	tokens []string // id → bytes
 	end    int64
 	hasEnd bool
 	vocab  []byte
@@ -25,80 +24,51 @@ type BPE struct {
 // Limits of vocabularies.
 const (
 	maxVocabBytes  = 100 << 20
-	maxTokens      = 1 << 24
 	endOfTextToken = "<|endoftext|>"
 )
+
+// patternOpenAI is patternGPT2 with what Python takes for white space, in whose tongue the
+// original is written.
+var patternOpenAI = strings.NewReplacer(`[^\s`, `[^\s\x1c-\x1f`, `\s+`, `[\s\x1c-\x1f]+`, `\S`, `[^\s\x1c-\x1f]`).Replace(patternGPT2)
 
 // NewBPE reads vocab.json and merges.txt.
 func NewBPE(vocab, merges []byte) (*BPE, error) {
 	if len(vocab) > maxVocabBytes || len(merges) > maxVocabBytes {
 		return nil, fmt.Errorf("vocab.json or merges.txt is larger than %d MB", maxVocabBytes>>20)
 	}
-	b := &BPE{ids: map[string]int64{}, rank: ranks{}, vocab: vocab, merges: merges}
+	b := &BPE{model: &model{bytes: true, rank: ranks{}, unknown: none}, vocab: vocab, merges: merges}
 	if err := b.readVocab(vocab); err != nil {
 		return nil, fmt.Errorf("vocab.json: %w", err)
-	}
-	for i := range 256 {
-		id, ok := b.ids[string([]byte{byte(i)})]
-		if !ok {
-			return nil, fmt.Errorf("vocab.json: there is no token for the byte 0x%02x", i)
-		}
-		b.first[i] = int32(id)
 	}
 	if err := b.readMerges(merges); err != nil {
 		return nil, fmt.Errorf("merges.txt: %w", err)
 	}
-	return b, nil
+	b.model.ids = nil
+	pattern, err := newAutomaton(patternOpenAI)
+	b.stage = stage{pattern: pattern, behavior: isolated}
+	return b, err
 }
 
 func (b *BPE) readVocab(raw []byte) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	t, err := d.Token()
-	if err != nil || t != json.Delim('{') {
-		return errors.New("is no JSON object")
+	if !utf8.Valid(raw) || !json.Valid(raw) {
+		return errors.New("is not valid JSON")
 	}
-	byID := map[int64]string{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := t.(string)
-		var id int64
-		if err := d.Decode(&id); err != nil {
-			return fmt.Errorf("token %q: %w", name, err)
-		}
-		text := name
-		if name != endOfTextToken {
-			if text, err = toBytes(name); err != nil {
-				return fmt.Errorf("token %q: %w", name, err)
-			}
-		}
-		switch old, twice := byID[id]; {
-		case name == "":
-			return errors.New("a token is empty")
-		case id < 0 || id >= maxTokens:
-			return fmt.Errorf("token %q has the id %d", name, id)
-		case twice:
-			return fmt.Errorf("tokens %q and %q have the same id %d", old, name, id)
-		case name != endOfTextToken && b.ids[text] != 0:
-			return fmt.Errorf("token %q occurs twice", name)
-		}
-		byID[id] = name
-		if name == endOfTextToken {
-			b.end, b.hasEnd = id, true
+	if err := b.model.readVocabulary(raw); err != nil {
+		return err
+	}
+	if err := b.model.readBytes(func(b int) string { return string(spelled[b]) }); err != nil {
+		return err
+	}
+	b.tokens = make([]string, len(b.model.contents))
+	for id, content := range b.model.contents {
+		if content == endOfTextToken {
+			b.end, b.hasEnd = int64(id), true
 			continue
 		}
-		b.ids[text] = id
-	}
-	b.tokens = make([]string, len(byID))
-	for id := range byID {
-		if id >= int64(len(byID)) {
-			return fmt.Errorf("id %d leaves a hole: there are %d tokens", id, len(byID))
+		var err error
+		if b.tokens[id], err = toBytes(content); err != nil {
+			return fmt.Errorf("token %q: %w", content, err)
 		}
-	}
-	for text, id := range b.ids {
-		b.tokens[id] = text
 	}
 	return nil
 }
@@ -109,87 +79,35 @@ func (b *BPE) readMerges(raw []byte) error {
 		if line == "" || strings.HasPrefix(line, "#version") {
 			continue
 		}
-		left, right, ok := strings.Cut(line, " ")
-		l, errL := toBytes(left)
-		r, errR := toBytes(right)
-		idL, okL := b.ids[l]
-		idR, okR := b.ids[r]
-		id, okM := b.ids[l+r]
-		if !ok || errL != nil || errR != nil || !okL || !okR || !okM {
-			return fmt.Errorf("line %d: %.60q merges tokens that the vocabulary does not have", i+1, line)
-		}
-		if !b.rank.add(int32(idL), int32(idR), int32(id)) {
-			return fmt.Errorf("line %d: %.60q occurs twice", i+1, line)
+		left, right, _ := strings.Cut(line, " ")
+		if err := b.model.addMerge(left, right); err != nil {
+			return fmt.Errorf("line %d %w", i+1, err)
 		}
 	}
 	return nil
 }
 
-// The files spell bytes as printable characters: those that are printable stand for
-// themselves, the others for the characters from U+0100 on, in order.
-var byteOf = func() map[rune]byte {
-	m := map[rune]byte{}
-	next := rune(256)
-	for i := range 256 {
-		if i >= '!' && i <= '~' || i >= 0xa1 && i <= 0xac || i >= 0xae {
-			m[rune(i)] = byte(i)
-			continue
-		}
-		m[next] = byte(i)
-		next++
-	}
-	return m
-}()
-
-// spelled is the inverse of byteOf.
-var spelled = func() (s [256]rune) {
-	for r, b := range byteOf {
-		s[b] = r
-	}
-	return s
-}()
-
-func toBytes(name string) (string, error) {
-	out := make([]byte, 0, len(name))
-	for _, r := range name {
-		b, ok := byteOf[r]
-		if !ok {
-			return "", fmt.Errorf("the character %q stands for no byte", r)
-		}
-		out = append(out, b)
-	}
-	return string(out), nil
-}
-
 // Append appends the ids of text.
 func (b *BPE) Append(ids []int64, text []byte) []int64 {
-	ids, _ = b.words(ids, text, 0)
+	ids, _ = b.words(ids, text, false)
 	return ids
 }
 
-// AppendSettled appends the ids of the words that end well before the end of text.
+// AppendSettled appends the ids of the words whose ends are certain.
 func (b *BPE) AppendSettled(ids []int64, text []byte) ([]int64, int) {
-	return b.words(ids, text, lookahead)
+	return b.words(ids, wholeCharacters(text), true)
 }
 
-// words appends the ids of the words of text that at least margin bytes follow, and
-// answers where they end.
-func (b *BPE) words(ids []int64, text []byte, margin int) ([]int64, int) {
+// words appends the ids of the words of a text, which goes on when open, and answers where
+// they end.
+func (b *BPE) words(ids []int64, text []byte, open bool) ([]int64, int) {
 	var m merger
-	at := 0
-	for at < len(text) {
-		n := word(text[at:])
-		if at+n+margin > len(text) {
-			break
-		}
-		m.begin()
-		for _, c := range text[at : at+n] {
-			m.push(b.first[c])
-		}
-		ids = m.finish(b.rank, ids)
-		at += n
-	}
-	return ids, at
+	end := 0
+	b.stage.cut(text, open, func(from, to int) {
+		ids = b.model.append(&m, ids, text[from:to])
+		end = to
+	})
+	return ids, end
 }
 
 // Decode joins the bytes of tokens; the end of a document is no text.

@@ -105,22 +105,29 @@ func (m *model) readVocabulary(raw json.RawMessage) error {
 // readMerges reads ["a b", …] or [["a", "b"], …].
 func (m *model) readMerges(raw json.RawMessage) error {
 	return eachElement(raw, func(value json.RawMessage) error {
-		number := len(m.rank)
 		left, right, err := readMerge(value)
+		if err == nil {
+			err = m.addMerge(left, right)
+		}
 		if err != nil {
-			return fmt.Errorf("number %d: %w", number, err)
-		}
-		l, okL := m.ids[left]
-		r, okR := m.ids[right]
-		id, okM := m.ids[left+right]
-		if !okL || !okR || !okM {
-			return fmt.Errorf("number %d merges %.40q and %.40q, which or whose union the vocabulary does not have", number, left, right)
-		}
-		if !m.rank.add(l, r, id) {
-			return fmt.Errorf("number %d, %.40q and %.40q, occurs twice", number, left, right)
+			return fmt.Errorf("number %d %w", len(m.rank), err)
 		}
 		return nil
 	})
+}
+
+// addMerge adds the next merge, of tokens as the file spells them.
+func (m *model) addMerge(left, right string) error {
+	l, okL := m.ids[left]
+	r, okR := m.ids[right]
+	id, okM := m.ids[left+right]
+	if !okL || !okR || !okM {
+		return fmt.Errorf("merges %.40q and %.40q, which or whose union the vocabulary does not have", left, right)
+	}
+	if !m.rank.add(l, r, id) {
+		return fmt.Errorf("merges %.40q and %.40q again", left, right)
+	}
+	return nil
 }
 
 // readMerge reads one merge in either spelling.
@@ -138,7 +145,7 @@ func readMerge(raw json.RawMessage) (left, right string, err error) {
 		parts = strings.Split(text, " ")
 	}
 	if err == nil && len(parts) != 2 {
-		err = fmt.Errorf("%.80s has %d parts, want 2", raw, len(parts))
+		err = fmt.Errorf("is %.80s, %d parts instead of 2", raw, len(parts))
 	}
 	if err != nil {
 		return "", "", err

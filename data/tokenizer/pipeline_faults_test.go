@@ -95,9 +95,9 @@ func tokenizerSeeds() []tokenizerSeed {
 		{71, "merge-of-unknown", withModel(`{"a":0,"b":1}`, `["a c"]`, ""), "which or whose union the vocabulary does not have"},
 		{71, "merge-to-unknown", withModel(`{"a":0,"b":1}`, `["a b"]`, ""), "which or whose union the vocabulary does not have"},
 		{71, "merge-cycle", withModel(`{"a":0,"b":1,"":2}`, `[["a",""]]`, ""), "a token is empty"},
-		{71, "merge-twice", withModel(`{"a":0,"b":1,"ab":2}`, `["a b",["a","b"]]`, ""), `number 1, "a" and "b", occurs twice`},
-		{71, "merge-of-three", withModel(`{"a":0,"b":1,"ab":2}`, `["a b a"]`, ""), "has 3 parts, want 2"},
-		{71, "merge-of-one", withModel(`{"a":0,"b":1,"ab":2}`, `[["a"]]`, ""), "has 1 parts, want 2"},
+		{71, "merge-twice", withModel(`{"a":0,"b":1,"ab":2}`, `["a b",["a","b"]]`, ""), `number 1 merges "a" and "b" again`},
+		{71, "merge-of-three", withModel(`{"a":0,"b":1,"ab":2}`, `["a b a"]`, ""), "3 parts instead of 2"},
+		{71, "merge-of-one", withModel(`{"a":0,"b":1,"ab":2}`, `[["a"]]`, ""), "1 parts instead of 2"},
 		{71, "merge-number", withModel(`{"a":0,"b":1,"ab":2}`, `[7]`, ""), "model: merges"},
 
 		{72, "empty-token", withModel(`{"a":0,"b":1,"":2}`, `[]`, ""), "a token is empty"},
