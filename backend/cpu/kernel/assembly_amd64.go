@@ -148,20 +148,32 @@ func prefetchOf(f func(rows int, x *float32, ld int)) func(rows int, x []float32
 // what lies in memory are added one after the other, which walks through it in one line.
 func gemvOf(lanes int, f gemvFunc[float32], axpy func(n int, y, x *float32, a float32)) func(y, x, b []float32, ldb int, follows bool) {
 	return func(y, x, b []float32, ldb int, follows bool) {
-		n, groups := len(y)&^(lanes-1), len(x)/gemvRows
-		if n == 0 || 4*ldb < shortRow && 4*ldb*len(x) > gemvCached {
-			n, groups = 0, 0
+		groups := len(x) / gemvRows
+		short := 4*ldb >= narrowRow && 4*ldb < shortRow && 4*ldb*len(x) > gemvCached
+		if len(y) < lanes || short {
+			groups = 0
 		}
 		if groups > 0 {
+			n := len(y) &^ (lanes - 1)
+			if n < len(y) {
+				gemvLast(lanes, f, groups, y, x, b, ldb)
+			}
 			runGemv(f, groups, n, lanes, lanes, y, x, b, ldb, follows)
 		}
-		for p := 0; p < len(x) && n < len(y); p++ {
-			axpy(len(y)-n, &y[n], &b[p*ldb+n], x[p])
-		}
-		for p := gemvRows * groups; p < len(x) && n > 0; p++ {
-			axpy(n, &y[0], &b[p*ldb], x[p])
+		for p := gemvRows * groups; p < len(x) && len(y) > 0; p++ {
+			axpy(len(y), &y[0], &b[p*ldb], x[p])
 		}
 	}
+}
+
+// gemvLast adds the groups to the columns behind the last whole vector, together with those
+// before them that fill a vector, which are then put back.
+func gemvLast(lanes int, f gemvFunc[float32], groups int, y, x, b []float32, ldb int) {
+	j := len(y) - lanes
+	var before [16]float32
+	n := copy(before[:], y[j:len(y)&^(lanes-1)])
+	runGemv(f, groups, lanes, lanes, lanes, y[j:], x, b[j:], ldb, false)
+	copy(y[j:], before[:n])
 }
 
 type scanForwardFunc = func(steps int, delta, u, y *float32, ld int, b, c *float32, bs int, a2, h, skip *float32)

@@ -16,6 +16,8 @@ const (
 	gemvCached = 32 << 10
 	// Rows of that many bytes are added one by one, where elements are cheap to widen.
 	shortRow, shortRowBF16 = 4 << 10, 8 << 10
+	// narrowRow is too short to be added on its own.
+	narrowRow = 512
 )
 
 // runGemv adds the groups of x to y, which has n columns, a multiple of step: what a vector
@@ -26,7 +28,13 @@ func runGemv[T float32 | int8 | uint16](f gemvFunc[T], groups, n, step, lanes in
 	parts, across, skip := groups*n/step, 1<<62, 0 // one row behind the other without a gap
 	ahead, all := n/step+gemvAhead/part, len(b)*size/part
 	start := ahead * part
-	if n < ldb {
+	switch {
+	case n == ldb:
+	case ldb*size <= part: // narrow rows are asked for whole: more than there are steps, so the first at once
+		whole := groups * gemvRows * ldb * size / part
+		ahead += max(0, whole-parts)
+		parts, follows = whole-ahead, false
+	default:
 		across = n * size / part
 		skip = (ldb-n)*size + n*size%part
 		rows := gemvRows + ceilDiv(gemvAhead, n*size)
