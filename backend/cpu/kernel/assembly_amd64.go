@@ -223,12 +223,6 @@ func scanBackwardOf(n8, n16, n32 scanBackwardFunc) func(n, steps int, s scanBloc
 	}
 }
 
-func scanStepOf(f func(channels, row int, delta, u, y, a, b, c, h *float32)) func(n int, delta, u, y, a, b, c, h []float32) {
-	return func(n int, delta, u, y, a, b, c, h []float32) {
-		f(len(y), 4*n, &delta[0], &u[0], &y[0], &a[0], &b[0], &c[0], &h[0])
-	}
-}
-
 // laneSumsOf is for assembly that takes 8 sums at a time.
 func laneSumsOf(f func(n int, dst, src *float32)) func(dst, src []float32) {
 	return func(dst, src []float32) {
@@ -253,15 +247,6 @@ func convRowsOf(f func(rows, width int, x *float32, ld int, w *float32, ldw int,
 		}
 		for t := 0; t < rows; t += convBlock {
 			f(min(convBlock, rows-t), width, &x[t*ld], 4*ld, &w[0], 4*width, &bias[0], &y[t*ldy], 4*ldy)
-		}
-	}
-}
-
-// convStepOf is for two taps or more.
-func convStepOf(f func(channels, taps int, x, w, bias, past, y, next *float32)) func(taps int, x, w, bias, past, y, next []float32) {
-	return func(taps int, x, w, bias, past, y, next []float32) {
-		if len(y) > 0 {
-			f(len(y), taps, &x[0], &w[0], &bias[0], &past[0], &y[0], &next[0])
 		}
 	}
 }

@@ -339,6 +339,21 @@ func avx2ScanStep(channels int, row int, delta *float32, u *float32, y *float32,
 //go:noescape
 func avx2ConvStep(channels int, taps int, x *float32, w *float32, bias *float32, past *float32, y *float32, next *float32)
 
+// avx2SSDStep is ssdStepGeneric for rows above 0, of row bytes, a multiple of a vector.
+//
+//go:noescape
+func avx2SSDStep(rows int, row int, decay float32, x *float32, b *float32, c *float32, h *float32, y *float32)
+
+// avx2DeltaStep is deltaStepGeneric for four vectors of columns and rows above 0; ld in bytes.
+//
+//go:noescape
+func avx2DeltaStep(rows int, decay float32, k *float32, q *float32, u *float32, s *float32, ld int, o *float32)
+
+// avx2DiagonalStep is diagonalStepGeneric for channels above 0, with rows of row bytes, a multiple of a vector.
+//
+//go:noescape
+func avx2DiagonalStep(channels int, row int, u *float32, a *float32, w *float32, h *float32, y *float32)
+
 // avx2LaneSums is laneSumsGeneric for n a multiple of 8, above 0.
 //
 //go:noescape

@@ -12081,6 +12081,170 @@ more:
 	VZEROUPPER
 	RET
 
+// func avx2SSDStep(rows int, row int, decay float32, x *float32, b *float32, c *float32, h *float32, y *float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·avx2SSDStep(SB), NOSPLIT, $0-64
+	MOVQ         rows+0(FP), AX
+	MOVQ         row+8(FP), CX
+	MOVSS        decay+16(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         x+24(FP), DX
+	MOVQ         b+32(FP), BX
+	MOVQ         c+40(FP), SI
+	MOVQ         h+48(FP), DI
+	MOVQ         y+56(FP), R8
+
+row:
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS (DX), Y1
+	XORQ         R9, R9
+
+vector:
+	VMULPS      (DI)(R9*1), Y0, Y3
+	VFMADD231PS (BX)(R9*1), Y1, Y3
+	VMOVUPS     Y3, (DI)(R9*1)
+	VFMADD231PS (SI)(R9*1), Y3, Y2
+	ADDQ        $0x20, R9
+	CMPQ        R9, CX
+	JLT         vector
+	VMOVAPS     Y2, Y1
+	VPERM2F128  $0x11, Y1, Y1, Y2
+	VADDPS      Y2, Y1, Y1
+	VPERMILPS   $0x4e, Y1, Y2
+	VADDPS      Y2, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y2
+	VADDPS      Y2, Y1, Y1
+	VMOVSS      X1, (R8)
+	ADDQ        CX, DI
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, R8
+	DECQ        AX
+	JNZ         row
+	VZEROUPPER
+	RET
+
+// func avx2DeltaStep(rows int, decay float32, k *float32, q *float32, u *float32, s *float32, ld int, o *float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·avx2DeltaStep(SB), NOSPLIT, $0-64
+	MOVQ         rows+0(FP), AX
+	MOVSS        decay+8(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         k+16(FP), CX
+	MOVQ         q+24(FP), DX
+	MOVQ         u+32(FP), BX
+	MOVQ         s+40(FP), SI
+	MOVQ         ld+48(FP), DI
+	VMOVUPS      (BX), Y1
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      32(BX), Y2
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      64(BX), Y3
+	VXORPS       Y7, Y7, Y7
+	VMOVUPS      96(BX), Y4
+	VXORPS       Y8, Y8, Y8
+
+row:
+	VBROADCASTSS (CX), Y9
+	VBROADCASTSS (DX), Y10
+	VMULPS       (SI), Y0, Y11
+	VFMADD231PS  Y1, Y9, Y11
+	VMOVUPS      Y11, (SI)
+	VFMADD231PS  Y11, Y10, Y5
+	VMULPS       32(SI), Y0, Y11
+	VFMADD231PS  Y2, Y9, Y11
+	VMOVUPS      Y11, 32(SI)
+	VFMADD231PS  Y11, Y10, Y6
+	VMULPS       64(SI), Y0, Y11
+	VFMADD231PS  Y3, Y9, Y11
+	VMOVUPS      Y11, 64(SI)
+	VFMADD231PS  Y11, Y10, Y7
+	VMULPS       96(SI), Y0, Y11
+	VFMADD231PS  Y4, Y9, Y11
+	VMOVUPS      Y11, 96(SI)
+	VFMADD231PS  Y11, Y10, Y8
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         DI, SI
+	DECQ         AX
+	JNZ          row
+	MOVQ         o+56(FP), AX
+	VMOVUPS      Y5, (AX)
+	VMOVUPS      Y6, 32(AX)
+	VMOVUPS      Y7, 64(AX)
+	VMOVUPS      Y8, 96(AX)
+	VZEROUPPER
+	RET
+
+// func avx2DiagonalStep(channels int, row int, u *float32, a *float32, w *float32, h *float32, y *float32)
+// Requires: AVX, FMA3
+TEXT ·avx2DiagonalStep(SB), NOSPLIT, $0-56
+	MOVQ channels+0(FP), AX
+	MOVQ row+8(FP), CX
+	MOVQ u+16(FP), DX
+	MOVQ a+24(FP), BX
+	MOVQ w+32(FP), SI
+	MOVQ h+40(FP), DI
+	MOVQ y+48(FP), R8
+
+channel:
+	VXORPS       Y1, Y1, Y1
+	VBROADCASTSS (DX), Y0
+	VANDPS       c_realParts<>+0(SB), Y0, Y0
+	XORQ         R9, R9
+
+vector:
+	VMOVUPS        (DI)(R9*1), Y2
+	VPERMILPS      $0xb1, Y2, Y3
+	VMOVSLDUP      (BX)(R9*1), Y4
+	VMOVSHDUP      (BX)(R9*1), Y5
+	VMULPS         Y3, Y5, Y5
+	VFMADDSUB213PS Y5, Y4, Y2
+	VADDPS         Y0, Y2, Y2
+	VMOVUPS        Y2, (DI)(R9*1)
+	VMOVUPS        (SI)(R9*1), Y3
+	VXORPS         c_conjugate<>+0(SB), Y3, Y3
+	VFMADD231PS    Y3, Y2, Y1
+	ADDQ           $0x20, R9
+	CMPQ           R9, CX
+	JLT            vector
+	VMOVAPS        Y1, Y0
+	VPERM2F128     $0x11, Y0, Y0, Y1
+	VADDPS         Y1, Y0, Y0
+	VPERMILPS      $0x4e, Y0, Y1
+	VADDPS         Y1, Y0, Y0
+	VPERMILPS      $0xb1, Y0, Y1
+	VADDPS         Y1, Y0, Y0
+	VMOVSS         X0, (R8)
+	ADDQ           CX, BX
+	ADDQ           CX, SI
+	ADDQ           CX, DI
+	ADDQ           $0x04, DX
+	ADDQ           $0x04, R8
+	DECQ           AX
+	JNZ            channel
+	VZEROUPPER
+	RET
+
+DATA c_realParts<>+0(SB)/4, $0xffffffff
+DATA c_realParts<>+4(SB)/4, $0x00000000
+DATA c_realParts<>+8(SB)/4, $0xffffffff
+DATA c_realParts<>+12(SB)/4, $0x00000000
+DATA c_realParts<>+16(SB)/4, $0xffffffff
+DATA c_realParts<>+20(SB)/4, $0x00000000
+DATA c_realParts<>+24(SB)/4, $0xffffffff
+DATA c_realParts<>+28(SB)/4, $0x00000000
+GLOBL c_realParts<>(SB), RODATA|NOPTR, $32
+
+DATA c_conjugate<>+0(SB)/4, $0x00000000
+DATA c_conjugate<>+4(SB)/4, $0x80000000
+DATA c_conjugate<>+8(SB)/4, $0x00000000
+DATA c_conjugate<>+12(SB)/4, $0x80000000
+DATA c_conjugate<>+16(SB)/4, $0x00000000
+DATA c_conjugate<>+20(SB)/4, $0x80000000
+DATA c_conjugate<>+24(SB)/4, $0x00000000
+DATA c_conjugate<>+28(SB)/4, $0x80000000
+GLOBL c_conjugate<>(SB), RODATA|NOPTR, $32
+
 // func avx2LaneSums(n int, dst *float32, src *float32)
 // Requires: AVX
 TEXT ·avx2LaneSums(SB), NOSPLIT, $0-24

@@ -26354,6 +26354,188 @@ more:
 	VZEROUPPER
 	RET
 
+// func avx512SSDStep(rows int, row int, decay float32, x *float32, b *float32, c *float32, h *float32, y *float32)
+// Requires: AVX, AVX512DQ, AVX512F, SSE
+TEXT ·avx512SSDStep(SB), NOSPLIT, $0-64
+	MOVQ         rows+0(FP), AX
+	MOVQ         row+8(FP), CX
+	MOVSS        decay+16(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVQ         x+24(FP), DX
+	MOVQ         b+32(FP), BX
+	MOVQ         c+40(FP), SI
+	MOVQ         h+48(FP), DI
+	MOVQ         y+56(FP), R8
+
+row:
+	VXORPS       Z2, Z2, Z2
+	VBROADCASTSS (DX), Z1
+	XORQ         R9, R9
+
+vector:
+	VMULPS        (DI)(R9*1), Z0, Z3
+	VFMADD231PS   (BX)(R9*1), Z1, Z3
+	VMOVUPS       Z3, (DI)(R9*1)
+	VFMADD231PS   (SI)(R9*1), Z3, Z2
+	ADDQ          $0x40, R9
+	CMPQ          R9, CX
+	JLT           vector
+	VEXTRACTF64X4 $0x01, Z2, Y1
+	VADDPS        Y2, Y1, Y1
+	VPERM2F128    $0x11, Y1, Y1, Y2
+	VADDPS        Y2, Y1, Y1
+	VPERMILPS     $0x4e, Y1, Y2
+	VADDPS        Y2, Y1, Y1
+	VPERMILPS     $0xb1, Y1, Y2
+	VADDPS        Y2, Y1, Y1
+	VMOVSS        X1, (R8)
+	ADDQ          CX, DI
+	ADDQ          $0x04, DX
+	ADDQ          $0x04, R8
+	DECQ          AX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func avx512DeltaStep(rows int, decay float32, k *float32, q *float32, u *float32, s *float32, ld int, o *float32)
+// Requires: AVX, AVX512DQ, AVX512F, SSE
+TEXT ·avx512DeltaStep(SB), NOSPLIT, $0-64
+	MOVQ         rows+0(FP), AX
+	MOVSS        decay+8(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVQ         k+16(FP), CX
+	MOVQ         q+24(FP), DX
+	MOVQ         u+32(FP), BX
+	MOVQ         s+40(FP), SI
+	MOVQ         ld+48(FP), DI
+	VMOVUPS      (BX), Z1
+	VXORPS       Z5, Z5, Z5
+	VMOVUPS      64(BX), Z2
+	VXORPS       Z6, Z6, Z6
+	VMOVUPS      128(BX), Z3
+	VXORPS       Z7, Z7, Z7
+	VMOVUPS      192(BX), Z4
+	VXORPS       Z8, Z8, Z8
+
+row:
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (DX), Z10
+	VMULPS       (SI), Z0, Z11
+	VFMADD231PS  Z1, Z9, Z11
+	VMOVUPS      Z11, (SI)
+	VFMADD231PS  Z11, Z10, Z5
+	VMULPS       64(SI), Z0, Z11
+	VFMADD231PS  Z2, Z9, Z11
+	VMOVUPS      Z11, 64(SI)
+	VFMADD231PS  Z11, Z10, Z6
+	VMULPS       128(SI), Z0, Z11
+	VFMADD231PS  Z3, Z9, Z11
+	VMOVUPS      Z11, 128(SI)
+	VFMADD231PS  Z11, Z10, Z7
+	VMULPS       192(SI), Z0, Z11
+	VFMADD231PS  Z4, Z9, Z11
+	VMOVUPS      Z11, 192(SI)
+	VFMADD231PS  Z11, Z10, Z8
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         DI, SI
+	DECQ         AX
+	JNZ          row
+	MOVQ         o+56(FP), AX
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VMOVUPS      Z7, 128(AX)
+	VMOVUPS      Z8, 192(AX)
+	VZEROUPPER
+	RET
+
+// func avx512DiagonalStep(channels int, row int, u *float32, a *float32, w *float32, h *float32, y *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·avx512DiagonalStep(SB), NOSPLIT, $0-56
+	MOVQ channels+0(FP), AX
+	MOVQ row+8(FP), CX
+	MOVQ u+16(FP), DX
+	MOVQ a+24(FP), BX
+	MOVQ w+32(FP), SI
+	MOVQ h+40(FP), DI
+	MOVQ y+48(FP), R8
+
+channel:
+	VXORPS       Z1, Z1, Z1
+	VBROADCASTSS (DX), Z0
+	VANDPS       c_realParts<>+0(SB), Z0, Z0
+	XORQ         R9, R9
+
+vector:
+	VMOVUPS        (DI)(R9*1), Z2
+	VPERMILPS      $0xb1, Z2, Z3
+	VMOVSLDUP      (BX)(R9*1), Z4
+	VMOVSHDUP      (BX)(R9*1), Z5
+	VMULPS         Z3, Z5, Z5
+	VFMADDSUB213PS Z5, Z4, Z2
+	VADDPS         Z0, Z2, Z2
+	VMOVUPS        Z2, (DI)(R9*1)
+	VMOVUPS        (SI)(R9*1), Z3
+	VXORPS         c_conjugate<>+0(SB), Z3, Z3
+	VFMADD231PS    Z3, Z2, Z1
+	ADDQ           $0x40, R9
+	CMPQ           R9, CX
+	JLT            vector
+	VEXTRACTF64X4  $0x01, Z1, Y0
+	VADDPS         Y1, Y0, Y0
+	VPERM2F128     $0x11, Y0, Y0, Y1
+	VADDPS         Y1, Y0, Y0
+	VPERMILPS      $0x4e, Y0, Y1
+	VADDPS         Y1, Y0, Y0
+	VPERMILPS      $0xb1, Y0, Y1
+	VADDPS         Y1, Y0, Y0
+	VMOVSS         X0, (R8)
+	ADDQ           CX, BX
+	ADDQ           CX, SI
+	ADDQ           CX, DI
+	ADDQ           $0x04, DX
+	ADDQ           $0x04, R8
+	DECQ           AX
+	JNZ            channel
+	VZEROUPPER
+	RET
+
+DATA c_realParts<>+0(SB)/4, $0xffffffff
+DATA c_realParts<>+4(SB)/4, $0x00000000
+DATA c_realParts<>+8(SB)/4, $0xffffffff
+DATA c_realParts<>+12(SB)/4, $0x00000000
+DATA c_realParts<>+16(SB)/4, $0xffffffff
+DATA c_realParts<>+20(SB)/4, $0x00000000
+DATA c_realParts<>+24(SB)/4, $0xffffffff
+DATA c_realParts<>+28(SB)/4, $0x00000000
+DATA c_realParts<>+32(SB)/4, $0xffffffff
+DATA c_realParts<>+36(SB)/4, $0x00000000
+DATA c_realParts<>+40(SB)/4, $0xffffffff
+DATA c_realParts<>+44(SB)/4, $0x00000000
+DATA c_realParts<>+48(SB)/4, $0xffffffff
+DATA c_realParts<>+52(SB)/4, $0x00000000
+DATA c_realParts<>+56(SB)/4, $0xffffffff
+DATA c_realParts<>+60(SB)/4, $0x00000000
+GLOBL c_realParts<>(SB), RODATA|NOPTR, $64
+
+DATA c_conjugate<>+0(SB)/4, $0x00000000
+DATA c_conjugate<>+4(SB)/4, $0x80000000
+DATA c_conjugate<>+8(SB)/4, $0x00000000
+DATA c_conjugate<>+12(SB)/4, $0x80000000
+DATA c_conjugate<>+16(SB)/4, $0x00000000
+DATA c_conjugate<>+20(SB)/4, $0x80000000
+DATA c_conjugate<>+24(SB)/4, $0x00000000
+DATA c_conjugate<>+28(SB)/4, $0x80000000
+DATA c_conjugate<>+32(SB)/4, $0x00000000
+DATA c_conjugate<>+36(SB)/4, $0x80000000
+DATA c_conjugate<>+40(SB)/4, $0x00000000
+DATA c_conjugate<>+44(SB)/4, $0x80000000
+DATA c_conjugate<>+48(SB)/4, $0x00000000
+DATA c_conjugate<>+52(SB)/4, $0x80000000
+DATA c_conjugate<>+56(SB)/4, $0x00000000
+DATA c_conjugate<>+60(SB)/4, $0x80000000
+GLOBL c_conjugate<>(SB), RODATA|NOPTR, $64
+
 // func avx512LaneSums(n int, dst *float32, src *float32)
 // Requires: AVX
 TEXT ·avx512LaneSums(SB), NOSPLIT, $0-24

@@ -184,22 +184,6 @@ func (t *convTask) storePast(head []float32, batch, c0, width int) {
 	}
 }
 
-// convStepGeneric computes y = bias + Σ_j w[j]·(past, x)[j] for as many channels as y has,
-// and next, past without its first and with x: w [channels, taps], past and next
-// [channels, taps-1], which may be the same.
-func convStepGeneric(taps int, x, w, bias, past, y, next []float32) {
-	for i := range y {
-		wi, p, n := w[i*taps:(i+1)*taps], past[i*(taps-1):(i+1)*(taps-1)], next[i*(taps-1):(i+1)*(taps-1)]
-		sum := bias[i]
-		for j, v := range p {
-			sum += wi[j] * v
-		}
-		y[i] = sum + wi[taps-1]*x[i]
-		copy(n, p[1:])
-		n[taps-2] = x[i]
-	}
-}
-
 // convRowsGeneric computes y[t] = bias + Σ_j w[j]·x[t+j] for rows of width values: x
 // rows ld apart, w [taps][width], y rows ldy apart.
 func convRowsGeneric(rows, taps, width int, x []float32, ld int, w, bias, y []float32, ldy int) {

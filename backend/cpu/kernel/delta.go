@@ -222,18 +222,12 @@ func (r *deltaRun) advance(d *DeltaInput) {
 //	S ← e^decay·S    u = β·(v − Sᵀk)    S ← S + k ⊗ u    o = Sᵀq
 func (r *deltaRun) step(d *DeltaInput) {
 	dk, dv := d.KeyWidth, d.ValueWidth
-	u, o := r.u[:dv], r.o[:dv]
-	active.scale(r.s, exp32(r.decay[0]), r.s)
+	u, decay := r.u[:dv], exp32(r.decay[0])
 	clear(u)
-	active.gemvN(u, r.k[:dk], r.s, dv, false)
-	for i := range u {
-		u[i] = r.beta[0] * (r.v[i] - u[i])
-	}
-	for i, k := range r.k[:dk] {
-		active.axpy(r.s[i*dv:(i+1)*dv], k, u)
-	}
-	clear(o)
-	active.gemvN(o, r.q[:dk], r.s, dv, false)
+	active.gemvN(u, r.k[:dk], r.s[:dk*dv], dv, false)
+	active.scale(u, -decay*r.beta[0], u)
+	active.axpy(u, r.beta[0], r.v[:dv])
+	active.deltaStep(decay, r.k[:dk], r.q[:dk], u, r.s, r.o[:dv])
 }
 
 // DeltaScratch is the scratch of [DeltaForward].
@@ -280,8 +274,12 @@ func (t *deltaTask) Do(item, worker int) {
 	ws := t.scratch[worker*size : (worker+1)*size]
 	var r deltaRun
 	r.s, ws = ws[:d.state()], ws[d.state():]
+	states := (batch*d.ValueHeads + head) * d.state()
+	if t.last != nil {
+		r.s = t.last[states : states+d.state()] // the state is updated where it ends
+	}
 	r.carve(d, ws)
-	d.load(r.s, batch, head)
+	startState(r.s, from(d.S0, states))
 	for t0 := 0; t0 < d.Length; t0 += DeltaChunk {
 		if t.checkpoints != nil {
 			copy(t.checkpoints[((batch*d.chunks()+t0/DeltaChunk)*d.ValueHeads+head)*d.state():], r.s)
@@ -301,16 +299,4 @@ func (t *deltaTask) Do(item, worker int) {
 			r.advance(d)
 		}
 	}
-	if t.last != nil {
-		copy(t.last[(batch*d.ValueHeads+head)*d.state():], r.s)
-	}
-}
-
-// load is the state of one head before the first step.
-func (d *DeltaInput) load(s []float32, batch, head int) {
-	if d.S0 == nil {
-		clear(s)
-		return
-	}
-	copy(s, d.S0[(batch*d.ValueHeads+head)*d.state():][:d.state()])
 }

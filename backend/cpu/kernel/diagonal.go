@@ -147,6 +147,10 @@ type diagonalForwardTask struct {
 
 func (t *diagonalForwardTask) Do(item, worker int) {
 	q := t.place(item)
+	if t.Length == 1 && t.Outputs == 1 && t.checkpoints == nil && t.hT != nil {
+		t.one(q)
+		return
+	}
 	ws := t.scratch[worker*t.ws : (worker+1)*t.ws]
 	constants, ws := ws[:t.constantSize()], ws[t.constantSize():]
 	re2, im2, h := ws[:q.width], ws[q.width:2*q.width], ws[2*q.width:]
@@ -187,6 +191,15 @@ func (t *diagonalForwardTask) Do(item, worker int) {
 			q.scatter(t.hT[state:], re, im, t.Modes, mode)
 		}
 	}
+}
+
+// one is a single step of a single output, on pairs as they lie.
+func (t *diagonalForwardTask) one(q diagonalSpanOf) {
+	n := t.Modes * 2
+	at, c := (q.batch*t.Channels+q.ch)*n, q.batch*t.Channels+q.ch
+	h := t.hT[at : at+q.width*n]
+	startState(h, from(t.H0, at))
+	active.diagonalStep(t.U[c:c+q.width], t.A[q.ch*n:(q.ch+q.width)*n], t.W[q.ch*n:(q.ch+q.width)*n], h, t.y[c:c+q.width])
 }
 
 // checkpoint is where the states of a mode before a chunk are kept, real parts first.

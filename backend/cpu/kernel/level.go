@@ -61,6 +61,9 @@ type dispatch struct {
 	scanLanes    int
 	scanForward  func(n, steps int, s scanBlock)
 	scanBackward func(n, steps int, s scanBlock)
+	ssdStep      func(decay float32, x, b, c, h, y []float32)
+	deltaStep    func(decay float32, k, q, u, s, o []float32)
+	diagonalStep func(u, a, w, h, y []float32)
 	scanStep     func(n int, delta, u, y, a, b, c, h []float32)
 	laneSums     func(dst, src []float32)
 	convStep     func(taps int, x, w, bias, past, y, next []float32)

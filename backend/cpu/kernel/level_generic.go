@@ -21,6 +21,7 @@ func newGeneric() *dispatch {
 		scaled: scaledGeneric, combine: combineGeneric, shift: shiftGeneric, accumulate: accumulateGeneric,
 
 		scanLanes: 8, scanForward: scanForwardGeneric, scanBackward: scanBackwardGeneric, scanStep: scanStepGeneric, laneSums: laneSumsGeneric,
+		ssdStep: ssdStepGeneric, deltaStep: deltaStepGeneric, diagonalStep: diagonalStepGeneric,
 		convStep: convStepGeneric, convRows: convRowsGeneric, convWeights: convWeightsGeneric,
 
 		adamW: adamWGeneric,

@@ -195,11 +195,7 @@ func (t *scanForwardTask) fewSteps(q scanPlace) {
 	n := t.State
 	at := (q.batch*t.Channels + q.ch) * n
 	h, a := t.hT[at:at+q.width*n], t.A[q.ch*n:(q.ch+q.width)*n]
-	if t.H0 == nil {
-		clear(h)
-	} else {
-		copy(h, t.H0[at:])
-	}
+	startState(h, from(t.H0, at))
 	for l := range t.Length {
 		if t.begins(q.batch, l) {
 			clear(h)

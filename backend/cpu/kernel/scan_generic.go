@@ -45,23 +45,6 @@ func scanForwardGeneric(n, steps int, s scanBlock) {
 	}
 }
 
-// scanStepGeneric is one step of as many channels as y has, which share b and c [N]; a and h
-// are [channels, N]; both extents are multiples of the lanes, and channels above 0:
-//
-//	h[n] = 2^(Δ·(a·log₂e))·h[n] + Δ·u·b[n]    y = y + Σ_n c[n]·h[n]
-func scanStepGeneric(n int, delta, u, y, a, b, c, h []float32) {
-	for i := range y {
-		dt, du, sum := delta[i], delta[i]*u[i], y[i]
-		row := a[i*n : (i+1)*n]
-		for k, state := range h[i*n : (i+1)*n] {
-			state = decay32(dt*(row[k]*log2E))*state + du*b[k]
-			h[i*n+k] = state
-			sum += c[k] * state
-		}
-		y[i] = sum
-	}
-}
-
 // scanBackwardGeneric recomputes the states of the block from the checkpoint
 // and runs the adjoint recurrence, for t downwards:
 //

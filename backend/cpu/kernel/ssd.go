@@ -192,10 +192,10 @@ func (t *ssdForwardTask) Do(item, worker int) {
 	size := t.Dim * t.State
 	h, ws := ws[:q.heads*size], ws[ssdHeads*size:]
 	states := (q.batch*t.Heads + q.head) * size
-	clear(h)
-	if t.H0 != nil {
-		copy(h, t.H0[states:])
+	if t.hT != nil {
+		h = t.hT[states : states+len(h)] // the state is updated where it ends
 	}
+	startState(h, from(t.H0, states))
 	for k := range t.chunks() {
 		if t.checkpoints != nil {
 			copy(t.checkpoints[((q.batch*t.chunks()+k)*t.Heads+q.head)*size:], h)
@@ -206,9 +206,6 @@ func (t *ssdForwardTask) Do(item, worker int) {
 		} else {
 			t.chunk(q, t0, n, h, ws)
 		}
-	}
-	if t.hT != nil {
-		copy(t.hT[states:states+len(h)], h)
 	}
 }
 
@@ -224,14 +221,7 @@ func (t *ssdForwardTask) steps(q ssdPlace, t0, n int, h []float32) {
 		c := t.C[(row*t.Groups+q.group)*t.State:][:t.State]
 		for i := range q.heads {
 			at := row*t.Heads + q.head + i
-			state := h[i*size : (i+1)*size]
-			active.scale(state, exp32(t.Decay[at]), state)
-			x, y := t.X[at*t.Dim:(at+1)*t.Dim], t.y[at*t.Dim:(at+1)*t.Dim]
-			for p, v := range x {
-				line := state[p*t.State : (p+1)*t.State]
-				active.axpy(line, v, b)
-				y[p] = active.dot(line, c)
-			}
+			active.ssdStep(exp32(t.Decay[at]), t.X[at*t.Dim:(at+1)*t.Dim], b, c, h[i*size:(i+1)*size], t.y[at*t.Dim:(at+1)*t.Dim])
 		}
 	}
 }

@@ -38,6 +38,9 @@ func main() {
 	}
 	scanStep()
 	convStep()
+	ssdStep()
+	deltaStep()
+	diagonalStep()
 	laneSums()
 	conv4()
 	conv4Weights()

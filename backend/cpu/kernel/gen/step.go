@@ -140,3 +140,118 @@ func convStep() {
 	JNZ(LabelRef("channel"))
 	end()
 }
+
+// ssdStep reads and writes each state once.
+func ssdStep() {
+	begin("SSDStep", "func(rows, row int, decay float32, x, b, c, h, y *float32)",
+		"is ssdStepGeneric for rows above 0, of row bytes, a multiple of a vector.")
+	rows, row := arg("rows"), arg("row")
+	decay := scalarArg("decay")
+	x, b, c, h, y := arg("x"), arg("b"), arg("c"), arg("h"), arg("y")
+	Label("row")
+	v, sum, at := vector(), zeroed(), GP64()
+	VBROADCASTSS(Mem{Base: x}, v)
+	XORQ(at, at)
+	Label("vector")
+	state := vector()
+	VMULPS(Mem{Base: h, Index: at, Scale: 1}, decay, state)
+	VFMADD231PS(Mem{Base: b, Index: at, Scale: 1}, v, state)
+	VMOVUPS(state, Mem{Base: h, Index: at, Scale: 1})
+	VFMADD231PS(Mem{Base: c, Index: at, Scale: 1}, state, sum)
+	ADDQ(U8(bytes), at)
+	CMPQ(at, row)
+	JLT(LabelRef("vector"))
+	VMOVSS(joined(sum, sumJoin).AsX(), Mem{Base: y})
+	ADDQ(row, h)
+	ADDQ(U8(4), x)
+	ADDQ(U8(4), y)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	end()
+}
+
+// deltaStep goes down the rows with what belongs to four vectors of columns in registers.
+func deltaStep() {
+	begin("DeltaStep", "func(rows int, decay float32, k, q, u, s *float32, ld int, o *float32)",
+		"is deltaStepGeneric for four vectors of columns and rows above 0; ld in bytes.")
+	rows, decay := arg("rows"), scalarArg("decay")
+	k, q, u, s, ld := arg("k"), arg("q"), arg("u"), arg("s"), arg("ld")
+	added, out := registers(4), registers(4)
+	for i := range added {
+		VMOVUPS(Mem{Base: u, Disp: bytes * i}, added[i])
+		VXORPS(out[i], out[i], out[i])
+	}
+	Label("row")
+	kv, qv := vector(), vector()
+	VBROADCASTSS(Mem{Base: k}, kv)
+	VBROADCASTSS(Mem{Base: q}, qv)
+	for i := range added {
+		state := vector()
+		VMULPS(Mem{Base: s, Disp: bytes * i}, decay, state)
+		VFMADD231PS(added[i], kv, state)
+		VMOVUPS(state, Mem{Base: s, Disp: bytes * i})
+		VFMADD231PS(state, qv, out[i])
+	}
+	ADDQ(U8(4), k)
+	ADDQ(U8(4), q)
+	ADDQ(ld, s)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	o := arg("o")
+	for i, v := range out {
+		VMOVUPS(v, Mem{Base: o, Disp: bytes * i})
+	}
+	end()
+}
+
+// diagonalStep takes the pairs of complex numbers as they lie.
+func diagonalStep() {
+	begin("DiagonalStep", "func(channels, row int, u, a, w, h, y *float32)",
+		"is diagonalStepGeneric for channels above 0, with rows of row bytes, a multiple of a vector.")
+	channels, row := arg("channels"), arg("row")
+	u, a, w, h, y := arg("u"), arg("a"), arg("w"), arg("h"), arg("y")
+	Label("channel")
+	input, sum, at := vector(), zeroed(), GP64()
+	VBROADCASTSS(Mem{Base: u}, input)
+	VANDPS(pairs("realParts", ^uint32(0), 0), input, input)
+	XORQ(at, at)
+	Label("vector")
+	state, other, re, im := vector(), vector(), vector(), vector()
+	VMOVUPS(Mem{Base: h, Index: at, Scale: 1}, state)
+	VPERMILPS(U8(0xb1), state, other)
+	VMOVSLDUP(Mem{Base: a, Index: at, Scale: 1}, re)
+	VMOVSHDUP(Mem{Base: a, Index: at, Scale: 1}, im)
+	VMULPS(other, im, im)
+	VFMADDSUB213PS(im, re, state)
+	VADDPS(input, state, state)
+	VMOVUPS(state, Mem{Base: h, Index: at, Scale: 1})
+	weight := vector()
+	VMOVUPS(Mem{Base: w, Index: at, Scale: 1}, weight)
+	VXORPS(pairs("conjugate", 0, 1<<31), weight, weight)
+	VFMADD231PS(weight, state, sum)
+	ADDQ(U8(bytes), at)
+	CMPQ(at, row)
+	JLT(LabelRef("vector"))
+	VMOVSS(joined(sum, sumJoin).AsX(), Mem{Base: y})
+	for _, r := range []Register{a, w, h} {
+		ADDQ(row, r)
+	}
+	ADDQ(U8(4), u)
+	ADDQ(U8(4), y)
+	DECQ(channels)
+	JNZ(LabelRef("channel"))
+	end()
+}
+
+// pairs is a read-only vector of bits for real and imaginary parts.
+func pairs(name string, re, im uint32) Mem {
+	if m, ok := constants[name]; ok {
+		return m
+	}
+	m := GLOBL("c_"+name, RODATA|NOPTR)
+	for i := range lanes {
+		DATA(4*i, U32([]uint32{re, im}[i%2]))
+	}
+	constants[name] = m
+	return m
+}

@@ -172,8 +172,8 @@ func folded(v VecVirtual, join joiner) VecVirtual {
 	return y
 }
 
-// foldLanes joins the lanes of v and stores the result as the return value.
-func foldLanes(v VecVirtual, join joiner) {
+// joined is the lanes of v joined, in the first lane.
+func joined(v VecVirtual, join joiner) VecVirtual {
 	y, high := folded(v, join), YMM()
 	VPERM2F128(U8(0x11), y, y, high)
 	join(high, y, y)
@@ -181,5 +181,8 @@ func foldLanes(v VecVirtual, join joiner) {
 	join(high, y, y)
 	VPERMILPS(U8(0xb1), y, high)
 	join(high, y, y)
-	Store(y.AsX(), ReturnIndex(0))
+	return y
 }
+
+// foldLanes joins the lanes of v and stores the result as the return value.
+func foldLanes(v VecVirtual, join joiner) { Store(joined(v, join).AsX(), ReturnIndex(0)) }

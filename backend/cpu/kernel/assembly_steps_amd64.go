@@ -1,0 +1,53 @@
+//go:build amd64 && !noasm
+
+package kernel
+
+func scanStepOf(f func(channels, row int, delta, u, y, a, b, c, h *float32)) func(n int, delta, u, y, a, b, c, h []float32) {
+	return func(n int, delta, u, y, a, b, c, h []float32) {
+		f(len(y), 4*n, &delta[0], &u[0], &y[0], &a[0], &b[0], &c[0], &h[0])
+	}
+}
+
+// convStepOf is for two taps or more.
+func convStepOf(f func(channels, taps int, x, w, bias, past, y, next *float32)) func(taps int, x, w, bias, past, y, next []float32) {
+	return func(taps int, x, w, bias, past, y, next []float32) {
+		if len(y) > 0 {
+			f(len(y), taps, &x[0], &w[0], &bias[0], &past[0], &y[0], &next[0])
+		}
+	}
+}
+
+// ssdStepOf is for states that are whole vectors.
+func ssdStepOf(lanes int, f func(rows, row int, decay float32, x, b, c, h, y *float32)) func(decay float32, x, b, c, h, y []float32) {
+	return func(decay float32, x, b, c, h, y []float32) {
+		if len(b)%lanes != 0 || len(b) == 0 || len(x) == 0 {
+			ssdStepGeneric(decay, x, b, c, h, y)
+			return
+		}
+		f(len(x), 4*len(b), decay, &x[0], &b[0], &c[0], &h[0], &y[0])
+	}
+}
+
+// deltaStepOf is for a number of columns that four vectors divide.
+func deltaStepOf(lanes int, f func(rows int, decay float32, k, q, u, s *float32, ld int, o *float32)) func(decay float32, k, q, u, s, o []float32) {
+	return func(decay float32, k, q, u, s, o []float32) {
+		if len(u)%(4*lanes) != 0 || len(k) == 0 {
+			deltaStepGeneric(decay, k, q, u, s, o)
+			return
+		}
+		for j := 0; j < len(u); j += 4 * lanes {
+			f(len(k), decay, &k[0], &q[0], &u[j], &s[j], 4*len(u), &o[j])
+		}
+	}
+}
+
+// diagonalStepOf is for modes that fill whole vectors.
+func diagonalStepOf(lanes int, f func(channels, row int, u, a, w, h, y *float32)) func(u, a, w, h, y []float32) {
+	return func(u, a, w, h, y []float32) {
+		if n := len(h) / len(y); n > 0 && n%lanes == 0 {
+			f(len(y), 4*n, &u[0], &a[0], &w[0], &h[0], &y[0])
+			return
+		}
+		diagonalStepGeneric(u, a, w, h, y)
+	}
+}
