@@ -89,8 +89,10 @@ func startsAlone(ctx context.Context, file *os.File, out *Installed, o InstallOp
 	defer copied.Close()
 	name := out.Manifest.Description.Provider
 	if _, err := describeBinary(ctx, name, command{path: trial.Path, file: copied}, o); err != nil {
-		e := &Error{Plugin: name, Op: "install", Detail: "it starts where it is, but not as a file alone, which is all that is installed", Err: err,
-			Hint: "put what it needs beside it into the file (of a Python plugin: FILE.py bundle zoo-plugin-" + name + "), or use it by --plugin-dir"}
+		e := &Error{
+			Plugin: name, Op: "install", Detail: "it starts where it is, but not as a file alone, which is all that is installed", Err: err,
+			Hint: "put what it needs beside it into the file (of a Python plugin: FILE.py bundle zoo-plugin-" + name + "), or use it by --plugin-dir",
+		}
 		var fault *Error
 		if errors.As(err, &fault) {
 			e.Stderr = fault.Stderr

@@ -192,12 +192,16 @@ func TestVerifyReportsProcessesThatDoNotEnd(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ script, want string }{
 		"deaf to SIGTERM": {"trap '' TERM\nFAULTY & wait\n", "ends at SIGTERM: it still ran"},
-		"takes itself for started": {"ZOO_PLUGIN_COOKIE=" + handshake.MagicCookieValue + "; export ZOO_PLUGIN_COOKIE\nexec FAULTY\n",
-			"started by hand, says what it is and ends: it answers with a handshake"},
+		"takes itself for started": {
+			"ZOO_PLUGIN_COOKIE=" + handshake.MagicCookieValue + "; export ZOO_PLUGIN_COOKIE\nexec FAULTY\n",
+			"started by hand, says what it is and ends: it answers with a handshake",
+		},
 		"forgets its host":     {"ZOO_PLUGIN_HOST_PID=$$; export ZOO_PLUGIN_HOST_PID\nFAULTY\n", "ends when its host is gone: it still ran"},
 		"says nothing by hand": {"[ -n \"$ZOO_PLUGIN_COOKIE\" ] || exit 1\nexec FAULTY\n", "started by hand, says what it is and ends: it ends without a word"},
-		"speaks any protocol": {"[ \"$PLUGIN_PROTOCOL_VERSIONS\" = 1 ] || { echo \"1|$PLUGIN_PROTOCOL_VERSIONS|unix|x|grpc\"; sleep 60; }\nexec FAULTY\n",
-			"tells a host of another protocol its own: it answers"},
+		"speaks any protocol": {
+			"[ \"$PLUGIN_PROTOCOL_VERSIONS\" = 1 ] || { echo \"1|$PLUGIN_PROTOCOL_VERSIONS|unix|x|grpc\"; sleep 60; }\nexec FAULTY\n",
+			"tells a host of another protocol its own: it answers",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

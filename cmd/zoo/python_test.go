@@ -182,51 +182,36 @@ func TestAPersonInstallsLocksAndRemoves(t *testing.T) {
 	zoo(exitUsage, `no plugin mine is installed`, "plugin", "remove", "mine")
 }
 
-// badPython is a plugin whose routers leak, panic, and answer otherwise each time.
-const badPython = `#!/usr/bin/env python3
-import time
-from moezoo_plugin import Plugin, Routing
+// besideSDK puts a plugin of testdata/python into a folder with the SDK.
+func besideSDK(t *testing.T, name string) (script string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, from := range []string{pythonExample + "/moezoo_plugin.py", "testdata/python/" + name} {
+		raw, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(from)), raw, 0o777)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, name)
+}
 
-plugin = Plugin("bad-py", "0.1.0")
-
-def best(g, p, d):
-    weight, expert = g.TopK(p, g.ints(d.top_k), axis=-1)
-    return Routing(expert=expert, weight=weight)
-
-@plugin.router("leaking", doc="softmax over tokens")
-def leaking(g, x, c, d):
-    return best(g, g.Softmax(g.linear("router", x, d.d_model, d.experts), axis=0), d)
-
-@plugin.router("raising", doc="has a mistake")
-def raising(g, x, c, d):
-    return best(g, g.Softmax(nothing, axis=-1), d)
-
-@plugin.router("impure", doc="depends on the time")
-def impure(g, x, c, d):
-    return best(g, g.Softmax(g.linear("router", x, d.d_model, d.experts) * float(time.time_ns() % 1000), axis=-1), d)
-
-@plugin.router("misspelt", doc="no such operator")
-def misspelt(g, x, c, d):
-    return best(g, g.Softmx(g.linear("router", x, d.d_model, d.experts), axis=-1), d)
-
-plugin.main()
-`
+// TestEveryFormOfRoutingWorksInPython: claims, mixtures, states, functions of their own for
+// training, ids and positions.
+func TestEveryFormOfRoutingWorksInPython(t *testing.T) {
+	t.Setenv("PATH", pythonWith(t, pythonExample+"/requirements.txt"))
+	code, out, message := ended(t, zooProcess(t, "plugin", "verify", besideSDK(t, "forms.py")))
+	if code != 0 || strings.Count(out, "ok       ") < 140 || strings.Count(out, "20 steps lower the loss") != 6 {
+		t.Errorf("exit code %d: %s\n%s", code, message, out)
+	}
+}
 
 // TestVerifyNamesWhatAPythonPluginDoesWrong, and ends with exit code 1.
 func TestVerifyNamesWhatAPythonPluginDoesWrong(t *testing.T) {
 	t.Setenv("PATH", pythonWith(t, pythonExample+"/requirements.txt"))
-	dir := t.TempDir()
-	sdk, err := os.ReadFile(filepath.Join(pythonExample, "moezoo_plugin.py"))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "moezoo_plugin.py"), sdk, 0o666)
-	}
-	script := filepath.Join(dir, "bad.py")
-	if err == nil {
-		err = os.WriteFile(script, []byte(badPython), 0o777)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	script := besideSDK(t, "bad.py")
 	code, out, message := ended(t, zooProcess(t, "plugin", "verify", script))
 	if code != 1 || !strings.Contains(message, "the check failed") {
 		t.Errorf("exit code %d: %s", code, message)

@@ -112,7 +112,7 @@ func alone(ctx context.Context, s *subject) (string, error) {
 		return "", err
 	}
 	for t := range n {
-		one, err := evaluate(ctx, s.device, s.f.Infer, rows(in, s.f, t, 1))
+		one, err := evaluate(ctx, s.device, s.f.Infer, rows(in, t, 1))
 		if err != nil {
 			return "", fmt.Errorf("of one token: %w", err)
 		}

@@ -93,7 +93,7 @@ func redrawn(rng *rand.Rand, f *plugins.Function, g *graph.Graph, dims map[strin
 }
 
 // rows is in with count tokens only, from one on, at their positions.
-func rows(in tensors, f *plugins.Function, from, count int) tensors {
+func rows(in tensors, from, count int) tensors {
 	out := maps.Clone(in)
 	all := in["x"].Shape[0]
 	for _, name := range append([]string{"positions"}, perToken...) {
