@@ -18,7 +18,7 @@ import (
 )
 
 // leaveLimit is how long a provider may take to end once it has to.
-const leaveLimit = 10 * time.Second
+const leaveLimit = 15 * time.Second
 
 // verifyProcess starts the provider's program in ways that a host does not, and ends it in
 // several. Each start is a process of its own, so all are made at once.

@@ -17,7 +17,7 @@ plugin = module.plugin
 zoo = shutil.which("zoo")
 
 
-class Scaffolded(unittest.TestCase):
+class Checks(unittest.TestCase):
     def build(self, config=b"{}", **changed):
         return plugin.build("scaffolded", config, **{**dict(d_model=8, experts=4, top_k=2, width=16), **changed})
 
