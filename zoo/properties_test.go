@@ -56,8 +56,8 @@ func TestProperty32AnOpenedRunIsTheRun(t *testing.T) {
 }
 
 // TestProperty34ExportedFilesAreTheModel: whole sequences and single steps of files in ONNX
-// Runtime have the model's logits, and a file of other weights is found out. Seen to fail with
-// the weights of a norm changed by a hundredth, which the second half does.
+// Runtime have the model's logits, and a file of other weights is found out. Seen to fail with a
+// scan whose lowering forgets the skip weights.
 func TestProperty34ExportedFilesAreTheModel(t *testing.T) {
 	orttest.Require(t)
 	for _, name := range []string{"moe-mamba-debug", "nemotron-3-debug", "recurrentgemma-debug"} {

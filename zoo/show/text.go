@@ -31,7 +31,11 @@ func (p *Picture) Text() string {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n%s\n%s parameters, %s of them active for a token\n\n", p.Name, p.Doc, p.Facts, Thousands(p.Parameters), Thousands(p.Active))
+	title := p.Name
+	if p.Doc != "" {
+		title += ": " + p.Doc
+	}
+	fmt.Fprintf(&b, "%s\n%s\n%s parameters, %s of them active for a token\n\n", title, p.Facts, Thousands(p.Parameters), Thousands(p.Active))
 	line := func(left, parameters, active string) {
 		pad := strings.Repeat(" ", max(wide-utf8.RuneCountInString(left), 0))
 		b.WriteString(strings.TrimRight(fmt.Sprintf("%s%s  %16s  %16s", left, pad, parameters, active), " ") + "\n")
