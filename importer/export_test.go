@@ -3,6 +3,7 @@ package importer_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -125,6 +126,24 @@ func configOf(t *testing.T, dir string) map[string]any {
 		t.Fatal(err)
 	}
 	return config
+}
+
+// TestInterruptedNothingRemains: neither of an import nor of an export.
+func TestInterruptedNothingRemains(t *testing.T) {
+	dir := folder(t, "hf_llama")
+	_, run := imported(t, dir)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	parent := t.TempDir()
+	if _, err := zoo.ExportHuggingFace(ctx, run.Dir, filepath.Join(parent, "a", "export"), zoo.HuggingFaceOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("export: got %v", err)
+	}
+	if _, err := zoo.Import(ctx, dir, filepath.Join(parent, "b", "run"), host(t)); !errors.Is(err, context.Canceled) {
+		t.Errorf("import: got %v", err)
+	}
+	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+		t.Errorf("%v remain, %v", left, err)
+	}
 }
 
 // TestARecipeThatNoClassComputesIsRefused says what is missing.

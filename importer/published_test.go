@@ -35,6 +35,12 @@ d_model: 4096
 norm: rmsnorm
 repeat: 64
 layers: [mamba2: {groups: 8}]`},
+	"llama-3.1-8b": {"llama", `
+vocabulary: {size: 128256}
+d_model: 4096
+norm: rmsnorm
+repeat: 32
+layers: [attention: {heads: 32, kv_heads: 8, rope: {base: 5e5, scaling: {kind: llama3, factor: 8, original: 8192}}}, ff: {expert: swiglu, width: 14336}]`},
 	"llama-2-7b": {"llama", `
 vocabulary: {size: 32000}
 d_model: 4096

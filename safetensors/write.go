@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"sort"
+	"unsafe"
 )
 
 // Tensor is a tensor to be written: its bytes, little-endian, in row-major order.
@@ -115,8 +116,12 @@ func header(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	return raw, nil
 }
 
-// Float32s are numbers as a file of F32 holds them.
+// Float32s are numbers as a file of F32 holds them. The bytes share the numbers' memory where
+// the machine has the file's order.
 func Float32s(v []float32) []byte {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
+	}
 	out := make([]byte, 4*len(v))
 	for i, x := range v {
 		binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(x))
