@@ -74,6 +74,31 @@ func BenchmarkGemm(b *testing.B) {
 	}
 }
 
+// BenchmarkPanels is Gemm with a matrix in panels, and the cutting of one.
+func BenchmarkPanels(b *testing.B) {
+	const n, k = 1536, 512
+	for _, m := range []int{8, 16, 32, 64, 128, 256} {
+		b.Run(fmt.Sprintf("%d,%d,%d", m, n, k), func(b *testing.B) {
+			eachLevelBench(b, func(b *testing.B, p *Pool) {
+				r := newSource(1)
+				x, w, c := dense(r.slice(m*k, -1, 1), m, k, false), r.slice(k*n, -1, 1), dense(make([]float32, m*n), m, n, false)
+				panels := Matrix{Data: make([]float32, PanelsSize(n, k)), Packed: true}
+				PackPanels(p, 1, n, k, w, false, panels.Data)
+				scratch := make([]float32, GemmScratch(p, false, m, n, k))
+				best(b, 2*float64(m*n*k), "GFLOP/s", func() { Gemm(p, m, n, k, x, panels, c, false, scratch) })
+			})
+		})
+	}
+	for _, trans := range []bool{false, true} {
+		b.Run(fmt.Sprintf("pack/transposed=%v", trans), func(b *testing.B) {
+			eachLevelBench(b, func(b *testing.B, p *Pool) {
+				w, dst := newSource(1).slice(k*n, -1, 1), make([]float32, PanelsSize(n, k))
+				best(b, float64(k*n), "values/ns", func() { PackPanels(p, 1, n, k, w, trans, dst) })
+			})
+		})
+	}
+}
+
 func BenchmarkGemmBF16(b *testing.B) {
 	for _, s := range [][3]int{{512, 512, 512}, {1024, 1024, 1024}, {2048, 1024, 256}, {64, 1536, 512}, {256, 512, 1536}} {
 		for mode, name := range []string{"NN", "NT", "TN"} {

@@ -210,25 +210,27 @@ func packTranspose(rows int) {
 	end()
 }
 
-// transposed loads 8 rows of 8 values from disp on and returns their columns. Halves of rows
-// i and i + 4 are loaded into one register, which leaves shuffles within halves alone.
+// transposed loads 8 rows of 8 values from disp on and returns their columns.
 func transposed(rows matrixRows, disp int) []VecVirtual {
-	var columns [8]VecVirtual
-	for half := 0; half < 8; half += 4 {
-		var r, t [4]VecVirtual
-		for i := range r {
-			r[i] = YMM()
-			VBROADCASTF128(rows.at(i, disp+4*half), r[i])
-			VINSERTF128(U8(1), rows.at(i+4, disp+4*half), r[i], r[i])
-		}
-		for i := 0; i < 4; i += 2 {
-			t[i], t[i+1] = YMM(), YMM()
-			VUNPCKLPS(r[i+1], r[i], t[i])
-			VUNPCKHPS(r[i+1], r[i], t[i+1])
-		}
-		for i := range 4 {
-			columns[half+i] = YMM()
-			VSHUFPS(U8([2]uint8{0x44, 0xEE}[i%2]), t[2+i/2], t[i/2], columns[half+i])
+	var r, t, q, columns [8]VecVirtual
+	for i := range r {
+		r[i] = YMM()
+		VMOVUPS(rows.at(i, disp), r[i])
+	}
+	for i := 0; i < 8; i += 2 {
+		t[i], t[i+1] = YMM(), YMM()
+		VUNPCKLPS(r[i+1], r[i], t[i])
+		VUNPCKHPS(r[i+1], r[i], t[i+1])
+	}
+	for i := range q {
+		q[i] = YMM()
+		lo := i / 4 * 4
+		VSHUFPS(U8([2]uint8{0x44, 0xEE}[i%2]), t[lo+2+i%4/2], t[lo+i%4/2], q[i])
+	}
+	for i := range 4 {
+		for side, sel := range []uint8{0x20, 0x31} {
+			columns[i+4*side] = YMM()
+			VPERM2F128(U8(sel), q[i+4], q[i], columns[i+4*side])
 		}
 	}
 	return columns[:]
