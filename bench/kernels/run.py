@@ -118,6 +118,8 @@ def measure(kernels, blas, rounds):
             kernels.run(f"^BenchmarkGemm$/^{shape}$/./^avx/^threads=1$")
             if numpy is not None:
                 blas[shape] = max(blas.get(shape, 0), openblas(shape))
+        kernels.run("^BenchmarkPanels$/^[0-9]/^avx/^threads=1$")
+        kernels.run("^BenchmarkPanels$/^pack$/./^avx/^threads=1$")
         kernels.run("^BenchmarkGemmBF16$/././^avx512$/^threads=1$")
         kernels.run("^BenchmarkScan$/^avx/^threads=1/^D=512$", 0.4)
         kernels.run("^Benchmark(Conv|Attention)$/^avx/^threads=1", 0.2)
@@ -130,6 +132,30 @@ def table(header, rows):
 
 def number(v, digits=0):
     return "–" if v != v else f"{v:.{digits}f}"
+
+
+MICRO_BATCHES = 8
+
+
+def panel_table(kernels, blas, levels):
+    """Products of weights in panels, alone and with an eighth of their cutting."""
+    rows = []
+    for shape in [s for s in EXPERTS if s.endswith(",1536,512")]:
+        m, n, k = (int(v) for v in shape.split(","))
+        row, best = [shape], 0
+        for l in levels:
+            alone = kernels.get("Panels", shape, l, "threads=1")
+            row.append(number(alone))
+            for trans in ("false", "true"):
+                cut = n * k / kernels.get("Panels", "pack", f"transposed={trans}", l, "threads=1")  # ns
+                operations = 2 * m * n * k
+                v = operations / (operations / alone + cut / MICRO_BATCHES)
+                row.append(number(v))
+                best = max(best, v if trans == "false" else 0)
+        b = blas.get(shape, float("nan"))
+        rows.append(row + [f"{number(best / b, 2)} ×"])
+    header = ["m, n, k"] + [f"{l} {what}" for l in levels for what in ("panels", "with cutting, b as it lies", "b transposed")] + ["beside OpenBLAS"]
+    return [f"b in panels, cut once in a step of {MICRO_BATCHES} micro-batches, GFLOP/s without and with that:", ""] + table(header, rows)
 
 
 def step_table(found):
@@ -171,6 +197,8 @@ def report(kernels, blas, found, grown, levels, command):
         b = blas.get(shape, float("nan"))
         rows.append(row + [number(b), f"{number(nn / b, 2)} ×"])
     out += table(header, rows)
+    if any(k.startswith("Panels") for k in kernels.best):
+        out += panel_table(kernels, blas, levels)
     if any(k.startswith("GemmBF16") for k in kernels.best):
         out += ["bfloat16 operands with float32 sums, avx512 with pairs in hardware:", ""]
         shapes = list(dict.fromkeys(k.split("/")[1] for k in kernels.best if k.startswith("GemmBF16")))
@@ -210,12 +238,22 @@ NOTES = """## What bounds them
   masks, scaling by powers of two and twice the registers save. `MOEZOO_CPU` forces a level.
 - **Products of many rows** lack what packing costs and, with a transposed, that rows of a are gathered: both shrink with the
   extents. **Products of few rows** (8 to 64, experts) read b in place up to 28 rows (AVX2: 12), so that nothing is packed
-  that is not used again; above, packing b is what is missing to the peak, and OpenBLAS beside it is at most that far away.
-- **Weights are not kept packed** between forward and backward pass. All packing together (weights, and operands of
-  weight gradients, which change each time) takes 6 to 7 % of the processor time of a step of 512 rows an expert, the weights'
-  part at most half of it; two packed copies of each weight would triple the memory of weights.
-- **Epilogues** are operators of their own: relu and its gradient, residual additions and gates together take
-  about 5 % of a step, and a fused form saves a part of that.
+  that is not used again; above, packing b is what is missing to the peak, and OpenBLAS beside it is at most that far away. A
+  transposed b of few rows (gradients of inputs) must be packed, and is read from the third-level cache no faster than it is
+  multiplied by eight rows: half of the time.
+- **Weights in panels** take that away. They are cut once in a step where a step has several micro-batches, and once for a model
+  where prompts are long, for products of 5 to 256 rows a matrix that do not read it in place: those of experts, in both
+  directions. With one micro-batch a step nothing is used twice, since forward and backward pass want different panels; with more
+  than 256 rows packing takes less than a fiftieth of a product. `zoo build` counts their memory, and training under a limit
+  of memory gives them up first. Products split into several results, and those of bfloat16, which are rounded once a step
+  as well, still pack for themselves.
+- **Epilogues** (bias, activation, gate, residual, and the gradient of an activation) are part of the product in front of
+  them and find its block in the second-level cache; what they read besides is asked for while the block is computed. What is
+  left of their time is the traffic of their results. `zoo build --print-plan` shows them as `zoo.Product + bias + relu`.
+- **Products with a transposed** pack both operands, in whole runs of rows, and are cut into fewer tiles than others, because
+  each tile packs both: tiles of 140 × 128 took a seventh longer than whole columns.
+- **Attention** computes whole tiles of 64 × 64 scores, but half of one where it crosses the diagonal; beside its products the
+  exponentials and the packing of four small operands a tile take about a third.
 - **The scan** is bound by multiply-adds forward (polynomial, decay, state, output: nine a state and vector), and by the first-level
   cache backward, where decays and states of a chunk are kept.
 - **The step** reaches less of the peak than its products alone because activations come from memory, and because a tenth of it is

@@ -122,8 +122,10 @@ func (t *attentionBackTask) weigh(p, ds, lse, inner []float32, rows, keys, all i
 		if math.IsInf(float64(lse[r]), -1) {
 			seen = 0
 		}
-		clear(pr[seen:])
-		clear(dr[seen:])
+		if seen < all {
+			clear(pr[seen:])
+			clear(dr[seen:])
+		}
 		if seen > 0 {
 			active.expSum(pr[:seen], pr[:seen], lse[r])
 			active.shift(dr[:seen], dr[:seen], -inner[r])
