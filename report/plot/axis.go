@@ -62,6 +62,9 @@ func (a Axis) fit(values []float64) Axis {
 	return a
 }
 
+// mostTicks ends what rounding would never end, where values are so large that they lie side by side.
+const mostTicks = 100
+
 // ticks are round values within the axis, about n of them.
 func (a Axis) ticks(n int) []float64 {
 	if a.Log {
@@ -76,7 +79,7 @@ func (a Axis) ticks(n int) []float64 {
 		}
 	}
 	var out []float64
-	for k := math.Ceil(a.Low/step - 1e-9); k*step <= a.High+1e-9*step; k++ {
+	for k := math.Ceil(a.Low/step - 1e-9); k*step <= a.High+1e-9*step && len(out) < mostTicks; k++ {
 		out = append(out, k*step+0) // never −0
 	}
 	return out
@@ -106,7 +109,7 @@ func (a Axis) logTicks(n int) []float64 {
 	}
 	every := math.Max(1, math.Ceil((last-first)/float64(n)))
 	var out []float64
-	for k := first; k <= last; k += every {
+	for k := first; k <= last && len(out) < mostTicks; k += every {
 		out = append(out, math.Pow(base, k))
 	}
 	return out
