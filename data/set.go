@@ -18,7 +18,8 @@ type Set struct {
 	TrainBytes, HeldBytes int64
 	Hash                  string // SHA-256 of the text
 
-	text text
+	text  text
+	parts []Part // of a mixture; nil: Train alone
 }
 
 // DefaultHoldout is the fraction of the text, at its end, that is held out.

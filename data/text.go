@@ -38,13 +38,18 @@ func (t text) hash(ctx context.Context) (string, error) {
 }
 
 func hashDocument(ctx context.Context, h hash.Hash, d corpus.Document) error {
+	err := copyDocument(ctx, h, d)
+	h.Write([]byte{0})
+	return err
+}
+
+func copyDocument(ctx context.Context, w io.Writer, d corpus.Document) error {
 	r, err := d.Section(0, d.Size)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	_, err = io.CopyBuffer(h, whileAlive{ctx, r}, make([]byte, 1<<18))
-	h.Write([]byte{0})
+	_, err = io.CopyBuffer(w, whileAlive{ctx, r}, make([]byte, min(d.Size+1, 1<<18)))
 	return err
 }
 
@@ -137,4 +142,18 @@ func (t text) cutAt(cut int64) (int64, error) {
 		}
 	}
 	return cut, nil
+}
+
+// Cut is where a document is cut whose last holdout of its bytes is held out: behind the
+// nearest line end that follows, as in NewSet.
+func Cut(d corpus.Document, holdout float64) (int64, error) {
+	return newText([]corpus.Document{d}).cutAt(d.Size - int64(float64(d.Size)*holdout))
+}
+
+// DocumentHash is the SHA-256 of a document.
+func DocumentHash(ctx context.Context, d corpus.Document) (sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	err = copyDocument(ctx, h, d)
+	h.Sum(sum[:0])
+	return sum, err
 }

@@ -77,7 +77,7 @@ type Run struct {
 	set     *data.Set
 	engine  *Engine
 	eval    *Evaluator
-	sampler *data.Sampler
+	sampler *data.Mixture
 	log     *metrics.Log
 	lock    *checkpoint.Lock
 	state   state
@@ -101,7 +101,7 @@ func New(cfg Config, t *Task, set *data.Set, d backend.Device) (*Run, error) {
 	}
 	r := &Run{cfg: cfg, task: t, set: set, saved: -1}
 	var err error
-	if r.sampler, err = data.NewSampler(set.Train, cfg.Seed, cfg.Sizes.Context); err != nil {
+	if r.sampler, err = set.Samples(cfg.Seed, cfg.Sizes.Context); err != nil {
 		return nil, err
 	}
 	if r.lock, err = checkpoint.Acquire(cfg.Dir); err != nil {

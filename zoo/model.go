@@ -18,7 +18,8 @@ type Model struct {
 	Lock      []byte           // zoo.lock as of their building
 	Net       blocks.Model
 	// Files are what came with an imported model beside its weights, by name (see
-	// importer.Companions and importer.OriginFile); nil for models of our own.
+	// importer.Companions and importer.OriginFile), or the tokenizer of prepared data; nil for
+	// others.
 	Files map[string][]byte
 }
 

@@ -94,10 +94,10 @@ func openModel(c *checkpoint.Checkpoint, settings ...string) (*Model, error) {
 	return m, m.readFiles(c)
 }
 
-// readFiles reads what came with an imported model.
+// readFiles reads what came with an imported model, or with prepared data.
 func (m *Model) readFiles(c *checkpoint.Checkpoint) error {
 	there := c.Files()
-	if !slices.Contains(there, importer.OriginFile) {
+	if !slices.Contains(there, importer.OriginFile) && !slices.Contains(there, data.TokenizerFile) {
 		return nil
 	}
 	m.Files = map[string][]byte{}

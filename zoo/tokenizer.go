@@ -13,8 +13,8 @@ import (
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
-// Tokenizer is the tokenizer of the recipe's vocabulary, or the one that an imported model
-// brought along.
+// Tokenizer is the tokenizer of the recipe's vocabulary, or the one that an imported model or
+// prepared data brought along.
 func (m *Model) Tokenizer() (tokenizer.Tokenizer, error) {
 	switch m.Recipe.Vocabulary.Kind {
 	case recipe.Bytes:
@@ -23,7 +23,7 @@ func (m *Model) Tokenizer() (tokenizer.Tokenizer, error) {
 		return tokenizer.GPT2()
 	}
 	if m.Files == nil {
-		return nil, m.Recipe.ErrorAt("vocabulary", "a vocabulary of a mere size has no tokenizer: it cannot read text", "use bytes or gpt2")
+		return nil, m.Recipe.ErrorAt("vocabulary", "a vocabulary of a mere size has no tokenizer: it cannot read text", "use bytes or gpt2, or data with a tokenizer of its own: zoo data prepare")
 	}
 	return tokenizerOf(m.Files, m.Recipe.Vocabulary.Size)
 }
@@ -47,6 +47,23 @@ func tokenizerOf(files map[string][]byte, size int64) (tokenizer.Tokenizer, erro
 		return p, nil
 	}
 	return p, p.Pad(int(size))
+}
+
+// ReadTokenizer is the tokenizer of a tokenizer.json, with the token that ends a document from
+// the settings beside it.
+func ReadTokenizer(path string) (tokenizer.Tokenizer, error) {
+	files, err := companions(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	if files["tokenizer.json"], err = os.ReadFile(path); err != nil {
+		return nil, err
+	}
+	t, err := tokenizerOf(files, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
 }
 
 // oldTokenizer reads what GPT-2 and its kin were published with.

@@ -29,11 +29,11 @@ func evalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			docs, err := corpus.Read(c.InOrStdin(), texts...)
+			prepared, err := zoo.OpenPrepared(texts)
 			if err != nil {
 				return err
 			}
-			set, err := t.Data(c.Context(), docs)
+			set, err := readData(c, t.Model, texts, prepared)
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ func evalCommand() *cobra.Command {
 			return evaluate(c, t, set, texts, kinds, asJSON)
 		},
 	}
-	c.Flags().StringArrayVar(&texts, "data", []string{corpus.DefaultName}, "text: a file, .gz, folder or -")
+	c.Flags().StringArrayVar(&texts, "data", []string{corpus.DefaultName}, "text: a file, .gz, folder or -, or a folder of zoo data prepare")
 	c.Flags().StringSliceVar(&weights, "weights", nil, "measure rounded weights beside fp32, too: bf16, fp16, int8")
 	c.Flags().BoolVar(&all, "all", false, "measure on the whole text instead of its held-out part")
 	c.Flags().BoolVar(&asJSON, "json", false, "for scripts")

@@ -59,7 +59,7 @@ Exit codes: 0 done, 1 a check failed or training diverged, 2 usage or bad input,
 	f.StringVar(&global.device, "device", "cpu", "where to compute: cpu")
 	f.IntVar(&global.threads, "threads", 0, "worker threads, one per processor when 0; results do not depend on it")
 	f.BoolVarP(&global.verbose, "verbose", "v", false, "log what happens")
-	root.AddCommand(listCommand(), showCommand(), buildCommand(), checkCommand(), benchCommand(), trainCommand(), importCommand(), upcycleCommand(), evalCommand(),
+	root.AddCommand(listCommand(), showCommand(), buildCommand(), checkCommand(), benchCommand(), dataCommand(), trainCommand(), importCommand(), upcycleCommand(), evalCommand(),
 		compareCommand(), reportCommand(), generateCommand(), exportCommand(), verifyCommand(),
 		quickstartCommand(), pluginCommand(), runtimeCommand(), doctorCommand())
 	completeFlag(root, "device", "cpu")

@@ -33,10 +33,13 @@ func trainCommand() *cobra.Command {
 		Use: "train RECIPE", Short: "Train a model, or continue a run",
 		Long: `Train a model on texts. The run's folder holds checkpoints, metrics.jsonl and TensorBoard events.
 Ctrl-C saves and ends; --resume continues, bit for bit as if it had never stopped. --init-from begins
-a new run with the weights of another, by default with its recipe; step, moments and data begin anew.`,
+a new run with the weights of another, by default with its recipe; step, moments and data begin anew.
+
+Data that zoo data prepare made has its own vocabulary, which the recipe gets, and its own held-out part.`,
 		Example: `  zoo train moe-mamba-tiny --out runs/a
   zoo train moe-mamba-tiny --data book.txt --steps 500 --out runs/a --set train.lr=3e-4
   zoo train --resume --out runs/a --data book.txt
+  zoo train moe-mamba-tiny --data prepared --out runs/p
   zoo train --init-from runs/a --data letters.txt --steps 100 --out runs/b`,
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: completeRecipes,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -54,7 +57,7 @@ a new run with the weights of another, by default with its recipe; step, moments
 		},
 	}
 	f := c.Flags()
-	f.StringArrayVar(&o.texts, "data", []string{corpus.DefaultName}, "text: a file, .gz, folder or - ; the embedded novel by default")
+	f.StringArrayVar(&o.texts, "data", []string{corpus.DefaultName}, "text: a file, .gz, folder or -, or a folder of zoo data prepare; the embedded novel by default")
 	f.StringVar(&o.Dir, "out", "", "folder of the run")
 	f.Int64Var(&steps, "steps", 0, "optimiser steps, as --set train.steps=N")
 	f.StringVar(&precision, "precision", "", "fp32, or bf16 for products of bfloat16 with float32 sums, as --set train.precision=bf16")
@@ -71,15 +74,18 @@ func runTrain(c *cobra.Command, o *training) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	prepared, err := zoo.OpenPrepared(o.texts)
+	if err != nil {
+		return err
+	}
+	if prepared != nil && !o.Resume && o.recipe != "" { // settings that follow win
+		o.settings = append([]string{"vocabulary=" + zoo.Vocabulary(prepared)}, o.settings...)
+	}
 	m, err := o.model(c)
 	if err != nil {
 		return err
 	}
-	docs, err := corpus.Read(c.InOrStdin(), o.texts...)
-	if err != nil {
-		return err
-	}
-	set, err := m.Data(c.Context(), docs)
+	set, err := readData(c, m, o.texts, prepared)
 	if err != nil {
 		return err
 	}
@@ -122,6 +128,18 @@ func (o *training) check() error {
 		return errors.New("train needs a recipe; see zoo list --kind recipe")
 	}
 	return nil
+}
+
+// readData is the set of texts, or of prepared data.
+func readData(c *cobra.Command, m *zoo.Model, texts []string, prepared *data.Prepared) (*data.Set, error) {
+	if prepared != nil {
+		return m.UsePrepared(prepared)
+	}
+	docs, err := corpus.Read(c.InOrStdin(), texts...)
+	if err != nil {
+		return nil, err
+	}
+	return m.Data(c.Context(), docs)
 }
 
 // model is the model to train.

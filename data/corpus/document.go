@@ -14,6 +14,11 @@ type Document struct {
 	open func() (io.ReadCloser, error)
 }
 
+// New is a text of so many bytes that open begins to read anew.
+func New(name string, size int64, open func() (io.ReadCloser, error)) Document {
+	return Document{name, size, open}
+}
+
 // FromBytes is a text in memory.
 func FromBytes(name string, text []byte) Document {
 	return Document{name, int64(len(text)), func() (io.ReadCloser, error) { return memory{bytes.NewReader(text)}, nil }}

@@ -1,0 +1,83 @@
+package prepare
+
+import (
+	"context"
+	"crypto/sha256"
+	"hash"
+	"strings"
+
+	"github.com/moezoo/moezoo/data/corpus"
+)
+
+// source is one of the texts to prepare: a file, a folder, or standard input.
+type source struct {
+	name   string
+	files  []file
+	single bool // it is one text
+	size   int64
+	hash   hash.Hash // of its documents' hashes, during a pass
+	read   func(bytes int64)
+}
+
+// file is a text, or a file of many documents.
+type file struct {
+	corpus.Document
+	each  func(ctx context.Context, f corpus.Document, field string, use func(corpus.Document) error) error // nil: it is one
+	field string
+}
+
+// kinds are the files of many documents, by the ends of their names.
+var kinds = []struct {
+	suffix string
+	each   func(ctx context.Context, f corpus.Document, field string, use func(corpus.Document) error) error
+}{
+	{".jsonl", eachLine}, {".jsonl.gz", eachLine}, {".ndjson", eachLine}, {".ndjson.gz", eachLine}, {".parquet", eachRow},
+}
+
+// open finds the files of a source.
+func open(path string, o *Options) (*source, error) {
+	docs, err := corpus.Read(o.Stdin, path)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{name: path, hash: sha256.New(), read: func(int64) {}}
+	for _, d := range docs {
+		f := file{Document: d, field: o.Field}
+		if path == "-" && o.Lines {
+			f.each = eachLine
+		}
+		for _, k := range kinds {
+			if path != "-" && strings.HasSuffix(strings.ToLower(d.Name), k.suffix) {
+				f.each = k.each
+			}
+		}
+		s.files, s.size = append(s.files, f), s.size+d.Size
+	}
+	s.single = len(s.files) == 1 && s.files[0].each == nil
+	return s, nil
+}
+
+// each calls use for every document, in order.
+func (s *source) each(ctx context.Context, use func(corpus.Document) error) error {
+	for _, f := range s.files {
+		if f.each == nil {
+			if err := use(f.Document); err != nil {
+				return err
+			}
+			s.read(f.Size)
+			continue
+		}
+		told := int64(0) // of the file's bytes, by the documents read
+		err := f.each(ctx, f.Document, f.field, func(d corpus.Document) error {
+			n := min(d.Size, f.Size-told)
+			told += n
+			s.read(n)
+			return use(d)
+		})
+		if err != nil {
+			return err
+		}
+		s.read(f.Size - told)
+	}
+	return nil
+}
