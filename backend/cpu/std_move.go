@@ -277,6 +277,10 @@ func runPad(_ *Device, c *backend.Call) error {
 	if v := c.Input(2); v.Present() {
 		copy(fill, v.Data)
 	}
+	if mode == "constant" {
+		padConstant(x, y, before, from, fill)
+		return nil
+	}
 	place(y.Shape, func(at int, index []int) {
 		i, inside := 0, true
 		for k, v := range index {
@@ -291,6 +295,39 @@ func runPad(_ *Device, c *backend.Call) error {
 		}
 	})
 	return nil
+}
+
+// padConstant copies whole rows along the last axis, and negative padding cuts them.
+func padConstant(x, y *backend.Tensor, before, from []int, fill []byte) {
+	last, size := len(x.Shape)-1, len(fill)
+	if last < 0 {
+		copy(y.Data, x.Data)
+		return
+	}
+	width := y.Shape[last]
+	start := min(max(before[last], 0), width)
+	end := min(max(before[last]+x.Shape[last], start), width)
+	place(y.Shape[:last], func(at int, index []int) {
+		i, inside := -before[last], start < end
+		for k, v := range index {
+			p := v - before[k]
+			inside = inside && p >= 0 && p < x.Shape[k]
+			i += p * from[k]
+		}
+		row := y.Data[at*width*size : (at+1)*width*size]
+		first, behind := start, end
+		if inside {
+			copy(row[start*size:end*size], x.Data[(i+start)*size:])
+		} else {
+			first, behind = width, width
+		}
+		for j := range first {
+			copy(row[j*size:(j+1)*size], fill)
+		}
+		for j := behind; j < width; j++ {
+			copy(row[j*size:(j+1)*size], fill)
+		}
+	})
 }
 
 // reflected is the position in an axis of extent n that padding takes position i from.

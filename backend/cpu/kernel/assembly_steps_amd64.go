@@ -51,3 +51,7 @@ func diagonalStepOf(lanes int, f func(channels, row int, u, a, w, h, y *float32)
 		diagonalStepGeneric(u, a, w, h, y)
 	}
 }
+
+func quaternaryOf(f func(n int, dst, x, y, z, w *float32)) func(dst, x, y, z, w []float32) {
+	return func(dst, x, y, z, w []float32) { f(len(dst), ptr(dst), ptr(x), ptr(y), ptr(z), ptr(w)) }
+}

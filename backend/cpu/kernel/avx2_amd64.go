@@ -354,6 +354,21 @@ func avx2DeltaStep(rows int, decay float32, k *float32, q *float32, u *float32, 
 //go:noescape
 func avx2DiagonalStep(channels int, row int, u *float32, a *float32, w *float32, h *float32, y *float32)
 
+// avx2RGLRUStep is rglruStepGeneric.
+//
+//go:noescape
+func avx2RGLRUStep(n int, dst *float32, x *float32, a *float32)
+
+// avx2RGLRUInputGrad is rglruInputGradGeneric.
+//
+//go:noescape
+func avx2RGLRUInputGrad(n int, dst *float32, s *float32, a *float32)
+
+// avx2RGLRUDecayGrad is rglruDecayGradGeneric.
+//
+//go:noescape
+func avx2RGLRUDecayGrad(n int, dst *float32, s *float32, x *float32, before *float32, a *float32)
+
 // avx2LaneSums is laneSumsGeneric for n a multiple of 8, above 0.
 //
 //go:noescape

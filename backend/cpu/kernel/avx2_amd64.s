@@ -12245,6 +12245,179 @@ DATA c_conjugate<>+24(SB)/4, $0x00000000
 DATA c_conjugate<>+28(SB)/4, $0x80000000
 GLOBL c_conjugate<>(SB), RODATA|NOPTR, $32
 
+// func avx2RGLRUStep(n int, dst *float32, x *float32, a *float32)
+// Requires: AVX, FMA3
+TEXT ·avx2RGLRUStep(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ a+24(FP), BX
+
+one:
+	CMPQ        AX, $0x00000008
+	JLT         tail
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VMOVUPS     (BX), Y2
+	VMOVUPS     c_one<>+0(SB), Y3
+	VADDPS      Y3, Y2, Y4
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      Y4, Y3, Y3
+	VSQRTPS     Y3, Y3
+	VMULPS      Y1, Y3, Y3
+	VFMADD213PS Y3, Y2, Y0
+	VMOVUPS     Y0, (CX)
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, CX
+	SUBQ        $0x00000008, AX
+	JMP         one
+
+tail:
+	TESTQ       AX, AX
+	JZ          done
+	MOVQ        $0x00000008, SI
+	SUBQ        AX, SI
+	LEAQ        c_lanes<>+0(SB), AX
+	VMOVUPS     (AX)(SI*4), Y0
+	VMASKMOVPS  (CX), Y0, Y1
+	VMASKMOVPS  (DX), Y0, Y2
+	VMASKMOVPS  (BX), Y0, Y3
+	VMOVUPS     c_one<>+0(SB), Y4
+	VADDPS      Y4, Y3, Y5
+	VSUBPS      Y3, Y4, Y4
+	VMULPS      Y5, Y4, Y4
+	VSQRTPS     Y4, Y4
+	VMULPS      Y2, Y4, Y4
+	VFMADD213PS Y4, Y3, Y1
+	VMASKMOVPS  Y1, Y0, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func avx2RGLRUInputGrad(n int, dst *float32, s *float32, a *float32)
+// Requires: AVX
+TEXT ·avx2RGLRUInputGrad(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ s+16(FP), DX
+	MOVQ a+24(FP), BX
+
+one:
+	CMPQ    AX, $0x00000008
+	JLT     tail
+	VMOVUPS (DX), Y0
+	VMOVUPS (BX), Y1
+	VMOVUPS c_one<>+0(SB), Y2
+	VADDPS  Y2, Y1, Y3
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y3, Y2, Y2
+	VSQRTPS Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, AX
+	JMP     one
+
+tail:
+	TESTQ      AX, AX
+	JZ         done
+	MOVQ       $0x00000008, SI
+	SUBQ       AX, SI
+	LEAQ       c_lanes<>+0(SB), AX
+	VMOVUPS    (AX)(SI*4), Y0
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VMOVUPS    c_one<>+0(SB), Y3
+	VADDPS     Y3, Y2, Y4
+	VSUBPS     Y2, Y3, Y3
+	VMULPS     Y4, Y3, Y3
+	VSQRTPS    Y3, Y3
+	VMULPS     Y1, Y3, Y3
+	VMASKMOVPS Y3, Y0, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func avx2RGLRUDecayGrad(n int, dst *float32, s *float32, x *float32, before *float32, a *float32)
+// Requires: AVX, FMA3
+TEXT ·avx2RGLRUDecayGrad(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ s+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ before+32(FP), SI
+	MOVQ a+40(FP), DI
+
+one:
+	CMPQ         AX, $0x00000008
+	JLT          tail
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (SI), Y2
+	VMOVUPS      (DI), Y3
+	VMOVUPS      c_one<>+0(SB), Y4
+	VADDPS       Y4, Y3, Y5
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMAXPS       c_rglruFloor<>+0(SB), Y4, Y4
+	VSQRTPS      Y4, Y4
+	VMULPS       Y3, Y3, Y5
+	VDIVPS       Y4, Y5, Y5
+	VMULPS       Y3, Y2, Y2
+	VFNMADD231PS Y5, Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x00000020, CX
+	SUBQ         $0x00000008, AX
+	JMP          one
+
+tail:
+	TESTQ        AX, AX
+	JZ           done
+	MOVQ         $0x00000008, R8
+	SUBQ         AX, R8
+	LEAQ         c_lanes<>+0(SB), AX
+	VMOVUPS      (AX)(R8*4), Y0
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (SI), Y0, Y3
+	VMASKMOVPS   (DI), Y0, Y4
+	VMOVUPS      c_one<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y6
+	VSUBPS       Y4, Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMAXPS       c_rglruFloor<>+0(SB), Y5, Y5
+	VSQRTPS      Y5, Y5
+	VMULPS       Y4, Y4, Y6
+	VDIVPS       Y5, Y6, Y6
+	VMULPS       Y4, Y3, Y3
+	VFNMADD231PS Y6, Y2, Y3
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c_rglruFloor<>+0(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+4(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+8(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+12(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+16(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+20(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+24(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+28(SB)/4, $0x348637bd
+GLOBL c_rglruFloor<>(SB), RODATA|NOPTR, $32
+
 // func avx2LaneSums(n int, dst *float32, src *float32)
 // Requires: AVX
 TEXT ·avx2LaneSums(SB), NOSPLIT, $0-24

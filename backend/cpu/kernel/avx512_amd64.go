@@ -579,6 +579,21 @@ func avx512DeltaStep(rows int, decay float32, k *float32, q *float32, u *float32
 //go:noescape
 func avx512DiagonalStep(channels int, row int, u *float32, a *float32, w *float32, h *float32, y *float32)
 
+// avx512RGLRUStep is rglruStepGeneric.
+//
+//go:noescape
+func avx512RGLRUStep(n int, dst *float32, x *float32, a *float32)
+
+// avx512RGLRUInputGrad is rglruInputGradGeneric.
+//
+//go:noescape
+func avx512RGLRUInputGrad(n int, dst *float32, s *float32, a *float32)
+
+// avx512RGLRUDecayGrad is rglruDecayGradGeneric.
+//
+//go:noescape
+func avx512RGLRUDecayGrad(n int, dst *float32, s *float32, x *float32, before *float32, a *float32)
+
 // avx512LaneSums is laneSumsGeneric for n a multiple of 8, above 0.
 //
 //go:noescape

@@ -26536,6 +26536,184 @@ DATA c_conjugate<>+56(SB)/4, $0x00000000
 DATA c_conjugate<>+60(SB)/4, $0x80000000
 GLOBL c_conjugate<>(SB), RODATA|NOPTR, $64
 
+// func avx512RGLRUStep(n int, dst *float32, x *float32, a *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512RGLRUStep(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ a+24(FP), BX
+
+one:
+	CMPQ        AX, $0x00000010
+	JLT         tail
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z2
+	VMOVUPS     c_one<>+0(SB), Z3
+	VADDPS      Z3, Z2, Z4
+	VSUBPS      Z2, Z3, Z3
+	VMULPS      Z4, Z3, Z3
+	VSQRTPS     Z3, Z3
+	VMULPS      Z1, Z3, Z3
+	VFMADD213PS Z3, Z2, Z0
+	VMOVUPS     Z0, (CX)
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x00000010, AX
+	JMP         one
+
+tail:
+	TESTQ       AX, AX
+	JZ          done
+	MOVL        $0x0000ffff, SI
+	BZHIL       AX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   (DX), K1, Z1
+	VMOVUPS.Z   (BX), K1, Z2
+	VMOVUPS     c_one<>+0(SB), Z3
+	VADDPS      Z3, Z2, Z4
+	VSUBPS      Z2, Z3, Z3
+	VMULPS      Z4, Z3, Z3
+	VSQRTPS     Z3, Z3
+	VMULPS      Z1, Z3, Z3
+	VFMADD213PS Z3, Z2, Z0
+	VMOVUPS     Z0, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func avx512RGLRUInputGrad(n int, dst *float32, s *float32, a *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512RGLRUInputGrad(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ s+16(FP), DX
+	MOVQ a+24(FP), BX
+
+one:
+	CMPQ    AX, $0x00000010
+	JLT     tail
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VMOVUPS c_one<>+0(SB), Z2
+	VADDPS  Z2, Z1, Z3
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VSQRTPS Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, AX
+	JMP     one
+
+tail:
+	TESTQ     AX, AX
+	JZ        done
+	MOVL      $0x0000ffff, SI
+	BZHIL     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z1
+	VMOVUPS   c_one<>+0(SB), Z2
+	VADDPS    Z2, Z1, Z3
+	VSUBPS    Z1, Z2, Z2
+	VMULPS    Z3, Z2, Z2
+	VSQRTPS   Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func avx512RGLRUDecayGrad(n int, dst *float32, s *float32, x *float32, before *float32, a *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512RGLRUDecayGrad(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ s+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ before+32(FP), SI
+	MOVQ a+40(FP), DI
+
+one:
+	CMPQ         AX, $0x00000010
+	JLT          tail
+	VMOVUPS      (DX), Z0
+	VMOVUPS      (BX), Z1
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMOVUPS      c_one<>+0(SB), Z4
+	VADDPS       Z4, Z3, Z5
+	VSUBPS       Z3, Z4, Z4
+	VMULPS       Z5, Z4, Z4
+	VMAXPS       c_rglruFloor<>+0(SB), Z4, Z4
+	VSQRTPS      Z4, Z4
+	VMULPS       Z3, Z3, Z5
+	VDIVPS       Z4, Z5, Z5
+	VMULPS       Z3, Z2, Z2
+	VFNMADD231PS Z5, Z1, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, CX
+	SUBQ         $0x00000010, AX
+	JMP          one
+
+tail:
+	TESTQ        AX, AX
+	JZ           done
+	MOVL         $0x0000ffff, R8
+	BZHIL        AX, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (DX), K1, Z0
+	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS      c_one<>+0(SB), Z4
+	VADDPS       Z4, Z3, Z5
+	VSUBPS       Z3, Z4, Z4
+	VMULPS       Z5, Z4, Z4
+	VMAXPS       c_rglruFloor<>+0(SB), Z4, Z4
+	VSQRTPS      Z4, Z4
+	VMULPS       Z3, Z3, Z5
+	VDIVPS       Z4, Z5, Z5
+	VMULPS       Z3, Z2, Z2
+	VFNMADD231PS Z5, Z1, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c_rglruFloor<>+0(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+4(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+8(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+12(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+16(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+20(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+24(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+28(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+32(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+36(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+40(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+44(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+48(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+52(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+56(SB)/4, $0x348637bd
+DATA c_rglruFloor<>+60(SB)/4, $0x348637bd
+GLOBL c_rglruFloor<>(SB), RODATA|NOPTR, $64
+
 // func avx512LaneSums(n int, dst *float32, src *float32)
 // Requires: AVX
 TEXT ·avx512LaneSums(SB), NOSPLIT, $0-24

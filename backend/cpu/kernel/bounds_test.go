@@ -65,6 +65,9 @@ func TestVectorsStayInTheirExtents(t *testing.T) {
 			d.max(x)
 			d.dot(x, y)
 			d.dot3(x, y, z)
+			d.rglruStep(dst, x, y)
+			d.rglruInputGrad(dst, x, y)
+			d.rglruDecayGrad(dst, x, y, z, y)
 			adamW := AdamWStep{Step: 1, Beta1: 0.9, Beta2: 0.9}.consts()
 			d.adamW(dst, x, y, z, &adamW)
 		}

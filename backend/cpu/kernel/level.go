@@ -65,10 +65,14 @@ type dispatch struct {
 	deltaStep    func(decay float32, k, q, u, s, o []float32)
 	diagonalStep func(u, a, w, h, y []float32)
 	scanStep     func(n int, delta, u, y, a, b, c, h []float32)
-	laneSums     func(dst, src []float32)
-	convStep     func(taps int, x, w, bias, past, y, next []float32)
-	convRows     func(rows, taps, width int, x []float32, ld int, w, bias, y []float32, ldy int)
-	convWeights  func(rows, taps, width int, x []float32, ld int, dy []float32, ldy int, part []float32, ldp int)
+	rglruStep    func(state, x, a []float32)
+	// Gradients of that step's input and decay.
+	rglruInputGrad func(dx, s, a []float32)
+	rglruDecayGrad func(dd, s, x, before, a []float32)
+	laneSums       func(dst, src []float32)
+	convStep       func(taps int, x, w, bias, past, y, next []float32)
+	convRows       func(rows, taps, width int, x []float32, ld int, w, bias, y []float32, ldy int)
+	convWeights    func(rows, taps, width int, x []float32, ld int, dy []float32, ldy int, part []float32, ldp int)
 
 	// The machine's peak: a loop in registers, and its operations an iteration.
 	peak    func(iterations int)

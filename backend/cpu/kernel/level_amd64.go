@@ -58,10 +58,11 @@ func newAVX2() *dispatch {
 		ssdStep:      ssdStepOf(8, avx2SSDStep),
 		deltaStep:    deltaStepOf(8, avx2DeltaStep),
 		diagonalStep: diagonalStepOf(8, avx2DiagonalStep),
-		laneSums:     laneSumsOf(avx2LaneSums),
-		convStep:     convStepOf(avx2ConvStep),
-		convRows:     convRowsOf(avx2Conv4),
-		convWeights:  convWeightsOf(avx2Conv4Weights),
+		rglruStep:    binaryOf(avx2RGLRUStep), rglruInputGrad: binaryOf(avx2RGLRUInputGrad), rglruDecayGrad: quaternaryOf(avx2RGLRUDecayGrad),
+		laneSums:    laneSumsOf(avx2LaneSums),
+		convStep:    convStepOf(avx2ConvStep),
+		convRows:    convRowsOf(avx2Conv4),
+		convWeights: convWeightsOf(avx2Conv4Weights),
 
 		adamW: adamWOf(avx2AdamW),
 
@@ -107,10 +108,11 @@ func newAVX512() *dispatch {
 		ssdStep:      ssdStepOf(16, avx512SSDStep),
 		deltaStep:    deltaStepOf(16, avx512DeltaStep),
 		diagonalStep: diagonalStepOf(16, avx512DiagonalStep),
-		laneSums:     laneSumsOf(avx512LaneSums),
-		convStep:     convStepOf(avx512ConvStep),
-		convRows:     convRowsOf(avx512Conv4),
-		convWeights:  convWeightsOf(avx512Conv4Weights),
+		rglruStep:    binaryOf(avx512RGLRUStep), rglruInputGrad: binaryOf(avx512RGLRUInputGrad), rglruDecayGrad: quaternaryOf(avx512RGLRUDecayGrad),
+		laneSums:    laneSumsOf(avx512LaneSums),
+		convStep:    convStepOf(avx512ConvStep),
+		convRows:    convRowsOf(avx512Conv4),
+		convWeights: convWeightsOf(avx512Conv4Weights),
 
 		adamW: adamWOf(avx512AdamW),
 

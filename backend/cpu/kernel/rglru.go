@@ -32,7 +32,7 @@ func (s *RGLRUInput) place(item int) (batch, c0, width int) {
 }
 
 // RGLRUScratch is the scratch of [RGLRUForward] and [RGLRUBackward].
-func RGLRUScratch(p *Pool, _ RGLRUInput) int { return p.Threads() * 2 * rglruSpan }
+func RGLRUScratch(p *Pool, _ RGLRUInput) int { return p.Threads() * 3 * rglruSpan }
 
 // RGLRUForward runs the recurrence, for t = 0 … L−1:
 //
@@ -60,7 +60,7 @@ type rglruTask struct {
 
 func (t *rglruTask) Do(item, worker int) {
 	batch, c0, width := t.place(item)
-	ws := t.scratch[worker*2*rglruSpan:]
+	ws := t.scratch[worker*3*rglruSpan:]
 	a, state := ws[:width], ws[rglruSpan:rglruSpan+width]
 	clear(state)
 	if t.H0 != nil {
@@ -73,9 +73,7 @@ func (t *rglruTask) Do(item, worker int) {
 			copy(state, x)
 		} else {
 			active.exp(a, t.Decay[row*t.Width+c0:][:width])
-			for i, f := range a {
-				state[i] = f*state[i] + root((1-f)*(1+f))*x[i]
-			}
+			active.rglruStep(state, x, a)
 		}
 		copy(h, state)
 	}
@@ -122,9 +120,10 @@ type rglruBackTask struct {
 
 func (t *rglruBackTask) Do(item, worker int) {
 	batch, c0, width := t.place(item)
-	ws := t.scratch[worker*2*rglruSpan:]
-	a, s := ws[:width], ws[rglruSpan:rglruSpan+width]
+	ws := t.scratch[worker*3*rglruSpan:]
+	a, s, none := ws[:width], ws[rglruSpan:rglruSpan+width], ws[2*rglruSpan:2*rglruSpan+width]
 	clear(s)
+	clear(none)
 	if t.dlast != nil {
 		copy(s, t.dlast[batch*t.Width+c0:])
 	}
@@ -141,29 +140,18 @@ func (t *rglruBackTask) Do(item, worker int) {
 			continue
 		}
 		active.exp(a, t.Decay[at:at+width])
-		var before []float32
+		before := none
 		switch {
 		case l > 0:
-			before = t.h[at-t.Width:]
+			before = t.h[at-t.Width:][:width]
 		case t.H0 != nil:
-			before = t.H0[batch*t.Width+c0:]
+			before = t.H0[batch*t.Width+c0:][:width]
 		}
-		t.step(a, s, t.X[at:at+width], before, dx, dd)
+		active.rglruInputGrad(dx, s, a)
+		active.rglruDecayGrad(dd, s, t.X[at:at+width], before, a)
+		active.mul(s, s, a)
 	}
 	if t.dH0 != nil {
 		copy(t.dH0[batch*t.Width+c0:], s)
-	}
-}
-
-// step is one step backwards; before is h[t−1], nil for zero.
-func (t *rglruBackTask) step(a, s, x, before, dx, dd []float32) {
-	for i, f := range a {
-		rest, prev := (1-f)*(1+f), float32(0)
-		if before != nil {
-			prev = before[i]
-		}
-		dx[i] = root(rest) * s[i]
-		dd[i] = s[i] * (f*prev - f*f/root(max(rest, rglruFloor))*x[i])
-		s[i] *= f
 	}
 }

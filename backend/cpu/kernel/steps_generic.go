@@ -84,6 +84,27 @@ func convStepGeneric(taps int, x, w, bias, past, y, next []float32) {
 	}
 }
 
+// rglruStepGeneric: state = a·state + √(1−a²)·x.
+func rglruStepGeneric(state, x, a []float32) {
+	for i, f := range a {
+		state[i] = f*state[i] + root((1-f)*(1+f))*x[i]
+	}
+}
+
+// rglruInputGradGeneric: dx = √(1−a²)·s.
+func rglruInputGradGeneric(dx, s, a []float32) {
+	for i, f := range a {
+		dx[i] = root((1-f)*(1+f)) * s[i]
+	}
+}
+
+// rglruDecayGradGeneric: dd = s·(a·before − a²/√(1−a²)·x), with 1−a² at least rglruFloor.
+func rglruDecayGradGeneric(dd, s, x, before, a []float32) {
+	for i, f := range a {
+		dd[i] = s[i] * (f*before[i] - f*f/root(max((1-f)*(1+f), rglruFloor))*x[i])
+	}
+}
+
 // startState makes h the state before the first step: before, or zero where there is none.
 func startState(h, before []float32) {
 	switch {

@@ -41,6 +41,7 @@ func main() {
 	ssdStep()
 	deltaStep()
 	diagonalStep()
+	rglru()
 	laneSums()
 	conv4()
 	conv4Weights()

@@ -255,3 +255,40 @@ func pairs(name string, re, im uint32) Mem {
 	constants[name] = m
 	return m
 }
+
+// rglru emits what one step of the real-gated linear recurrent unit does to each channel.
+func rglru() {
+	type vs = []VecVirtual
+	rest := func(a VecVirtual) VecVirtual { // 1 - a²
+		t, u := vector(), vector()
+		VMOVUPS(constant("one", 1), t)
+		VADDPS(t, a, u)
+		VSUBPS(a, t, t)
+		VMULPS(u, t, t)
+		return t
+	}
+	vectors("RGLRUStep", "is rglruStepGeneric.", []string{"dst", "x", "a"}, nil, 1, func(x, _ vs) VecVirtual {
+		t := rest(x[2])
+		VSQRTPS(t, t)
+		VMULPS(x[1], t, t)
+		VFMADD213PS(t, x[2], x[0])
+		return x[0]
+	})
+	vectors("RGLRUInputGrad", "is rglruInputGradGeneric.", []string{"s", "a"}, nil, 1, func(x, _ vs) VecVirtual {
+		t := rest(x[1])
+		VSQRTPS(t, t)
+		VMULPS(x[0], t, t)
+		return t
+	})
+	vectors("RGLRUDecayGrad", "is rglruDecayGradGeneric.", []string{"s", "x", "before", "a"}, nil, 1, func(x, _ vs) VecVirtual {
+		t, f := rest(x[3]), vector()
+		VMAXPS(constant("rglruFloor", 0.25e-6), t, t)
+		VSQRTPS(t, t)
+		VMULPS(x[3], x[3], f)
+		VDIVPS(t, f, f)
+		VMULPS(x[3], x[2], x[2])
+		VFNMADD231PS(f, x[1], x[2])
+		VMULPS(x[0], x[2], x[2])
+		return x[2]
+	})
+}
