@@ -94,10 +94,8 @@ func (m *Model) record(label string, set *data.Set, threads int) (*Record, error
 	if err != nil {
 		return nil, err
 	}
-	anySeed, _, err := r.With([]string{"train.seed=0"})
-	if err != nil {
-		return nil, err
-	}
+	anySeed := *r
+	anySeed.Train.Seed = 0
 	if label == "" {
 		label = r.Name
 	}

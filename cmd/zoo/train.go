@@ -31,7 +31,7 @@ func trainCommand() *cobra.Command {
 	var memory byteSize
 	c := &cobra.Command{
 		Use: "train RECIPE", Short: "Train a model, or continue a run",
-		Long: `Train a model on texts. The run's folder holds checkpoints, metrics.jsonl and TensorBoard events.
+		Long: `Train a model on texts. The run's folder holds checkpoints, run.json (what is run, and where), metrics.jsonl and TensorBoard events.
 Ctrl-C saves and ends; --resume continues, bit for bit as if it had never stopped. --init-from begins
 a new run with the weights of another, by default with its recipe; step, moments and data begin anew.
 
