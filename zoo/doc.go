@@ -13,5 +13,6 @@
 // examples/go-program is a whole program.
 //
 // What a recipe may say is in zoo/recipe, what a model is made of in blocks, how it trains
-// in train, how it becomes an ONNX file in export.
+// in train, how it becomes an ONNX file in export. zoo/check tells whether a model keeps its
+// promises, zoo/show draws it.
 package zoo
