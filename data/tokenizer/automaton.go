@@ -11,9 +11,9 @@ import (
 
 // automaton finds what a pattern matches at the beginning of a text, as a backtracking
 // engine would: the first of its alternatives that fits, repetitions as long as they can be.
-// Its states are lists of places in the pattern in order of
-// preference; an edge leads to what is left of them after a character of a class, and says
-// whether a match ends before that character.
+// Its states are lists of places in the pattern in order of preference; an edge leads to what
+// is left of them after a character of a class, and says whether a match ends before that
+// character.
 type automaton struct {
 	classes classes
 	edges   []edge // state · number of classes + class
@@ -32,7 +32,7 @@ const (
 )
 
 // Limits of an automaton and of the work that it takes to make one. The patterns in use have
-// thirty states.
+// up to thirty states.
 const (
 	maxStates = 512
 	maxEdges  = 1 << 16
