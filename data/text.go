@@ -53,6 +53,9 @@ func copyDocument(ctx context.Context, w io.Writer, d corpus.Document) error {
 	return err
 }
 
+// WhileAlive reads from r until the context ends.
+func WhileAlive(ctx context.Context, r io.Reader) io.Reader { return whileAlive{ctx, r} }
+
 // whileAlive reads until its context ends.
 type whileAlive struct {
 	ctx context.Context

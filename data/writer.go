@@ -88,7 +88,7 @@ func (w *Writer) Finish(m *Manifest) error {
 		return err
 	}
 	if raw != nil {
-		if err := writeSynced(filepath.Join(w.dir, TokenizerFile), raw); err != nil {
+		if err := w.writeTokenizer(raw); err != nil {
 			return err
 		}
 	}
@@ -96,6 +96,21 @@ func (w *Writer) Finish(m *Manifest) error {
 		return err
 	}
 	return writeSynced(filepath.Join(w.dir, ManifestFile), append(raw, '\n'))
+}
+
+// writeTokenizer writes a tokenizer.json, and beside it which token ends a document, for who
+// takes it from here.
+func (w *Writer) writeTokenizer(raw []byte) error {
+	files, err := tokenizer.HuggingFace(w.t)
+	if err != nil {
+		return err
+	}
+	const settings = "tokenizer_config.json"
+	config, err := json.MarshalIndent(files[settings], "", "  ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(writeSynced(filepath.Join(w.dir, TokenizerFile), raw), writeSynced(filepath.Join(w.dir, settings), append(config, '\n')))
 }
 
 // writeSynced writes a file and makes it durable.

@@ -30,14 +30,15 @@ func dataCommand() *cobra.Command {
 type preparing struct {
 	prepare.Options
 	tokenizer string
+	size      int // of a vocabulary that is learned
 	holdout   string
 	weights   []string
-	size      byteSize
+	shard     byteSize
 	json      bool
 }
 
 func prepareCommand() *cobra.Command {
-	o := preparing{size: prepare.DefaultShardSize}
+	o := preparing{shard: prepare.DefaultShardSize}
 	c := &cobra.Command{
 		Use: "prepare SOURCE... -o DIR", Short: "Turn texts into tokens in files that training maps into memory",
 		Long: `Turn texts into a folder that zoo train --data takes: token files, a manifest with checksums and statistics, and
@@ -49,10 +50,13 @@ and every row of a .parquet file: the text in their --field. Order and numbers d
 
 --holdout holds documents out for evaluation: of a single text its end, of others whole documents chosen by their
 hashes, so that equal ones are never on both sides. --dedup drops repeats of a document, here and in later sources; it
-keeps 16 bytes for each in memory. --weight SOURCE=SHARE lets that share of all training windows come from a
+keeps 16 bytes for each in memory. --tokenizer train learns a byte-pair encoding of --vocab-size tokens from what is
+not held out, and saves it as a tokenizer.json; it counts words in bounded memory, forgetting the rarest beyond
+4 million. --weight SOURCE=SHARE lets that share of all training windows come from a
 source, however large it is; sources without one share the rest by size.`,
 		Example: `  zoo data prepare books/ -o prepared
   zoo data prepare stories.jsonl notes.txt -o prepared --tokenizer gpt2 --holdout 1% --dedup
+  zoo data prepare books/ -o prepared --tokenizer train --vocab-size 4096
   zoo data prepare code/ books/ -o prepared --weight code/=0.7
   zcat more.jsonl.gz | zoo data prepare - -o prepared --field body`,
 		Args: cobra.MinimumNArgs(1),
@@ -63,14 +67,15 @@ source, however large it is; sources without one share the rest by size.`,
 	}
 	f := c.Flags()
 	f.StringVarP(&o.Out, "out", "o", "", "the folder to make")
-	f.StringVar(&o.tokenizer, "tokenizer", "bytes", "bytes, gpt2, or a tokenizer.json file")
+	f.StringVar(&o.tokenizer, "tokenizer", "bytes", "bytes, gpt2, a tokenizer.json file, or train to learn one from the texts")
+	f.IntVar(&o.size, "vocab-size", 0, "with --tokenizer train: how many tokens to learn, at most")
 	f.StringVar(&o.Field, "field", prepare.DefaultField, "field of JSON lines and column of parquet files that holds the text; standard input is JSON lines when it is given")
 	f.StringVar(&o.holdout, "holdout", fmt.Sprint(data.DefaultHoldout), "held out for evaluation: a fraction, or a percentage such as 1%")
 	f.BoolVar(&o.Dedup, "dedup", false, "drop repeats of a document")
-	f.Var(&o.size, "shard-size", "size of a token file")
+	f.Var(&o.shard, "shard-size", "size of a token file")
 	f.StringArrayVar(&o.weights, "weight", nil, "SOURCE=SHARE: its share of the training windows, from 0 to 1")
 	f.BoolVar(&o.json, "json", false, "for scripts: the manifest")
-	completeFlag(c, "tokenizer", "bytes", "gpt2")
+	completeFlag(c, "tokenizer", "bytes", "gpt2", "train")
 	return c
 }
 
@@ -84,15 +89,20 @@ func runPrepare(c *cobra.Command, o *preparing) (err error) {
 	if o.Weights, err = parseWeights(o.weights); err != nil {
 		return err
 	}
-	o.ShardSize = int64(o.size)
+	o.ShardSize = int64(o.shard)
+	if (o.tokenizer == "train") != (o.size != 0) {
+		return errors.New("--tokenizer train and --vocab-size N go together")
+	}
 	switch o.tokenizer {
+	case "train":
+		o.Learn = o.size
 	case "bytes":
 		o.Tokenizer = tokenizer.Bytes{}
 	case "gpt2":
 		o.Tokenizer, err = tokenizer.GPT2()
 	default:
 		if !strings.HasSuffix(o.tokenizer, ".json") {
-			return fmt.Errorf("--tokenizer %s: want bytes, gpt2, or the name of a tokenizer.json file", o.tokenizer)
+			return fmt.Errorf("--tokenizer %s: want bytes, gpt2, train, or the name of a tokenizer.json file", o.tokenizer)
 		}
 		o.Tokenizer, err = zoo.ReadTokenizer(o.tokenizer)
 	}
@@ -110,7 +120,7 @@ func runPrepare(c *cobra.Command, o *preparing) (err error) {
 	if o.json {
 		return printJSON(c.OutOrStdout(), m)
 	}
-	printPrepared(c.OutOrStdout(), m, o.Out)
+	printPrepared(c.OutOrStdout(), m, o.Out, o.Learn)
 	return nil
 }
 
@@ -147,7 +157,7 @@ func parseWeights(texts []string) (map[string]float64, error) {
 	return weights, nil
 }
 
-func printPrepared(w io.Writer, m *data.Manifest, dir string) {
+func printPrepared(w io.Writer, m *data.Manifest, dir string, asked int) {
 	for _, s := range m.Sources {
 		fmt.Fprintf(w, "%s: %s", s.Name, counted(s.Statistics))
 		if s.Weight > 0 {
@@ -162,6 +172,9 @@ func printPrepared(w io.Writer, m *data.Manifest, dir string) {
 		human(m.Total.HeldBytes), human(m.Total.HeldTokens), human(m.Total.Longest), human(int64(m.UsedIDs)), human(int64(m.Tokenizer.Size)))
 	if m.Holdout > 0 && m.Total.HeldBytes == 0 {
 		fmt.Fprintf(w, "none of the documents fell into the %g held out; a larger --holdout would take some\n", m.Holdout)
+	}
+	if m.Tokenizer.Size < asked {
+		fmt.Fprintf(w, "the vocabulary has %s tokens instead of %s: no other pair occurs twice\n", human(int64(m.Tokenizer.Size)), human(int64(asked)))
 	}
 	fmt.Fprintf(w, "saved in %s\n", dir)
 }

@@ -25,7 +25,7 @@ type Options struct {
 	Stdin     io.Reader
 	Out       string // the folder to make; it must not be there
 	Tokenizer tokenizer.Tokenizer
-	Train     int                // size of the vocabulary of a tokenizer to train, when there is no Tokenizer
+	Learn     int                // when there is no Tokenizer: how many tokens to learn from the texts
 	Field     string             // of JSONL and parquet files
 	Lines     bool               // standard input is JSON lines
 	Weights   map[string]float64 // by source: its share of training windows
@@ -66,7 +66,7 @@ func Prepare(ctx context.Context, o Options) (*data.Manifest, error) {
 		p.sources = append(p.sources, s)
 	}
 	if p.Tokenizer == nil {
-		if err := p.trainTokenizer(); err != nil {
+		if err := p.learnTokenizer(); err != nil {
 			return nil, err
 		}
 	}

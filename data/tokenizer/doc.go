@@ -9,6 +9,8 @@
 // Bytes that are no character, which the original cannot be given, are kept where there are
 // tokens for them.
 //
+// A [Learner] learns a byte-level BPE from texts.
+//
 // Patterns become automata (automaton.go), so that any text takes linear time. Letters, numbers
 // and compositions are those of Unicode 15, Go's; other versions know younger characters or
 // fewer.
