@@ -60,11 +60,27 @@ func OpenPrepared(dir string) (*Prepared, error) {
 		held.append(h)
 	}
 	p.Train, p.Held = train, held
-	p.text = newText([]corpus.Document{
-		corpus.New(dir+": training text", p.TrainBytes, func() (io.ReadCloser, error) { return &decoded{t: p.Tokenizer, from: train}, nil }),
-		corpus.New(dir+": held-out text", p.HeldBytes, func() (io.ReadCloser, error) { return &decoded{t: p.Tokenizer, from: held}, nil }),
-	})
+	p.decode = func() (text, int64, error) { return p.decodedText(train, held) }
 	return p, nil
+}
+
+// decodedText is what the tokens stand for, which is what they were made of but for what the
+// tokenizer normalizes, and the size of its training part.
+func (p *Prepared) decodedText(parts ...*chain) (all text, cut int64, err error) {
+	var docs []corpus.Document
+	for _, tokens := range parts {
+		open := func() (io.ReadCloser, error) { return &decoded{t: p.Tokenizer, from: tokens}, nil }
+		stream, err := open()
+		if err != nil {
+			return all, 0, err
+		}
+		size, err := io.Copy(io.Discard, stream)
+		if err != nil {
+			return all, 0, err
+		}
+		docs = append(docs, corpus.New("decoded tokens", size, open))
+	}
+	return newText(docs), docs[0].Size, nil
 }
 
 func readManifest(path string) (*Manifest, error) {

@@ -79,8 +79,23 @@ func TestPreparedTokensAreTheTexts(t *testing.T) {
 			t.Fatalf("from %d on: %v, %v", at, got[:90], err)
 		}
 	}
-	if _, err := p.Baselines(); err != nil { // the text is what the tokens decode to
-		t.Fatal(err)
+	var train, held strings.Builder
+	for i, text := range texts {
+		cut := len(text)
+		if i%9 == 4 {
+			cut = 10
+		}
+		train.WriteString(text[:cut])
+		held.WriteString(text[cut:])
+	}
+	s := &Set{TrainBytes: int64(train.Len()), text: newText([]corpus.Document{corpus.FromBytes("", []byte(train.String()+held.String()))})}
+	for range 2 {
+		a, errA := s.Baselines()
+		b, errB := p.Baselines() // of the text that the tokens decode to
+		if errA != nil || errB != nil || a != b {
+			t.Fatalf("baselines %+v, %v, want %+v, %v", b, errB, a, errA)
+		}
+		s, p.Set = &Set{text: s.text}, p.AllHeld()
 	}
 }
 

@@ -18,8 +18,10 @@ type Set struct {
 	TrainBytes, HeldBytes int64
 	Hash                  string // SHA-256 of the text
 
-	text  text
-	parts []Part // of a mixture; nil: Train alone
+	text text
+	// decode makes the text of a set that has tokens alone, and where its held-out part begins.
+	decode func() (text, int64, error)
+	parts  []Part // of a mixture; nil: Train alone
 }
 
 // DefaultHoldout is the fraction of the text, at its end, that is held out.
@@ -107,10 +109,17 @@ func (s *Set) inFiles(ctx context.Context, t tokenizer.Tokenizer, folder, name s
 
 // Baselines measures what a model of the training text should beat on the held-out text.
 func (s *Set) Baselines() (Baselines, error) {
-	return measure(s.text, s.TrainBytes)
+	if s.decode == nil {
+		return measure(s.text, s.TrainBytes)
+	}
+	all, cut, err := s.decode()
+	if err != nil {
+		return Baselines{}, err
+	}
+	return measure(all, min(cut, s.TrainBytes)) // none is for training when all is held out
 }
 
 // AllHeld is the set with everything held out and nothing to train on.
 func (s *Set) AllHeld() *Set {
-	return &Set{Train: InMemory(nil), Held: joined{s.Train, s.Held}, HeldBytes: s.TrainBytes + s.HeldBytes, Hash: s.Hash, text: s.text}
+	return &Set{Train: InMemory(nil), Held: joined{s.Train, s.Held}, HeldBytes: s.TrainBytes + s.HeldBytes, Hash: s.Hash, text: s.text, decode: s.decode}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/moezoo/moezoo/backend"
-	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/train"
 	"github.com/moezoo/moezoo/train/checkpoint"
 	"github.com/moezoo/moezoo/zoo"
@@ -28,15 +27,15 @@ type RunOptions struct {
 // RunTask makes one run of the study, or what is left of it. A run that is finished is left
 // alone. It answers the run's folder.
 func (s *Study) RunTask(ctx context.Context, t *Task, o RunOptions) (dir string, err error) {
-	docs, err := s.Documents()
+	texts, err := s.source()
 	if err != nil {
 		return "", err
 	}
-	set, err := (&zoo.Model{Recipe: t.Model.Recipe}).Data(ctx, docs)
+	set, err := texts.set(ctx, &zoo.Model{Recipe: t.Model.Recipe})
 	if err != nil {
 		return "", err
 	}
-	size, err := t.Size(func() (float64, error) { return s.measuredRate(ctx, t.Model, set, o) })
+	size, err := t.Size(func() (float64, error) { return s.measuredRate(ctx, t.Model, texts, o) })
 	if err != nil {
 		return "", err
 	}
@@ -51,7 +50,7 @@ func (s *Study) RunTask(ctx context.Context, t *Task, o RunOptions) (dir string,
 		if state, err = StateOf(dir, identity, size.Steps); err != nil || state.Finished {
 			return dir, err
 		}
-		err = s.train(ctx, t, r, state.Step > 0, dir, set, o)
+		err = s.train(ctx, t, r, state.Step > 0, dir, texts, o)
 		if !errors.Is(err, checkpoint.ErrInUse) || time.Now().After(wait) || ctx.Err() != nil {
 			return dir, err
 		}
@@ -64,7 +63,7 @@ func (s *Study) RunTask(ctx context.Context, t *Task, o RunOptions) (dir string,
 const orphanTime = 20 * time.Second
 
 // train begins or resumes a run.
-func (s *Study) train(ctx context.Context, t *Task, r *recipe.Recipe, resume bool, dir string, set *data.Set, o RunOptions) error {
+func (s *Study) train(ctx context.Context, t *Task, r *recipe.Recipe, resume bool, dir string, texts *source, o RunOptions) error {
 	var m *zoo.Model
 	var err error
 	if resume {
@@ -72,6 +71,10 @@ func (s *Study) train(ctx context.Context, t *Task, r *recipe.Recipe, resume boo
 	} else {
 		m, err = s.build(ctx, r)
 	}
+	if err != nil {
+		return err
+	}
+	set, err := texts.set(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -94,7 +97,7 @@ const (
 
 // measuredRate is how many steps a model makes in a second, measured once for a study's
 // folder.
-func (s *Study) measuredRate(ctx context.Context, m *Model, set *data.Set, o RunOptions) (float64, error) {
+func (s *Study) measuredRate(ctx context.Context, m *Model, texts *source, o RunOptions) (float64, error) {
 	if kept := keptRate(o.Out, m); kept > 0 {
 		return kept, nil
 	}
@@ -104,6 +107,10 @@ func (s *Study) measuredRate(ctx context.Context, m *Model, set *data.Set, o Run
 		return 0, err
 	}
 	built, err := s.build(ctx, r)
+	if err != nil {
+		return 0, err
+	}
+	set, err := texts.set(ctx, built)
 	if err != nil {
 		return 0, err
 	}

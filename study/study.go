@@ -70,33 +70,60 @@ func (s *Study) checkShared() error {
 					same.what, m.Name, b, first.Name, a), "set it for all of them: set: ["+same.what+"="+a+"]")
 			}
 		}
-		if m.Recipe.Vocabulary.Kind == recipe.Sized {
-			return s.ErrorAt(fmt.Sprintf("models[%d]", i), m.Name+" has a vocabulary of a mere size, which reads no text", "set: [vocabulary=bytes]")
+		if m.Recipe.Vocabulary.Kind == recipe.Sized && !s.readsPrepared() {
+			return s.ErrorAt(fmt.Sprintf("models[%d]", i), m.Name+" has a vocabulary of a mere size, which reads no text", "set: [vocabulary=bytes], or data that zoo data prepare made")
 		}
 	}
 	return nil
 }
 
-// Documents finds the study's texts; without any, the embedded novel.
-func (s *Study) Documents() ([]corpus.Document, error) {
+// readsPrepared reports whether the study's text is a folder of prepared data.
+func (s *Study) readsPrepared() bool {
+	paths := s.Texts(goroot)
+	return len(paths) == 1 && data.IsPrepared(paths[0])
+}
+
+// source is what the study's models read: texts, the embedded novel without any, or prepared
+// data.
+type source struct {
+	docs     []corpus.Document
+	prepared *data.Prepared
+}
+
+func (s *Study) source() (*source, error) {
 	paths := s.Texts(goroot)
 	if len(paths) == 0 {
 		paths = []string{corpus.DefaultName}
 	}
-	docs, err := corpus.Read(nil, paths...)
+	prepared, err := zoo.OpenPrepared(paths)
+	var docs []corpus.Document
+	if err == nil && prepared == nil {
+		docs, err = corpus.Read(nil, paths...)
+	}
 	if err != nil {
 		return nil, s.ErrorAt("data", "data: "+err.Error(), "")
 	}
-	return docs, nil
+	return &source{docs, prepared}, nil
+}
+
+// set is what a model reads.
+func (t *source) set(ctx context.Context, m *zoo.Model) (*data.Set, error) {
+	if t.prepared != nil {
+		return m.UsePrepared(t.prepared)
+	}
+	return m.Data(ctx, t.docs)
 }
 
 // DataHash is the hash of the study's texts.
 func (s *Study) DataHash(ctx context.Context) (string, error) {
-	docs, err := s.Documents()
-	if err != nil {
+	t, err := s.source()
+	switch {
+	case err != nil:
 		return "", err
+	case t.prepared != nil:
+		return t.prepared.Hash, nil
 	}
-	return data.Hash(ctx, docs)
+	return data.Hash(ctx, t.docs)
 }
 
 // goroot is the folder of the Go installation whose source may be a text.

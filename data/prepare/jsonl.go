@@ -30,7 +30,7 @@ func eachLine(ctx context.Context, f corpus.Document, field string, use func(cor
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if line, err = readLine(r, line[:0]); err == io.EOF {
+		if line, err = readLine(r, line[:0]); errors.Is(err, io.EOF) {
 			return nil
 		}
 		var text string
