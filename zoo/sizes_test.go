@@ -59,3 +59,32 @@ func TestProperty28RoundedSizes(t *testing.T) {
 		}
 	}
 }
+
+// The plain stacks were published as classifiers that also read backwards: what compares is
+// their layers without the second C of that direction, counted as the authors' classes have
+// them (state-spaces/s4 models/s4/s4d.py; lindermanlab/S5 s5/ssm.py and s5/layers.py, with the
+// widths of its bin/run_experiments), and the scale and shift of a norm.
+func TestProperty28PlainStacksHaveTheLayersOfTheirPapers(t *testing.T) {
+	s4d := func(h, n int64) int64 {
+		poles, out := 2*h*(n/2), h*(n/2)*2 // log_A_real and A_imag; C
+		return poles + out + h + h + 2*h*h + 2*h + 2*h
+	}
+	s5 := func(h, p int64) int64 {
+		kept := p / 2 // of each conjugate pair one
+		return 2*kept + kept + kept*h*2 + h*kept*2 + h + h*h + h + 2*h
+	}
+	for name, want := range map[string]int64{
+		"s4d-lra-text":    6 * s4d(256, 64),
+		"s4d-lra-listops": 8 * s4d(128, 64),
+		"s5-lra-text":     6 * s5(256, 192),
+		"s5-lra-listops":  8 * s5(128, 16),
+	} {
+		counts, err := build(t, name).Net.Count(256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if counts.PaperTotal != want {
+			t.Errorf("%s: %d parameters in layers, want %d", name, counts.PaperTotal, want)
+		}
+	}
+}
