@@ -55,3 +55,46 @@ func diagonalStepOf(lanes int, f func(channels, row int, u, a, w, h, y *float32)
 func quaternaryOf(f func(n int, dst, x, y, z, w *float32)) func(dst, x, y, z, w []float32) {
 	return func(dst, x, y, z, w []float32) { f(len(dst), ptr(dst), ptr(x), ptr(y), ptr(z), ptr(w)) }
 }
+
+type (
+	diagonalForwardFunc  = func(width, steps int, u *float32, ld int, y *float32, ldy, apart int, a, w *float32, half int, h *float32, halfH int)
+	diagonalBackwardFunc = func(width, steps int, u *float32, ld int, dy *float32, ldy, apart int, a, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry, sums *float32, halfSum, nextSum int, hist *float32)
+)
+
+// diagonalForwardOf is for one output and two, and channels that fill whole vectors.
+func diagonalForwardOf(lanes int, one, two diagonalForwardFunc) func(s diagonalBlock) {
+	return func(s diagonalBlock) {
+		run, whole := one, s.width/lanes*lanes
+		if s.outputs == 2 {
+			run = two
+		}
+		if s.outputs == 0 || s.outputs > 2 || s.steps == 0 {
+			whole = 0
+		}
+		if whole > 0 {
+			run(4*whole, s.steps, &s.u[0], 4*s.ld, &s.y[0], 4*s.ldy, 4*s.apart, &s.a[0], &s.w[0], 4*s.half, &s.h[0], 4*s.halfH)
+		}
+		if whole < s.width {
+			diagonalForwardGeneric(s.rest(whole))
+		}
+	}
+}
+
+func diagonalBackwardOf(lanes int, one, two diagonalBackwardFunc) func(s diagonalBlock) {
+	return func(s diagonalBlock) {
+		run, whole := one, s.width/lanes*lanes
+		if s.outputs == 2 {
+			run = two
+		}
+		if s.outputs == 0 || s.outputs > 2 || s.steps == 0 {
+			whole = 0
+		}
+		if whole > 0 {
+			run(4*whole, s.steps, &s.u[0], 4*s.ld, &s.y[0], 4*s.ldy, 4*s.apart, &s.a[0], &s.w[0], 4*s.half, &s.h[0], 4*s.halfH,
+				&s.du[0], 4*s.lddu, &s.carry[0], &s.sums[0], 4*s.halfSum, 4*s.nextSum, &s.hist[0])
+		}
+		if whole < s.width {
+			diagonalBackwardGeneric(s.rest(whole))
+		}
+	}
+}

@@ -12245,6 +12245,447 @@ DATA c_conjugate<>+24(SB)/4, $0x00000000
 DATA c_conjugate<>+28(SB)/4, $0x80000000
 GLOBL c_conjugate<>(SB), RODATA|NOPTR, $32
 
+// func avx2DiagonalForward1(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+// Requires: AVX, FMA3
+TEXT ·avx2DiagonalForward1(SB), NOSPLIT, $0-96
+	XORQ AX, AX
+
+by2:
+	LEAQ    64(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by2Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(DX*1), Y2
+	VMOVUPS 32(CX), Y1
+	VMOVUPS 32(CX)(DX*1), Y3
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Y4
+	VMOVUPS (CX)(DX*1), Y6
+	VMOVUPS 32(CX), Y5
+	VMOVUPS 32(CX)(DX*1), Y7
+	MOVQ    w+64(FP), DX
+	ADDQ    AX, DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Y8
+	VMOVUPS (DX)(BX*1), Y10
+	VMOVUPS 32(DX), Y9
+	VMOVUPS 32(DX)(BX*1), Y11
+	MOVQ    u+16(FP), DX
+	ADDQ    AX, DX
+	MOVQ    y+32(FP), BX
+	ADDQ    AX, BX
+	MOVQ    ld+24(FP), SI
+	MOVQ    ldy+40(FP), DI
+	MOVQ    apart+48(FP), R8
+	MOVQ    steps+8(FP), R8
+
+by2Step:
+	VMULPS       Y4, Y2, Y12
+	VMOVUPS      (DX), Y13
+	VFMADD213PS  Y13, Y0, Y4
+	VFNMADD231PS Y2, Y6, Y4
+	VFMADD213PS  Y12, Y0, Y6
+	VMULPS       Y5, Y3, Y12
+	VMOVUPS      32(DX), Y13
+	VFMADD213PS  Y13, Y1, Y5
+	VFNMADD231PS Y3, Y7, Y5
+	VFMADD213PS  Y12, Y1, Y7
+	VMOVUPS      (BX), Y12
+	VFMADD231PS  Y8, Y4, Y12
+	VFMADD231PS  Y10, Y6, Y12
+	VMOVUPS      Y12, (BX)
+	VMOVUPS      32(BX), Y12
+	VFMADD231PS  Y9, Y5, Y12
+	VFMADD231PS  Y11, Y7, Y12
+	VMOVUPS      Y12, 32(BX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	DECQ         R8
+	JNZ          by2Step
+	MOVQ         halfH+88(FP), DX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y6, (CX)(DX*1)
+	VMOVUPS      Y5, 32(CX)
+	VMOVUPS      Y7, 32(CX)(DX*1)
+	ADDQ         $0x40, AX
+	JMP          by2
+
+by2Done:
+by1:
+	LEAQ    32(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by1Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(DX*1), Y1
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Y2
+	VMOVUPS (CX)(DX*1), Y3
+	MOVQ    w+64(FP), DX
+	ADDQ    AX, DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Y4
+	VMOVUPS (DX)(BX*1), Y5
+	MOVQ    u+16(FP), DX
+	ADDQ    AX, DX
+	MOVQ    y+32(FP), BX
+	ADDQ    AX, BX
+	MOVQ    ld+24(FP), SI
+	MOVQ    ldy+40(FP), DI
+	MOVQ    apart+48(FP), R8
+	MOVQ    steps+8(FP), R8
+
+by1Step:
+	VMULPS       Y2, Y1, Y6
+	VMOVUPS      (DX), Y7
+	VFMADD213PS  Y7, Y0, Y2
+	VFNMADD231PS Y1, Y3, Y2
+	VFMADD213PS  Y6, Y0, Y3
+	VMOVUPS      (BX), Y6
+	VFMADD231PS  Y4, Y2, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	DECQ         R8
+	JNZ          by1Step
+	MOVQ         halfH+88(FP), DX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, (CX)(DX*1)
+	ADDQ         $0x20, AX
+	JMP          by1
+
+by1Done:
+	VZEROUPPER
+	RET
+
+// func avx2DiagonalBackward1(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+// Requires: AVX, FMA3
+TEXT ·avx2DiagonalBackward1(SB), NOSPLIT, $0-152
+	XORQ AX, AX
+
+by1:
+	LEAQ    32(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by1Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(DX*1), Y1
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Y2
+	VMOVUPS (CX)(DX*1), Y3
+	MOVQ    u+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    ld+24(FP), DX
+	MOVQ    steps+8(FP), BX
+	MOVQ    hist+144(FP), SI
+
+by1Again:
+	VMOVUPS      Y2, (SI)
+	VMOVUPS      Y3, 32(SI)
+	VMULPS       Y2, Y1, Y4
+	VMOVUPS      (CX), Y5
+	VFMADD213PS  Y5, Y0, Y2
+	VFNMADD231PS Y1, Y3, Y2
+	VFMADD213PS  Y4, Y0, Y3
+	ADDQ         DX, CX
+	ADDQ         $0x00000040, SI
+	DECQ         BX
+	JNZ          by1Again
+	MOVQ         carry+112(FP), CX
+	ADDQ         AX, CX
+	MOVQ         sums+120(FP), DX
+	ADDQ         AX, DX
+	MOVQ         half+72(FP), BX
+	VMOVUPS      (CX), Y4
+	VMOVUPS      (CX)(BX*1), Y5
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Y6
+	VMOVUPS      (DX)(BX*1), Y7
+	MOVQ         nextSum+136(FP), BX
+	ADDQ         BX, DX
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Y8
+	VMOVUPS      (DX)(BX*1), Y9
+	MOVQ         w+64(FP), BX
+	ADDQ         AX, BX
+	MOVQ         half+72(FP), R8
+	LEAQ         (BX)(R8*2), DI
+	MOVQ         dy+32(FP), DI
+	ADDQ         AX, DI
+	MOVQ         steps+8(FP), R9
+	DECQ         R9
+	MOVQ         ldy+40(FP), R10
+	IMULQ        R10, R9
+	ADDQ         R9, DI
+	MOVQ         du+96(FP), R9
+	ADDQ         AX, R9
+	MOVQ         steps+8(FP), R10
+	DECQ         R10
+	MOVQ         lddu+104(FP), R11
+	IMULQ        R11, R10
+	ADDQ         R10, R9
+	MOVQ         apart+48(FP), R10
+	MOVQ         steps+8(FP), R10
+
+by1Back:
+	VMOVUPS      (DI), Y10
+	VFMADD231PS  (BX), Y10, Y4
+	VFMADD231PS  (BX)(R8*1), Y10, Y5
+	VFMADD231PS  Y2, Y10, Y8
+	VFNMADD231PS Y3, Y10, Y9
+	SUBQ         $0x00000040, SI
+	VMOVUPS      (SI), Y2
+	VMOVUPS      32(SI), Y3
+	VADDPS       (R9), Y4, Y10
+	VMOVUPS      Y10, (R9)
+	VFMADD231PS  Y4, Y2, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VFMADD231PS  Y5, Y2, Y7
+	VFNMADD231PS Y4, Y3, Y7
+	VMULPS       Y4, Y1, Y10
+	VMULPS       Y0, Y4, Y4
+	VFMADD231PS  Y1, Y5, Y4
+	VFMSUB213PS  Y10, Y0, Y5
+	MOVQ         ldy+40(FP), R11
+	SUBQ         R11, DI
+	MOVQ         lddu+104(FP), R11
+	SUBQ         R11, R9
+	DECQ         R10
+	JNZ          by1Back
+	MOVQ         half+72(FP), BX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, (CX)(BX*1)
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Y8, (DX)
+	VMOVUPS      Y9, (DX)(CX*1)
+	MOVQ         nextSum+136(FP), CX
+	SUBQ         CX, DX
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Y6, (DX)
+	VMOVUPS      Y7, (DX)(CX*1)
+	ADDQ         $0x20, AX
+	JMP          by1
+
+by1Done:
+	VZEROUPPER
+	RET
+
+// func avx2DiagonalForward2(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+// Requires: AVX, FMA3
+TEXT ·avx2DiagonalForward2(SB), NOSPLIT, $0-96
+	XORQ AX, AX
+
+by1:
+	LEAQ    32(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by1Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(DX*1), Y1
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Y2
+	VMOVUPS (CX)(DX*1), Y3
+	MOVQ    w+64(FP), DX
+	ADDQ    AX, DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Y4
+	VMOVUPS (DX)(BX*1), Y5
+	MOVQ    half+72(FP), BX
+	LEAQ    (DX)(BX*2), DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Y6
+	VMOVUPS (DX)(BX*1), Y7
+	MOVQ    u+16(FP), DX
+	ADDQ    AX, DX
+	MOVQ    y+32(FP), BX
+	ADDQ    AX, BX
+	MOVQ    ld+24(FP), SI
+	MOVQ    ldy+40(FP), DI
+	MOVQ    apart+48(FP), R8
+	MOVQ    steps+8(FP), R9
+
+by1Step:
+	VMULPS       Y2, Y1, Y8
+	VMOVUPS      (DX), Y9
+	VFMADD213PS  Y9, Y0, Y2
+	VFNMADD231PS Y1, Y3, Y2
+	VFMADD213PS  Y8, Y0, Y3
+	VMOVUPS      (BX), Y8
+	VFMADD231PS  Y4, Y2, Y8
+	VFMADD231PS  Y5, Y3, Y8
+	VMOVUPS      Y8, (BX)
+	VMOVUPS      (BX)(R8*1), Y8
+	VFMADD231PS  Y6, Y2, Y8
+	VFMADD231PS  Y7, Y3, Y8
+	VMOVUPS      Y8, (BX)(R8*1)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	DECQ         R9
+	JNZ          by1Step
+	MOVQ         halfH+88(FP), DX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, (CX)(DX*1)
+	ADDQ         $0x20, AX
+	JMP          by1
+
+by1Done:
+	VZEROUPPER
+	RET
+
+// func avx2DiagonalBackward2(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+// Requires: AVX, FMA3
+TEXT ·avx2DiagonalBackward2(SB), NOSPLIT, $0-152
+	XORQ AX, AX
+
+by1:
+	LEAQ    32(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by1Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(DX*1), Y1
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Y2
+	VMOVUPS (CX)(DX*1), Y3
+	MOVQ    u+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    ld+24(FP), DX
+	MOVQ    steps+8(FP), BX
+	MOVQ    hist+144(FP), SI
+
+by1Again:
+	VMOVUPS      Y2, (SI)
+	VMOVUPS      Y3, 32(SI)
+	VMULPS       Y2, Y1, Y4
+	VMOVUPS      (CX), Y5
+	VFMADD213PS  Y5, Y0, Y2
+	VFNMADD231PS Y1, Y3, Y2
+	VFMADD213PS  Y4, Y0, Y3
+	ADDQ         DX, CX
+	ADDQ         $0x00000040, SI
+	DECQ         BX
+	JNZ          by1Again
+	MOVQ         carry+112(FP), CX
+	ADDQ         AX, CX
+	MOVQ         sums+120(FP), DX
+	ADDQ         AX, DX
+	MOVQ         half+72(FP), BX
+	VMOVUPS      (CX), Y4
+	VMOVUPS      (CX)(BX*1), Y5
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Y6
+	VMOVUPS      (DX)(BX*1), Y7
+	MOVQ         nextSum+136(FP), BX
+	ADDQ         BX, DX
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Y8
+	VMOVUPS      (DX)(BX*1), Y9
+	MOVQ         nextSum+136(FP), BX
+	ADDQ         BX, DX
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Y10
+	VMOVUPS      (DX)(BX*1), Y11
+	MOVQ         w+64(FP), BX
+	ADDQ         AX, BX
+	MOVQ         half+72(FP), R8
+	LEAQ         (BX)(R8*2), DI
+	MOVQ         dy+32(FP), R9
+	ADDQ         AX, R9
+	MOVQ         steps+8(FP), R10
+	DECQ         R10
+	MOVQ         ldy+40(FP), R11
+	IMULQ        R11, R10
+	ADDQ         R10, R9
+	MOVQ         du+96(FP), R10
+	ADDQ         AX, R10
+	MOVQ         steps+8(FP), R11
+	DECQ         R11
+	MOVQ         lddu+104(FP), R12
+	IMULQ        R12, R11
+	ADDQ         R11, R10
+	MOVQ         apart+48(FP), R11
+	MOVQ         steps+8(FP), R12
+
+by1Back:
+	VMOVUPS      (R9), Y12
+	VFMADD231PS  (BX), Y12, Y4
+	VFMADD231PS  (BX)(R8*1), Y12, Y5
+	VFMADD231PS  Y2, Y12, Y8
+	VFNMADD231PS Y3, Y12, Y9
+	VMOVUPS      (R9)(R11*1), Y12
+	VFMADD231PS  (DI), Y12, Y4
+	VFMADD231PS  (DI)(R8*1), Y12, Y5
+	VFMADD231PS  Y2, Y12, Y10
+	VFNMADD231PS Y3, Y12, Y11
+	SUBQ         $0x00000040, SI
+	VMOVUPS      (SI), Y2
+	VMOVUPS      32(SI), Y3
+	VADDPS       (R10), Y4, Y12
+	VMOVUPS      Y12, (R10)
+	VFMADD231PS  Y4, Y2, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VFMADD231PS  Y5, Y2, Y7
+	VFNMADD231PS Y4, Y3, Y7
+	VMULPS       Y4, Y1, Y12
+	VMULPS       Y0, Y4, Y4
+	VFMADD231PS  Y1, Y5, Y4
+	VFMSUB213PS  Y12, Y0, Y5
+	MOVQ         ldy+40(FP), R13
+	SUBQ         R13, R9
+	MOVQ         lddu+104(FP), R13
+	SUBQ         R13, R10
+	DECQ         R12
+	JNZ          by1Back
+	MOVQ         half+72(FP), BX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, (CX)(BX*1)
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Y10, (DX)
+	VMOVUPS      Y11, (DX)(CX*1)
+	MOVQ         nextSum+136(FP), CX
+	SUBQ         CX, DX
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Y8, (DX)
+	VMOVUPS      Y9, (DX)(CX*1)
+	MOVQ         nextSum+136(FP), CX
+	SUBQ         CX, DX
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Y6, (DX)
+	VMOVUPS      Y7, (DX)(CX*1)
+	ADDQ         $0x20, AX
+	JMP          by1
+
+by1Done:
+	VZEROUPPER
+	RET
+
 // func avx2RGLRUStep(n int, dst *float32, x *float32, a *float32)
 // Requires: AVX, FMA3
 TEXT ·avx2RGLRUStep(SB), NOSPLIT, $0-32

@@ -26536,6 +26536,851 @@ DATA c_conjugate<>+56(SB)/4, $0x00000000
 DATA c_conjugate<>+60(SB)/4, $0x80000000
 GLOBL c_conjugate<>(SB), RODATA|NOPTR, $64
 
+// func avx512DiagonalForward1(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+// Requires: AVX, AVX512F
+TEXT ·avx512DiagonalForward1(SB), NOSPLIT, $0-96
+	XORQ AX, AX
+
+by2:
+	LEAQ    128(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by2Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(DX*1), Z2
+	VMOVUPS 64(CX), Z1
+	VMOVUPS 64(CX)(DX*1), Z3
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Z4
+	VMOVUPS (CX)(DX*1), Z6
+	VMOVUPS 64(CX), Z5
+	VMOVUPS 64(CX)(DX*1), Z7
+	MOVQ    w+64(FP), DX
+	ADDQ    AX, DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Z8
+	VMOVUPS (DX)(BX*1), Z10
+	VMOVUPS 64(DX), Z9
+	VMOVUPS 64(DX)(BX*1), Z11
+	MOVQ    u+16(FP), DX
+	ADDQ    AX, DX
+	MOVQ    y+32(FP), BX
+	ADDQ    AX, BX
+	MOVQ    ld+24(FP), SI
+	MOVQ    ldy+40(FP), DI
+	MOVQ    apart+48(FP), R8
+	MOVQ    steps+8(FP), R8
+
+by2Step:
+	VMULPS       Z4, Z2, Z12
+	VMOVUPS      (DX), Z13
+	VFMADD213PS  Z13, Z0, Z4
+	VFNMADD231PS Z2, Z6, Z4
+	VFMADD213PS  Z12, Z0, Z6
+	VMULPS       Z5, Z3, Z12
+	VMOVUPS      64(DX), Z13
+	VFMADD213PS  Z13, Z1, Z5
+	VFNMADD231PS Z3, Z7, Z5
+	VFMADD213PS  Z12, Z1, Z7
+	VMOVUPS      (BX), Z12
+	VFMADD231PS  Z8, Z4, Z12
+	VFMADD231PS  Z10, Z6, Z12
+	VMOVUPS      Z12, (BX)
+	VMOVUPS      64(BX), Z12
+	VFMADD231PS  Z9, Z5, Z12
+	VFMADD231PS  Z11, Z7, Z12
+	VMOVUPS      Z12, 64(BX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	DECQ         R8
+	JNZ          by2Step
+	MOVQ         halfH+88(FP), DX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z6, (CX)(DX*1)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z7, 64(CX)(DX*1)
+	ADDQ         $0x80, AX
+	JMP          by2
+
+by2Done:
+by1:
+	LEAQ    64(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by1Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(DX*1), Z1
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Z2
+	VMOVUPS (CX)(DX*1), Z3
+	MOVQ    w+64(FP), DX
+	ADDQ    AX, DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Z4
+	VMOVUPS (DX)(BX*1), Z5
+	MOVQ    u+16(FP), DX
+	ADDQ    AX, DX
+	MOVQ    y+32(FP), BX
+	ADDQ    AX, BX
+	MOVQ    ld+24(FP), SI
+	MOVQ    ldy+40(FP), DI
+	MOVQ    apart+48(FP), R8
+	MOVQ    steps+8(FP), R8
+
+by1Step:
+	VMULPS       Z2, Z1, Z6
+	VMOVUPS      (DX), Z7
+	VFMADD213PS  Z7, Z0, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VFMADD213PS  Z6, Z0, Z3
+	VMOVUPS      (BX), Z6
+	VFMADD231PS  Z4, Z2, Z6
+	VFMADD231PS  Z5, Z3, Z6
+	VMOVUPS      Z6, (BX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	DECQ         R8
+	JNZ          by1Step
+	MOVQ         halfH+88(FP), DX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, (CX)(DX*1)
+	ADDQ         $0x40, AX
+	JMP          by1
+
+by1Done:
+	VZEROUPPER
+	RET
+
+// func avx512DiagonalBackward1(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+// Requires: AVX, AVX512F
+TEXT ·avx512DiagonalBackward1(SB), NOSPLIT, $0-152
+	XORQ AX, AX
+
+by2:
+	LEAQ    128(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by2Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(DX*1), Z2
+	VMOVUPS 64(CX), Z1
+	VMOVUPS 64(CX)(DX*1), Z3
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Z4
+	VMOVUPS (CX)(DX*1), Z6
+	VMOVUPS 64(CX), Z5
+	VMOVUPS 64(CX)(DX*1), Z7
+	MOVQ    u+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    ld+24(FP), DX
+	MOVQ    steps+8(FP), BX
+	MOVQ    hist+144(FP), SI
+
+by2Again:
+	VMOVUPS      Z4, (SI)
+	VMOVUPS      Z6, 64(SI)
+	VMOVUPS      Z5, 128(SI)
+	VMOVUPS      Z7, 192(SI)
+	VMULPS       Z4, Z2, Z8
+	VMOVUPS      (CX), Z9
+	VFMADD213PS  Z9, Z0, Z4
+	VFNMADD231PS Z2, Z6, Z4
+	VFMADD213PS  Z8, Z0, Z6
+	VMULPS       Z5, Z3, Z8
+	VMOVUPS      64(CX), Z9
+	VFMADD213PS  Z9, Z1, Z5
+	VFNMADD231PS Z3, Z7, Z5
+	VFMADD213PS  Z8, Z1, Z7
+	ADDQ         DX, CX
+	ADDQ         $0x00000100, SI
+	DECQ         BX
+	JNZ          by2Again
+	MOVQ         carry+112(FP), CX
+	ADDQ         AX, CX
+	MOVQ         sums+120(FP), DX
+	ADDQ         AX, DX
+	MOVQ         half+72(FP), BX
+	VMOVUPS      (CX), Z8
+	VMOVUPS      (CX)(BX*1), Z10
+	VMOVUPS      64(CX), Z9
+	VMOVUPS      64(CX)(BX*1), Z11
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z12
+	VMOVUPS      (DX)(BX*1), Z14
+	VMOVUPS      64(DX), Z13
+	VMOVUPS      64(DX)(BX*1), Z15
+	MOVQ         nextSum+136(FP), BX
+	ADDQ         BX, DX
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z16
+	VMOVUPS      (DX)(BX*1), Z18
+	VMOVUPS      64(DX), Z17
+	VMOVUPS      64(DX)(BX*1), Z19
+	MOVQ         w+64(FP), BX
+	ADDQ         AX, BX
+	MOVQ         half+72(FP), R8
+	LEAQ         (BX)(R8*2), DI
+	MOVQ         dy+32(FP), DI
+	ADDQ         AX, DI
+	MOVQ         steps+8(FP), R9
+	DECQ         R9
+	MOVQ         ldy+40(FP), R10
+	IMULQ        R10, R9
+	ADDQ         R9, DI
+	MOVQ         du+96(FP), R9
+	ADDQ         AX, R9
+	MOVQ         steps+8(FP), R10
+	DECQ         R10
+	MOVQ         lddu+104(FP), R11
+	IMULQ        R11, R10
+	ADDQ         R10, R9
+	MOVQ         apart+48(FP), R10
+	MOVQ         steps+8(FP), R10
+
+by2Back:
+	VMOVUPS      (DI), Z20
+	VFMADD231PS  (BX), Z20, Z8
+	VFMADD231PS  (BX)(R8*1), Z20, Z10
+	VFMADD231PS  Z4, Z20, Z16
+	VFNMADD231PS Z6, Z20, Z18
+	VMOVUPS      64(DI), Z4
+	VFMADD231PS  64(BX), Z4, Z9
+	VFMADD231PS  64(BX)(R8*1), Z4, Z11
+	VFMADD231PS  Z5, Z4, Z17
+	VFNMADD231PS Z7, Z4, Z19
+	SUBQ         $0x00000100, SI
+	VMOVUPS      (SI), Z4
+	VMOVUPS      64(SI), Z6
+	VMOVUPS      128(SI), Z5
+	VMOVUPS      192(SI), Z7
+	VADDPS       (R9), Z8, Z20
+	VMOVUPS      Z20, (R9)
+	VFMADD231PS  Z8, Z4, Z12
+	VFMADD231PS  Z10, Z6, Z12
+	VFMADD231PS  Z10, Z4, Z14
+	VFNMADD231PS Z8, Z6, Z14
+	VMULPS       Z8, Z2, Z20
+	VMULPS       Z0, Z8, Z8
+	VFMADD231PS  Z2, Z10, Z8
+	VFMSUB213PS  Z20, Z0, Z10
+	VADDPS       64(R9), Z9, Z20
+	VMOVUPS      Z20, 64(R9)
+	VFMADD231PS  Z9, Z5, Z13
+	VFMADD231PS  Z11, Z7, Z13
+	VFMADD231PS  Z11, Z5, Z15
+	VFNMADD231PS Z9, Z7, Z15
+	VMULPS       Z9, Z3, Z20
+	VMULPS       Z1, Z9, Z9
+	VFMADD231PS  Z3, Z11, Z9
+	VFMSUB213PS  Z20, Z1, Z11
+	MOVQ         ldy+40(FP), R11
+	SUBQ         R11, DI
+	MOVQ         lddu+104(FP), R11
+	SUBQ         R11, R9
+	DECQ         R10
+	JNZ          by2Back
+	MOVQ         half+72(FP), BX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z10, (CX)(BX*1)
+	VMOVUPS      Z9, 64(CX)
+	VMOVUPS      Z11, 64(CX)(BX*1)
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z16, (DX)
+	VMOVUPS      Z18, (DX)(CX*1)
+	VMOVUPS      Z17, 64(DX)
+	VMOVUPS      Z19, 64(DX)(CX*1)
+	MOVQ         nextSum+136(FP), CX
+	SUBQ         CX, DX
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z12, (DX)
+	VMOVUPS      Z14, (DX)(CX*1)
+	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z15, 64(DX)(CX*1)
+	ADDQ         $0x80, AX
+	JMP          by2
+
+by2Done:
+by1:
+	LEAQ    64(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by1Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(DX*1), Z1
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Z2
+	VMOVUPS (CX)(DX*1), Z3
+	MOVQ    u+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    ld+24(FP), DX
+	MOVQ    steps+8(FP), BX
+	MOVQ    hist+144(FP), SI
+
+by1Again:
+	VMOVUPS      Z2, (SI)
+	VMOVUPS      Z3, 64(SI)
+	VMULPS       Z2, Z1, Z4
+	VMOVUPS      (CX), Z5
+	VFMADD213PS  Z5, Z0, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VFMADD213PS  Z4, Z0, Z3
+	ADDQ         DX, CX
+	ADDQ         $0x00000080, SI
+	DECQ         BX
+	JNZ          by1Again
+	MOVQ         carry+112(FP), CX
+	ADDQ         AX, CX
+	MOVQ         sums+120(FP), DX
+	ADDQ         AX, DX
+	MOVQ         half+72(FP), BX
+	VMOVUPS      (CX), Z4
+	VMOVUPS      (CX)(BX*1), Z5
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z6
+	VMOVUPS      (DX)(BX*1), Z7
+	MOVQ         nextSum+136(FP), BX
+	ADDQ         BX, DX
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z8
+	VMOVUPS      (DX)(BX*1), Z9
+	MOVQ         w+64(FP), BX
+	ADDQ         AX, BX
+	MOVQ         half+72(FP), R8
+	LEAQ         (BX)(R8*2), DI
+	MOVQ         dy+32(FP), DI
+	ADDQ         AX, DI
+	MOVQ         steps+8(FP), R9
+	DECQ         R9
+	MOVQ         ldy+40(FP), R10
+	IMULQ        R10, R9
+	ADDQ         R9, DI
+	MOVQ         du+96(FP), R9
+	ADDQ         AX, R9
+	MOVQ         steps+8(FP), R10
+	DECQ         R10
+	MOVQ         lddu+104(FP), R11
+	IMULQ        R11, R10
+	ADDQ         R10, R9
+	MOVQ         apart+48(FP), R10
+	MOVQ         steps+8(FP), R10
+
+by1Back:
+	VMOVUPS      (DI), Z10
+	VFMADD231PS  (BX), Z10, Z4
+	VFMADD231PS  (BX)(R8*1), Z10, Z5
+	VFMADD231PS  Z2, Z10, Z8
+	VFNMADD231PS Z3, Z10, Z9
+	SUBQ         $0x00000080, SI
+	VMOVUPS      (SI), Z2
+	VMOVUPS      64(SI), Z3
+	VADDPS       (R9), Z4, Z10
+	VMOVUPS      Z10, (R9)
+	VFMADD231PS  Z4, Z2, Z6
+	VFMADD231PS  Z5, Z3, Z6
+	VFMADD231PS  Z5, Z2, Z7
+	VFNMADD231PS Z4, Z3, Z7
+	VMULPS       Z4, Z1, Z10
+	VMULPS       Z0, Z4, Z4
+	VFMADD231PS  Z1, Z5, Z4
+	VFMSUB213PS  Z10, Z0, Z5
+	MOVQ         ldy+40(FP), R11
+	SUBQ         R11, DI
+	MOVQ         lddu+104(FP), R11
+	SUBQ         R11, R9
+	DECQ         R10
+	JNZ          by1Back
+	MOVQ         half+72(FP), BX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, (CX)(BX*1)
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, (DX)(CX*1)
+	MOVQ         nextSum+136(FP), CX
+	SUBQ         CX, DX
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, (DX)(CX*1)
+	ADDQ         $0x40, AX
+	JMP          by1
+
+by1Done:
+	VZEROUPPER
+	RET
+
+// func avx512DiagonalForward2(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+// Requires: AVX, AVX512F
+TEXT ·avx512DiagonalForward2(SB), NOSPLIT, $0-96
+	XORQ AX, AX
+
+by2:
+	LEAQ    128(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by2Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(DX*1), Z2
+	VMOVUPS 64(CX), Z1
+	VMOVUPS 64(CX)(DX*1), Z3
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Z4
+	VMOVUPS (CX)(DX*1), Z6
+	VMOVUPS 64(CX), Z5
+	VMOVUPS 64(CX)(DX*1), Z7
+	MOVQ    w+64(FP), DX
+	ADDQ    AX, DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Z8
+	VMOVUPS (DX)(BX*1), Z10
+	VMOVUPS 64(DX), Z9
+	VMOVUPS 64(DX)(BX*1), Z11
+	MOVQ    half+72(FP), BX
+	LEAQ    (DX)(BX*2), DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Z12
+	VMOVUPS (DX)(BX*1), Z14
+	VMOVUPS 64(DX), Z13
+	VMOVUPS 64(DX)(BX*1), Z15
+	MOVQ    u+16(FP), DX
+	ADDQ    AX, DX
+	MOVQ    y+32(FP), BX
+	ADDQ    AX, BX
+	MOVQ    ld+24(FP), SI
+	MOVQ    ldy+40(FP), DI
+	MOVQ    apart+48(FP), R8
+	MOVQ    steps+8(FP), R9
+
+by2Step:
+	VMULPS       Z4, Z2, Z16
+	VMOVUPS      (DX), Z17
+	VFMADD213PS  Z17, Z0, Z4
+	VFNMADD231PS Z2, Z6, Z4
+	VFMADD213PS  Z16, Z0, Z6
+	VMULPS       Z5, Z3, Z16
+	VMOVUPS      64(DX), Z17
+	VFMADD213PS  Z17, Z1, Z5
+	VFNMADD231PS Z3, Z7, Z5
+	VFMADD213PS  Z16, Z1, Z7
+	VMOVUPS      (BX), Z16
+	VFMADD231PS  Z8, Z4, Z16
+	VFMADD231PS  Z10, Z6, Z16
+	VMOVUPS      Z16, (BX)
+	VMOVUPS      64(BX), Z16
+	VFMADD231PS  Z9, Z5, Z16
+	VFMADD231PS  Z11, Z7, Z16
+	VMOVUPS      Z16, 64(BX)
+	VMOVUPS      (BX)(R8*1), Z16
+	VFMADD231PS  Z12, Z4, Z16
+	VFMADD231PS  Z14, Z6, Z16
+	VMOVUPS      Z16, (BX)(R8*1)
+	VMOVUPS      64(BX)(R8*1), Z16
+	VFMADD231PS  Z13, Z5, Z16
+	VFMADD231PS  Z15, Z7, Z16
+	VMOVUPS      Z16, 64(BX)(R8*1)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	DECQ         R9
+	JNZ          by2Step
+	MOVQ         halfH+88(FP), DX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z6, (CX)(DX*1)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z7, 64(CX)(DX*1)
+	ADDQ         $0x80, AX
+	JMP          by2
+
+by2Done:
+by1:
+	LEAQ    64(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by1Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(DX*1), Z1
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Z2
+	VMOVUPS (CX)(DX*1), Z3
+	MOVQ    w+64(FP), DX
+	ADDQ    AX, DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Z4
+	VMOVUPS (DX)(BX*1), Z5
+	MOVQ    half+72(FP), BX
+	LEAQ    (DX)(BX*2), DX
+	MOVQ    half+72(FP), BX
+	VMOVUPS (DX), Z6
+	VMOVUPS (DX)(BX*1), Z7
+	MOVQ    u+16(FP), DX
+	ADDQ    AX, DX
+	MOVQ    y+32(FP), BX
+	ADDQ    AX, BX
+	MOVQ    ld+24(FP), SI
+	MOVQ    ldy+40(FP), DI
+	MOVQ    apart+48(FP), R8
+	MOVQ    steps+8(FP), R9
+
+by1Step:
+	VMULPS       Z2, Z1, Z8
+	VMOVUPS      (DX), Z9
+	VFMADD213PS  Z9, Z0, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VFMADD213PS  Z8, Z0, Z3
+	VMOVUPS      (BX), Z8
+	VFMADD231PS  Z4, Z2, Z8
+	VFMADD231PS  Z5, Z3, Z8
+	VMOVUPS      Z8, (BX)
+	VMOVUPS      (BX)(R8*1), Z8
+	VFMADD231PS  Z6, Z2, Z8
+	VFMADD231PS  Z7, Z3, Z8
+	VMOVUPS      Z8, (BX)(R8*1)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	DECQ         R9
+	JNZ          by1Step
+	MOVQ         halfH+88(FP), DX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, (CX)(DX*1)
+	ADDQ         $0x40, AX
+	JMP          by1
+
+by1Done:
+	VZEROUPPER
+	RET
+
+// func avx512DiagonalBackward2(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+// Requires: AVX, AVX512F
+TEXT ·avx512DiagonalBackward2(SB), NOSPLIT, $0-152
+	XORQ AX, AX
+
+by2:
+	LEAQ    128(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by2Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(DX*1), Z2
+	VMOVUPS 64(CX), Z1
+	VMOVUPS 64(CX)(DX*1), Z3
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Z4
+	VMOVUPS (CX)(DX*1), Z6
+	VMOVUPS 64(CX), Z5
+	VMOVUPS 64(CX)(DX*1), Z7
+	MOVQ    u+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    ld+24(FP), DX
+	MOVQ    steps+8(FP), BX
+	MOVQ    hist+144(FP), SI
+
+by2Again:
+	VMOVUPS      Z4, (SI)
+	VMOVUPS      Z6, 64(SI)
+	VMOVUPS      Z5, 128(SI)
+	VMOVUPS      Z7, 192(SI)
+	VMULPS       Z4, Z2, Z8
+	VMOVUPS      (CX), Z9
+	VFMADD213PS  Z9, Z0, Z4
+	VFNMADD231PS Z2, Z6, Z4
+	VFMADD213PS  Z8, Z0, Z6
+	VMULPS       Z5, Z3, Z8
+	VMOVUPS      64(CX), Z9
+	VFMADD213PS  Z9, Z1, Z5
+	VFNMADD231PS Z3, Z7, Z5
+	VFMADD213PS  Z8, Z1, Z7
+	ADDQ         DX, CX
+	ADDQ         $0x00000100, SI
+	DECQ         BX
+	JNZ          by2Again
+	MOVQ         carry+112(FP), CX
+	ADDQ         AX, CX
+	MOVQ         sums+120(FP), DX
+	ADDQ         AX, DX
+	MOVQ         half+72(FP), BX
+	VMOVUPS      (CX), Z8
+	VMOVUPS      (CX)(BX*1), Z10
+	VMOVUPS      64(CX), Z9
+	VMOVUPS      64(CX)(BX*1), Z11
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z12
+	VMOVUPS      (DX)(BX*1), Z14
+	VMOVUPS      64(DX), Z13
+	VMOVUPS      64(DX)(BX*1), Z15
+	MOVQ         nextSum+136(FP), BX
+	ADDQ         BX, DX
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z16
+	VMOVUPS      (DX)(BX*1), Z18
+	VMOVUPS      64(DX), Z17
+	VMOVUPS      64(DX)(BX*1), Z19
+	MOVQ         nextSum+136(FP), BX
+	ADDQ         BX, DX
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z20
+	VMOVUPS      (DX)(BX*1), Z22
+	VMOVUPS      64(DX), Z21
+	VMOVUPS      64(DX)(BX*1), Z23
+	MOVQ         w+64(FP), BX
+	ADDQ         AX, BX
+	MOVQ         half+72(FP), R8
+	LEAQ         (BX)(R8*2), DI
+	MOVQ         dy+32(FP), R9
+	ADDQ         AX, R9
+	MOVQ         steps+8(FP), R10
+	DECQ         R10
+	MOVQ         ldy+40(FP), R11
+	IMULQ        R11, R10
+	ADDQ         R10, R9
+	MOVQ         du+96(FP), R10
+	ADDQ         AX, R10
+	MOVQ         steps+8(FP), R11
+	DECQ         R11
+	MOVQ         lddu+104(FP), R12
+	IMULQ        R12, R11
+	ADDQ         R11, R10
+	MOVQ         apart+48(FP), R11
+	MOVQ         steps+8(FP), R12
+
+by2Back:
+	VMOVUPS      (R9), Z24
+	VFMADD231PS  (BX), Z24, Z8
+	VFMADD231PS  (BX)(R8*1), Z24, Z10
+	VFMADD231PS  Z4, Z24, Z16
+	VFNMADD231PS Z6, Z24, Z18
+	VMOVUPS      64(R9), Z24
+	VFMADD231PS  64(BX), Z24, Z9
+	VFMADD231PS  64(BX)(R8*1), Z24, Z11
+	VFMADD231PS  Z5, Z24, Z17
+	VFNMADD231PS Z7, Z24, Z19
+	VMOVUPS      (R9)(R11*1), Z24
+	VFMADD231PS  (DI), Z24, Z8
+	VFMADD231PS  (DI)(R8*1), Z24, Z10
+	VFMADD231PS  Z4, Z24, Z20
+	VFNMADD231PS Z6, Z24, Z22
+	VMOVUPS      64(R9)(R11*1), Z4
+	VFMADD231PS  64(DI), Z4, Z9
+	VFMADD231PS  64(DI)(R8*1), Z4, Z11
+	VFMADD231PS  Z5, Z4, Z21
+	VFNMADD231PS Z7, Z4, Z23
+	SUBQ         $0x00000100, SI
+	VMOVUPS      (SI), Z4
+	VMOVUPS      64(SI), Z6
+	VMOVUPS      128(SI), Z5
+	VMOVUPS      192(SI), Z7
+	VADDPS       (R10), Z8, Z24
+	VMOVUPS      Z24, (R10)
+	VFMADD231PS  Z8, Z4, Z12
+	VFMADD231PS  Z10, Z6, Z12
+	VFMADD231PS  Z10, Z4, Z14
+	VFNMADD231PS Z8, Z6, Z14
+	VMULPS       Z8, Z2, Z24
+	VMULPS       Z0, Z8, Z8
+	VFMADD231PS  Z2, Z10, Z8
+	VFMSUB213PS  Z24, Z0, Z10
+	VADDPS       64(R10), Z9, Z24
+	VMOVUPS      Z24, 64(R10)
+	VFMADD231PS  Z9, Z5, Z13
+	VFMADD231PS  Z11, Z7, Z13
+	VFMADD231PS  Z11, Z5, Z15
+	VFNMADD231PS Z9, Z7, Z15
+	VMULPS       Z9, Z3, Z24
+	VMULPS       Z1, Z9, Z9
+	VFMADD231PS  Z3, Z11, Z9
+	VFMSUB213PS  Z24, Z1, Z11
+	MOVQ         ldy+40(FP), R13
+	SUBQ         R13, R9
+	MOVQ         lddu+104(FP), R13
+	SUBQ         R13, R10
+	DECQ         R12
+	JNZ          by2Back
+	MOVQ         half+72(FP), BX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z10, (CX)(BX*1)
+	VMOVUPS      Z9, 64(CX)
+	VMOVUPS      Z11, 64(CX)(BX*1)
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z20, (DX)
+	VMOVUPS      Z22, (DX)(CX*1)
+	VMOVUPS      Z21, 64(DX)
+	VMOVUPS      Z23, 64(DX)(CX*1)
+	MOVQ         nextSum+136(FP), CX
+	SUBQ         CX, DX
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z16, (DX)
+	VMOVUPS      Z18, (DX)(CX*1)
+	VMOVUPS      Z17, 64(DX)
+	VMOVUPS      Z19, 64(DX)(CX*1)
+	MOVQ         nextSum+136(FP), CX
+	SUBQ         CX, DX
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z12, (DX)
+	VMOVUPS      Z14, (DX)(CX*1)
+	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z15, 64(DX)(CX*1)
+	ADDQ         $0x80, AX
+	JMP          by2
+
+by2Done:
+by1:
+	LEAQ    64(AX), CX
+	MOVQ    width+0(FP), DX
+	CMPQ    CX, DX
+	JGT     by1Done
+	MOVQ    a+56(FP), CX
+	ADDQ    AX, CX
+	MOVQ    half+72(FP), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(DX*1), Z1
+	MOVQ    h+80(FP), CX
+	ADDQ    AX, CX
+	MOVQ    halfH+88(FP), DX
+	VMOVUPS (CX), Z2
+	VMOVUPS (CX)(DX*1), Z3
+	MOVQ    u+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    ld+24(FP), DX
+	MOVQ    steps+8(FP), BX
+	MOVQ    hist+144(FP), SI
+
+by1Again:
+	VMOVUPS      Z2, (SI)
+	VMOVUPS      Z3, 64(SI)
+	VMULPS       Z2, Z1, Z4
+	VMOVUPS      (CX), Z5
+	VFMADD213PS  Z5, Z0, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VFMADD213PS  Z4, Z0, Z3
+	ADDQ         DX, CX
+	ADDQ         $0x00000080, SI
+	DECQ         BX
+	JNZ          by1Again
+	MOVQ         carry+112(FP), CX
+	ADDQ         AX, CX
+	MOVQ         sums+120(FP), DX
+	ADDQ         AX, DX
+	MOVQ         half+72(FP), BX
+	VMOVUPS      (CX), Z4
+	VMOVUPS      (CX)(BX*1), Z5
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z6
+	VMOVUPS      (DX)(BX*1), Z7
+	MOVQ         nextSum+136(FP), BX
+	ADDQ         BX, DX
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z8
+	VMOVUPS      (DX)(BX*1), Z9
+	MOVQ         nextSum+136(FP), BX
+	ADDQ         BX, DX
+	MOVQ         halfSum+128(FP), BX
+	VMOVUPS      (DX), Z10
+	VMOVUPS      (DX)(BX*1), Z11
+	MOVQ         w+64(FP), BX
+	ADDQ         AX, BX
+	MOVQ         half+72(FP), R8
+	LEAQ         (BX)(R8*2), DI
+	MOVQ         dy+32(FP), R9
+	ADDQ         AX, R9
+	MOVQ         steps+8(FP), R10
+	DECQ         R10
+	MOVQ         ldy+40(FP), R11
+	IMULQ        R11, R10
+	ADDQ         R10, R9
+	MOVQ         du+96(FP), R10
+	ADDQ         AX, R10
+	MOVQ         steps+8(FP), R11
+	DECQ         R11
+	MOVQ         lddu+104(FP), R12
+	IMULQ        R12, R11
+	ADDQ         R11, R10
+	MOVQ         apart+48(FP), R11
+	MOVQ         steps+8(FP), R12
+
+by1Back:
+	VMOVUPS      (R9), Z12
+	VFMADD231PS  (BX), Z12, Z4
+	VFMADD231PS  (BX)(R8*1), Z12, Z5
+	VFMADD231PS  Z2, Z12, Z8
+	VFNMADD231PS Z3, Z12, Z9
+	VMOVUPS      (R9)(R11*1), Z12
+	VFMADD231PS  (DI), Z12, Z4
+	VFMADD231PS  (DI)(R8*1), Z12, Z5
+	VFMADD231PS  Z2, Z12, Z10
+	VFNMADD231PS Z3, Z12, Z11
+	SUBQ         $0x00000080, SI
+	VMOVUPS      (SI), Z2
+	VMOVUPS      64(SI), Z3
+	VADDPS       (R10), Z4, Z12
+	VMOVUPS      Z12, (R10)
+	VFMADD231PS  Z4, Z2, Z6
+	VFMADD231PS  Z5, Z3, Z6
+	VFMADD231PS  Z5, Z2, Z7
+	VFNMADD231PS Z4, Z3, Z7
+	VMULPS       Z4, Z1, Z12
+	VMULPS       Z0, Z4, Z4
+	VFMADD231PS  Z1, Z5, Z4
+	VFMSUB213PS  Z12, Z0, Z5
+	MOVQ         ldy+40(FP), R13
+	SUBQ         R13, R9
+	MOVQ         lddu+104(FP), R13
+	SUBQ         R13, R10
+	DECQ         R12
+	JNZ          by1Back
+	MOVQ         half+72(FP), BX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, (CX)(BX*1)
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z10, (DX)
+	VMOVUPS      Z11, (DX)(CX*1)
+	MOVQ         nextSum+136(FP), CX
+	SUBQ         CX, DX
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, (DX)(CX*1)
+	MOVQ         nextSum+136(FP), CX
+	SUBQ         CX, DX
+	MOVQ         halfSum+128(FP), CX
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, (DX)(CX*1)
+	ADDQ         $0x40, AX
+	JMP          by1
+
+by1Done:
+	VZEROUPPER
+	RET
+
 // func avx512RGLRUStep(n int, dst *float32, x *float32, a *float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·avx512RGLRUStep(SB), NOSPLIT, $0-32

@@ -148,6 +148,24 @@ func TestScansStayInTheirExtents(t *testing.T) {
 	})
 }
 
+func TestDiagonalScansStayInTheirExtents(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, c := range [][4]int{{1, 1, 1, 1}, {7, 17, 2, 2}, {16, 16, 1, 2}, {33, 35, 2, 1}, {56, 5, 3, 2}, {131, 18, 1, 1}} {
+			s := diagonalCase(newSource(54), 1, c[1], c[0], c[2], c[3])
+			for _, p := range []*[]float32{&s.U, &s.A, &s.W, &s.H0} {
+				g := guarded(t, len(*p))
+				copy(g, *p)
+				*p = g
+			}
+			y, h, ck := guarded(t, c[1]*c[3]*c[0]), guarded(t, len(s.H0)), guarded(t, DiagonalCheckpoints(s))
+			DiagonalForward(nil, s, y, h, ck, guarded(t, DiagonalScratch(nil, s)))
+			g := DiagonalGrads{U: guarded(t, len(s.U)), A: guarded(t, len(s.A)), W: guarded(t, len(s.W)), H0: guarded(t, len(s.H0))}
+			DiagonalBackward(nil, s, ck, y, h, g, guarded(t, DiagonalBackwardScratch(nil, s)))
+			DiagonalBackward(nil, s, ck, nil, h, DiagonalGrads{A: g.A}, guarded(t, DiagonalBackwardScratch(nil, s)))
+		}
+	})
+}
+
 // AVX2 has 16 registers; the generator's allocator knows 32.
 func TestAVX2UsesItsSixteenRegisters(t *testing.T) {
 	text, err := os.ReadFile("avx2_amd64.s")

@@ -68,45 +68,43 @@ func (q diagonalSpanOf) scatter(x, re, im []float32, modes, mode int) {
 	}
 }
 
-// mode is the constants of one mode, a value for each channel of a span.
-type diagonalMode struct {
-	re, im, minusIm []float32   // factor
-	w               [][]float32 // 2·O: real part, then minus the imaginary one, of each weight
-}
+// modeSize is the number of constants of one mode: a factor, and a weight for each output.
+func (s *DiagonalInput) modeSize() int { return 2 * (1 + s.Outputs) * s.lanes() }
 
-// constants loads all modes of a span into memory of constantSize values per mode.
-func (s *DiagonalInput) constants(q diagonalSpanOf, m *diagonalMode, mode int, ws []float32) {
-	take := func() []float32 {
-		part := ws[:q.width]
-		ws = ws[q.width:]
-		return part
-	}
-	m.re, m.im, m.minusIm = take(), take(), take()
-	q.gather(m.re, m.im, s.A, s.Modes, mode)
-	active.scale(m.minusIm, -1, m.im)
-	m.w = m.w[:0]
-	for o := range s.Outputs {
-		re, im := take(), take()
-		q.gather(re, im, s.W[o*s.Channels*s.Modes*2:], s.Modes, mode)
-		active.scale(im, -1, im)
-		m.w = append(m.w, re, im)
+// load sets constants, [M][1+O][2][width], to the factors of a span's modes and their weights,
+// whose imaginary parts are negated.
+func (s *DiagonalInput) load(q diagonalSpanOf, constants []float32) {
+	for mode := range s.Modes {
+		for which := range 1 + s.Outputs {
+			x := s.A
+			if which > 0 {
+				x = s.W[(which-1)*s.Channels*s.Modes*2:]
+			}
+			re, im := pairOf(constants, mode*(1+s.Outputs)+which, q.width)
+			q.gather(re, im, x, s.Modes, mode)
+			if which > 0 {
+				active.scale(im, -1, im)
+			}
+		}
 	}
 }
 
-func (s *DiagonalInput) constantSize() int { return (3 + 2*s.Outputs) * s.lanes() }
-
-// step sets (re2, im2) = a·(re, im) + u; the two states must not be the same memory.
-func (m *diagonalMode) step(re2, im2, re, im, u []float32) {
-	active.mul(re2, m.re, re)
-	active.mulAdd(re2, m.minusIm, im)
-	active.add(re2, re2, u)
-	active.mul(im2, m.re, im)
-	active.mulAdd(im2, m.im, re)
+// pairOf is the i-th pair of rows of width values.
+func pairOf(x []float32, i, width int) (re, im []float32) {
+	x = x[2*i*width : 2*(i+1)*width]
+	return x[:width], x[width:]
 }
 
-func (s *DiagonalInput) forwardWorkspace() int {
-	return s.constantSize() + (2*s.Modes+2)*s.lanes()
+// block is one mode of a span over steps that begin with t, on constants of load.
+func (s *DiagonalInput) block(q diagonalSpanOf, mode, t, steps int, constants []float32) diagonalBlock {
+	at := mode * 2 * (1 + s.Outputs) * q.width
+	return diagonalBlock{
+		width: q.width, steps: steps, outputs: s.Outputs, half: q.width, ld: s.Channels,
+		u: s.U[(q.batch*s.Length+t)*s.Channels+q.ch:], a: constants[at:], w: constants[at+2*q.width:],
+	}
 }
+
+func (s *DiagonalInput) forwardWorkspace() int { return s.Modes * (s.modeSize() + 2*s.lanes()) }
 
 // DiagonalCheckpoints is the length of the checkpoints that [DiagonalForward] leaves for
 // [DiagonalBackward]: the states before every chunk, [B, ⌈L/16⌉, M, 2, C].
@@ -152,44 +150,60 @@ func (t *diagonalForwardTask) Do(item, worker int) {
 		return
 	}
 	ws := t.scratch[worker*t.ws : (worker+1)*t.ws]
-	constants, ws := ws[:t.constantSize()], ws[t.constantSize():]
-	re2, im2, h := ws[:q.width], ws[q.width:2*q.width], ws[2*q.width:]
+	constants, h := ws[:t.Modes*t.modeSize()], ws[t.Modes*t.modeSize():]
+	t.load(q, constants)
 	state := q.batch * t.Channels * t.Modes * 2
-	var buffer [8][]float32
-	m := diagonalMode{w: buffer[:0]}
 	for mode := range t.Modes {
-		re, im := h[2*mode*q.width:(2*mode+1)*q.width], h[(2*mode+1)*q.width:(2*mode+2)*q.width]
+		re, im := pairOf(h, mode, q.width)
 		clear(re)
 		clear(im)
 		if t.H0 != nil {
 			q.gather(re, im, t.H0[state:], t.Modes, mode)
 		}
-		t.constants(q, &m, mode, constants)
-		for l := range t.Length {
-			if t.checkpoints != nil && l%DiagonalChunk == 0 {
-				at := t.checkpoint(q, l/DiagonalChunk, mode)
+	}
+	for k := range t.chunks() {
+		if t.checkpoints != nil {
+			for mode := range t.Modes {
+				at := t.checkpoint(q, k, mode)
+				re, im := pairOf(h, mode, q.width)
 				copy(t.checkpoints[at:], re)
 				copy(t.checkpoints[at+t.Channels:], im)
 			}
-			if t.begins(q.batch, l) {
-				clear(re)
-				clear(im)
-			}
-			row := q.batch*t.Length + l
-			m.step(re2, im2, re, im, t.U[row*t.Channels+q.ch:][:q.width])
-			re, re2, im, im2 = re2, re, im2, im
-			for o := range t.Outputs {
-				dst := t.y[(row*t.Outputs+o)*t.Channels+q.ch:][:q.width]
-				if mode == 0 {
-					clear(dst)
-				}
-				active.mulAdd(dst, m.w[2*o], re)
-				active.mulAdd(dst, m.w[2*o+1], im)
-			}
 		}
-		if t.hT != nil {
+		t.chunk(q, k*DiagonalChunk, min((k+1)*DiagonalChunk, t.Length), constants, h)
+	}
+	if t.hT != nil {
+		for mode := range t.Modes {
+			re, im := pairOf(h, mode, q.width)
 			q.scatter(t.hT[state:], re, im, t.Modes, mode)
 		}
+	}
+}
+
+// chunk runs the steps from t0 to end, document by document; h is [M][2][width].
+func (t *diagonalForwardTask) chunk(q diagonalSpanOf, t0, end int, constants, h []float32) {
+	row := t.Outputs * t.Channels
+	for t0 < end {
+		steps := 1
+		for t0+steps < end && !t.begins(q.batch, t0+steps) {
+			steps++
+		}
+		if t.begins(q.batch, t0) {
+			clear(h)
+		}
+		y := t.y[(q.batch*t.Length+t0)*row+q.ch:]
+		for i := range steps {
+			for o := range t.Outputs {
+				clear(y[i*row+o*t.Channels:][:q.width])
+			}
+		}
+		for mode := range t.Modes {
+			s := t.block(q, mode, t0, steps, constants)
+			s.y, s.ldy, s.apart = y, row, t.Channels
+			s.h, s.halfH = h[2*mode*q.width:], q.width
+			active.diagonalForward(s)
+		}
+		t0 += steps
 	}
 }
 

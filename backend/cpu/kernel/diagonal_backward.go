@@ -1,7 +1,7 @@
 package kernel
 
 func (s *DiagonalInput) backwardWorkspace() int {
-	return s.constantSize() + (2*(DiagonalChunk+1)+5+2*s.Outputs+2)*s.lanes()
+	return s.Modes*(s.modeSize()+2*s.lanes()) + (2*(DiagonalChunk+1)+2)*s.lanes()
 }
 
 // partSize is the number of sums of one batch entry: of A's gradient, then W's.
@@ -50,126 +50,95 @@ type diagonalBackwardTask struct {
 	ws                            int
 }
 
-// diagonalAdjoint is the working set of one mode of one item.
+// diagonalAdjoint is the working set of one item.
 type diagonalAdjoint struct {
 	diagonalSpanOf
-	diagonalMode
-	history  []float32   // [17, 2, width], the states before and behind every step of a chunk
-	re, im   []float32   // S[t], of the step behind
-	re2, im2 []float32   // S[t], of this step
-	minus    []float32   // a gradient that is subtracted
-	aRe, aIm []float32   // sums of dA
-	wRe, wIm [][]float32 // sums of dW, each output
+	constants []float32 // of load
+	carry     []float32 // [M][2][width], ā·S of the step behind
+	sums      []float32 // [1+O][M][2][C] of the batch entry, from the span's first channel on
+	hist      []float32 // [17][2][width]
+	zero      []float32 // [width]
+	unused    []float32 // [width], for what is not wanted
 }
 
 func (t *diagonalBackwardTask) Do(item, worker int) {
-	var weights [8][]float32
-	var sums [2][4][]float32
-	w := diagonalAdjoint{diagonalSpanOf: t.place(item), wRe: sums[0][:0], wIm: sums[1][:0]}
-	w.w = weights[:0]
+	w := diagonalAdjoint{diagonalSpanOf: t.place(item)}
 	ws := t.scratch[worker*t.ws : (worker+1)*t.ws]
-	constants, ws := ws[:t.constantSize()], ws[t.constantSize():]
 	take := func(n int) []float32 {
-		part := ws[:n*w.width]
-		ws = ws[n*w.width:]
+		part := ws[:n]
+		ws = ws[n:]
 		return part
 	}
-	w.history = take(2 * (DiagonalChunk + 1))
-	w.re, w.im, w.re2, w.im2, w.minus = take(1), take(1), take(1), take(1), take(1)
+	w.constants, w.carry = take(t.Modes*t.modeSize()), take(t.Modes*2*w.width)
+	w.hist, w.zero, w.unused = take(2*(DiagonalChunk+1)*w.width), take(w.width), take(w.width)
+	t.load(w.diagonalSpanOf, w.constants)
+	w.sums = t.parts[w.batch*t.partSize()+w.ch : (w.batch+1)*t.partSize()]
+	for i := range (1 + t.Outputs) * t.Modes * 2 {
+		clear(w.sums[i*t.Channels:][:w.width])
+	}
+	clear(w.carry)
+	clear(w.zero)
+	clear(w.unused)
 	state := w.batch * t.Channels * t.Modes * 2
 	for mode := range t.Modes {
-		t.constants(w.diagonalSpanOf, &w.diagonalMode, mode, constants)
-		part := func(which, half int) []float32 {
-			at := (((w.batch*(1+t.Outputs)+which)*t.Modes+mode)*2 + half) * t.Channels
-			sum := t.parts[at+w.ch:][:w.width]
-			clear(sum)
-			return sum
-		}
-		w.aRe, w.aIm, w.wRe, w.wIm = part(0, 0), part(0, 1), w.wRe[:0], w.wIm[:0]
-		for o := range t.Outputs {
-			w.wRe, w.wIm = append(w.wRe, part(1+o, 0)), append(w.wIm, part(1+o, 1))
-		}
-		clear(w.re)
-		clear(w.im)
 		if t.dhT != nil {
-			w.gather(w.re, w.im, t.dhT[state:], t.Modes, mode)
+			re, im := pairOf(w.carry, mode, w.width)
+			w.gather(re, im, t.dhT[state:], t.Modes, mode)
 		}
-		for k := t.chunks() - 1; k >= 0; k-- {
-			t.chunk(&w, k, mode)
-		}
+	}
+	for k := t.chunks() - 1; k >= 0; k-- {
+		t.chunk(&w, k)
+	}
+	for mode := range t.Modes {
 		if t.grads.H0 != nil {
-			w.scatter(t.grads.H0[state:], w.re, w.im, t.Modes, mode)
+			re, im := pairOf(w.carry, mode, w.width)
+			w.scatter(t.grads.H0[state:], re, im, t.Modes, mode)
 		}
 	}
 }
 
-// at is the state behind step i of a chunk, 0 for the one before it.
-func (w *diagonalAdjoint) at(i int) (re, im []float32) {
-	return w.history[2*i*w.width : (2*i+1)*w.width], w.history[(2*i+1)*w.width : (2*i+2)*w.width]
-}
-
-// chunk runs one chunk of one mode forward again, and then backwards.
-func (t *diagonalBackwardTask) chunk(w *diagonalAdjoint, k, mode int) {
+// chunk runs the documents of one chunk, the last one first.
+func (t *diagonalBackwardTask) chunk(w *diagonalAdjoint, k int) {
 	t0 := k * DiagonalChunk
-	n := min(DiagonalChunk, t.Length-t0)
-	re, im := w.at(0)
-	at := t.checkpoint(w.diagonalSpanOf, k, mode)
-	copy(re, t.checkpoints[at:])
-	copy(im, t.checkpoints[at+t.Channels:])
-	for i := range n {
-		re, im := w.at(i)
-		if t.begins(w.batch, t0+i) { // the step before has been used by then
-			clear(w.re2)
-			re, im = w.re2, w.re2
+	for end := min(t0+DiagonalChunk, t.Length); end > t0; {
+		start := end - 1
+		for start > t0 && !t.begins(w.batch, start) {
+			start--
 		}
-		re2, im2 := w.at(i + 1)
-		w.step(re2, im2, re, im, t.U[(w.batch*t.Length+t0+i)*t.Channels+w.ch:][:w.width])
-	}
-	for i := n - 1; i >= 0; i-- {
-		t.back(w, t0+i, i, mode)
+		t.steps(w, k, start, end-start)
+		if t.begins(w.batch, start) { // nothing flows into the document before
+			clear(w.carry)
+		}
+		end = start
 	}
 }
 
-// back is one step backwards: w.re and w.im hold ā·S of the step behind on entry, and of this
-// one when it returns.
-func (t *diagonalBackwardTask) back(w *diagonalAdjoint, l, i, mode int) {
-	row := w.batch*t.Length + l
-	re, im := w.at(i + 1)
-	if t.dy != nil {
-		for o := range t.Outputs {
-			dy := t.dy[(row*t.Outputs+o)*t.Channels+w.ch:][:w.width]
-			active.mulAdd(w.re, w.w[2*o], dy)
-			active.mulAdd(w.im, w.w[2*o+1], dy)
-			if t.grads.W != nil {
-				active.mulAdd(w.wRe[o], dy, re)
-				active.scale(w.minus, -1, im)
-				active.mulAdd(w.wIm[o], dy, w.minus)
-			}
-		}
-	}
+// steps runs steps of chunk k that belong to one document, from t0 on.
+func (t *diagonalBackwardTask) steps(w *diagonalAdjoint, k, t0, steps int) {
+	row := w.batch*t.Length + t0
 	if t.grads.U != nil {
-		du := t.grads.U[row*t.Channels+w.ch:][:w.width]
-		if mode == 0 {
-			clear(du)
+		for i := range steps {
+			clear(t.grads.U[(row+i)*t.Channels+w.ch:][:w.width])
 		}
-		active.add(du, du, w.re)
 	}
-	if t.begins(w.batch, l) { // nothing flows into the document before
-		clear(w.re)
-		clear(w.im)
-		return
+	for mode := range t.Modes {
+		s := t.block(w.diagonalSpanOf, mode, t0, steps, w.constants)
+		s.y = w.zero
+		if t.dy != nil {
+			s.y, s.ldy, s.apart = t.dy[row*t.Outputs*t.Channels+w.ch:], t.Outputs*t.Channels, t.Channels
+		}
+		s.du = w.unused
+		if t.grads.U != nil {
+			s.du, s.lddu = t.grads.U[row*t.Channels+w.ch:], t.Channels
+		}
+		s.h = w.zero
+		if !t.begins(w.batch, t0) {
+			s.h, s.halfH = t.checkpoints[t.checkpoint(w.diagonalSpanOf, k, mode):], t.Channels
+		}
+		s.carry, s.hist = w.carry[2*mode*w.width:], w.hist
+		s.sums, s.halfSum, s.nextSum = w.sums[2*mode*t.Channels:], t.Channels, 2*t.Modes*t.Channels
+		active.diagonalBackward(s)
 	}
-	re, im = w.at(i) // the state before
-	active.mulAdd(w.aRe, w.re, re)
-	active.mulAdd(w.aRe, w.im, im)
-	active.mulAdd(w.aIm, w.im, re)
-	active.scale(w.minus, -1, im)
-	active.mulAdd(w.aIm, w.re, w.minus)
-	active.mul(w.re2, w.diagonalMode.re, w.re)
-	active.mulAdd(w.re2, w.diagonalMode.im, w.im)
-	active.mul(w.im2, w.diagonalMode.re, w.im)
-	active.mulAdd(w.im2, w.minusIm, w.re)
-	w.re, w.re2, w.im, w.im2 = w.re2, w.re, w.im2, w.im
 }
 
 // fold adds the parts of all batch entries, in their order, and turns them into pairs.

@@ -61,6 +61,9 @@ func TestProperty14DiagonalScanEqualsTheRecurrenceAndItsGradients(t *testing.T) 
 		{1, 33, 140, 2, 2, nil},
 		{2, 45, 6, 2, 1, []int{1, 2, 13, 16, 5, 7, 1}},
 		{1, 0, 4, 2, 1, nil},
+		{1, 19, 48, 3, 1, nil}, // vectors in pairs and alone
+		{2, 45, 24, 2, 2, []int{1, 2, 13, 16, 5, 7, 1}},
+		{1, 18, 21, 2, 3, nil}, // more outputs than have vector kernels
 	}
 	eachLevel(t, func(t *testing.T) {
 		for _, c := range cases {

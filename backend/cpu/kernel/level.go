@@ -64,8 +64,10 @@ type dispatch struct {
 	ssdStep      func(decay float32, x, b, c, h, y []float32)
 	deltaStep    func(decay float32, k, q, u, s, o []float32)
 	diagonalStep func(u, a, w, h, y []float32)
-	scanStep     func(n int, delta, u, y, a, b, c, h []float32)
-	rglruStep    func(state, x, a []float32)
+	// One mode over a run of steps.
+	diagonalForward, diagonalBackward func(s diagonalBlock)
+	scanStep                          func(n int, delta, u, y, a, b, c, h []float32)
+	rglruStep                         func(state, x, a []float32)
 	// Gradients of that step's input and decay.
 	rglruInputGrad func(dx, s, a []float32)
 	rglruDecayGrad func(dd, s, x, before, a []float32)

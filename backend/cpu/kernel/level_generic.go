@@ -22,6 +22,7 @@ func newGeneric() *dispatch {
 
 		scanLanes: 8, scanForward: scanForwardGeneric, scanBackward: scanBackwardGeneric, scanStep: scanStepGeneric, laneSums: laneSumsGeneric,
 		ssdStep: ssdStepGeneric, deltaStep: deltaStepGeneric, diagonalStep: diagonalStepGeneric,
+		diagonalForward: diagonalForwardGeneric, diagonalBackward: diagonalBackwardGeneric,
 		rglruStep: rglruStepGeneric, rglruInputGrad: rglruInputGradGeneric, rglruDecayGrad: rglruDecayGradGeneric,
 		convStep: convStepGeneric, convRows: convRowsGeneric, convWeights: convWeightsGeneric,
 

@@ -41,6 +41,10 @@ func main() {
 	ssdStep()
 	deltaStep()
 	diagonalStep()
+	for outputs := 1; outputs <= 2; outputs++ {
+		diagonalForward(outputs)
+		diagonalBackward(outputs)
+	}
 	rglru()
 	laneSums()
 	conv4()
