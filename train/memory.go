@@ -40,7 +40,7 @@ func (e *TooLarge) Error() string {
 		gigabytes(e.Need), gigabytes(e.Need-e.Limit), gigabytes(e.Limit))
 }
 
-// Plan is the plan of one micro-batch, forward pass, backward pass and gradients, with
+// Plan is the plan of a step's first micro-batch, forward pass, backward pass and gradients, with
 // the memory that an [Engine] will take. Nothing is allocated.
 func Plan(t *Task, s Sizes, d backend.Device) (*backend.Plan, Memory, error) {
 	e := &Engine{device: d, sizes: s, buffers: map[string]backend.Buffer{}, params: trainable(t)}
@@ -50,7 +50,7 @@ func Plan(t *Task, s Sizes, d backend.Device) (*backend.Plan, Memory, error) {
 	}
 	m := standing(t)
 	m.Arena, m.Prepared, m.Recompute = p.arena(), p.prepared, saved.String()
-	return p.each, m, nil
+	return p.first, m, nil
 }
 
 // program is what the program takes besides, measured on Linux: code, texts, plans, garbage.
@@ -92,16 +92,16 @@ func (s saving) String() string {
 	return ""
 }
 
-// fit plans a micro-batch with as little recomputation as the limit of memory allows.
+// fit plans the micro-batches with as little recomputation as the limit of memory allows.
 // Prepared weights are given up first, then what costs little, then layer after layer from
 // the bottom, whose activations would wait longest.
-func fit(e *Engine, t *Task) (microPlan, saving, error) {
+func fit(e *Engine, t *Task) (microPlans, saving, error) {
 	limit := e.sizes.Memory
 	fixed := standing(t).Total()
-	var last microPlan
+	var last microPlans
 	try := func(s saving) (bool, error) {
 		var err error
-		last, err = e.gradientPlan(t, false, s)
+		last, err = e.gradientPlans(t, s)
 		return err == nil && (limit <= 0 || fixed+last.bytes() <= limit), err
 	}
 	for _, s := range []saving{{}, {anew: true}, {anew: true, cheap: true}} {
@@ -118,14 +118,14 @@ func fit(e *Engine, t *Task) (microPlan, saving, error) {
 		return ok
 	})
 	if failed != nil {
-		return microPlan{}, saving{}, failed
+		return microPlans{}, saving{}, failed
 	}
 	s := saving{anew: true, cheap: true, layers: min(n, len(t.Layers))}
 	if ok, err := try(s); !ok {
 		if err == nil {
 			err = &TooLarge{Need: fixed + last.bytes(), Limit: limit}
 		}
-		return microPlan{}, s, err
+		return microPlans{}, s, err
 	}
 	return last, s, nil
 }

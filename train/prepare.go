@@ -10,28 +10,38 @@ import (
 	"github.com/moezoo/moezoo/graph/pack"
 )
 
-// microPlan is a micro-batch as plans.
-type microPlan struct {
-	each     *backend.Plan
-	once     *backend.Plan // in front of a step's first; nil when there is nothing to prepare
-	prepared int           // bytes of what it makes
+// microPlans are the plans of a step's micro-batches.
+type microPlans struct {
+	first     *backend.Plan
+	following *backend.Plan // adds to the gradients of the first; nil when a step has one micro-batch
+	once      *backend.Plan // in front of the first; nil when there is nothing to prepare
+	prepared  int           // bytes of what it makes
 }
 
-// prepared takes out of a micro-batch's graph what depends on weights alone: they change once
-// in a step.
-func prepared(g *graph.Graph, d backend.Device) (microPlan, error) {
-	if p, ok := d.(backend.Packer); ok {
-		var err error
-		if g, err = pack.Graph(g, p.PanelWidth(), p.Packs); err != nil {
-			return microPlan{}, err
-		}
+// planned plans micro-batches as they are; following may be nil.
+func planned(d backend.Device, first, following *graph.Graph) (m microPlans, err error) {
+	if m.first, err = backend.NewPlan(first, nil, d); err == nil && following != nil {
+		m.following, err = backend.NewPlan(following, nil, d)
 	}
-	once, each, err := hoist.Split(g)
+	return m, err
+}
+
+// prepared takes out of the micro-batches' graphs what depends on weights alone: they change
+// once in a step.
+func prepared(d backend.Device, first, following *graph.Graph) (microPlans, error) {
+	once, first, err := split(d, first)
 	if err != nil {
-		return microPlan{}, err
+		return microPlans{}, err
 	}
-	m := microPlan{}
-	if m.each, err = backend.NewPlan(each, nil, d); err != nil || len(once.Outputs) == 0 {
+	_, following, err = split(d, following)
+	if err != nil {
+		return microPlans{}, err
+	}
+	if err := readsNoMore(following, once); err != nil {
+		return microPlans{}, err
+	}
+	m, err := planned(d, first, following)
+	if err != nil || len(once.Outputs) == 0 {
 		return m, err
 	}
 	for _, v := range once.Outputs {
@@ -42,30 +52,41 @@ func prepared(g *graph.Graph, d backend.Device) (microPlan, error) {
 	return m, err
 }
 
-// arena is the memory that the programs share.
-func (m microPlan) arena() int {
-	if m.once == nil {
-		return m.each.Bytes()
-	}
-	return max(m.each.Bytes(), m.once.Bytes())
-}
-
-// bytes is the arena with what is prepared.
-func (m microPlan) bytes() int { return m.arena() + m.prepared }
-
-// readsNoMoreThan reports an error unless everything prepared that m reads is also prepared
-// for first, whose program makes it for both.
-func (m microPlan) readsNoMoreThan(first microPlan) error {
-	made := map[string]bool{}
-	if first.once != nil {
-		for _, v := range first.once.Graph.Outputs {
-			made[v.Name] = true
+// split divides a micro-batch's graph, its weights in the device's panels, into what depends
+// on weights alone and the rest.
+func split(d backend.Device, g *graph.Graph) (once, each *graph.Graph, err error) {
+	if p, ok := d.(backend.Packer); ok {
+		if g, err = pack.Graph(g, p.PanelWidth(), p.Packs); err != nil {
+			return nil, nil, err
 		}
 	}
-	for _, v := range m.each.Graph.Inputs {
+	return hoist.Split(g)
+}
+
+// readsNoMore reports an error unless everything prepared that g reads is an output of once.
+func readsNoMore(g, once *graph.Graph) error {
+	made := map[string]bool{}
+	for _, v := range once.Outputs {
+		made[v.Name] = true
+	}
+	for _, v := range g.Inputs {
 		if strings.HasPrefix(v.Name, hoist.Prefix) && !made[v.Name] {
 			return fmt.Errorf("%q is prepared for the first micro-batch of a step in another form", v.Name)
 		}
 	}
 	return nil
 }
+
+// arena is the memory that the programs share.
+func (m microPlans) arena() int {
+	n := 0
+	for _, p := range []*backend.Plan{m.first, m.following, m.once} {
+		if p != nil {
+			n = max(n, p.Bytes())
+		}
+	}
+	return n
+}
+
+// bytes is the arena with what is prepared.
+func (m microPlans) bytes() int { return m.arena() + m.prepared }

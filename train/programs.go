@@ -26,25 +26,18 @@ func trainable(t *Task) []*graph.Param {
 // build plans and compiles the programs of a step. A step's first micro-batch writes the
 // gradients, those that follow add to them.
 func (e *Engine) build(t *Task, o Optimizer) error {
-	first, saving, err := fit(e, t)
+	micro, saving, err := fit(e, t)
 	if err != nil {
 		return err
 	}
 	e.saving = saving
-	plans := []*backend.Plan{first.each}
+	plans := []*backend.Plan{micro.first}
 	programs := []*backend.Program{&e.first}
-	if first.once != nil {
-		plans, programs = append(plans, first.once), append(programs, &e.prepare)
+	if micro.once != nil {
+		plans, programs = append(plans, micro.once), append(programs, &e.prepare)
 	}
-	if e.sizes.Accumulate > 1 {
-		following, err := e.gradientPlan(t, true, saving)
-		if err != nil {
-			return err
-		}
-		if err := following.readsNoMoreThan(first); err != nil {
-			return err
-		}
-		plans, programs = append(plans, following.each), append(programs, &e.following)
+	if micro.following != nil {
+		plans, programs = append(plans, micro.following), append(programs, &e.following)
 	}
 	update, err := e.updatePlan(t, o)
 	if err != nil {
@@ -69,22 +62,33 @@ func (e *Engine) build(t *Task, o Optimizer) error {
 	return nil
 }
 
-// gradientPlan is the plan of one micro-batch. What several of them have in common is taken
-// out, unless it is to be computed anew.
-func (e *Engine) gradientPlan(t *Task, adding bool, s saving) (microPlan, error) {
+// gradientPlans plans the micro-batches of a step. What several of them have in common is
+// taken out, unless it is to be computed anew.
+func (e *Engine) gradientPlans(t *Task, s saving) (microPlans, error) {
+	first, err := e.boundGraph(t, false, s)
+	if err != nil {
+		return microPlans{}, err
+	}
+	if e.sizes.Accumulate == 1 {
+		return planned(e.device, first, nil)
+	}
+	following, err := e.boundGraph(t, true, s)
+	switch {
+	case err != nil:
+		return microPlans{}, err
+	case s.anew:
+		return planned(e.device, first, following)
+	}
+	return prepared(e.device, first, following)
+}
+
+// boundGraph is the graph of gradients for the engine's sizes, with operators fused.
+func (e *Engine) boundGraph(t *Task, adding bool, s saving) (*graph.Graph, error) {
 	g, err := e.gradientGraph(t, adding, s)
 	if err != nil {
-		return microPlan{}, err
+		return nil, err
 	}
-	if g, err = fuse.Bound(g, e.symbols()); err != nil {
-		return microPlan{}, err
-	}
-	if e.sizes.Accumulate > 1 && !s.anew {
-		return prepared(g, e.device)
-	}
-	p := microPlan{}
-	p.each, err = backend.NewPlan(g, nil, e.device)
-	return p, err
+	return fuse.Bound(g, e.symbols())
 }
 
 // gradientGraph is a copy of the task's graph with the gradient of every trainable
@@ -106,6 +110,7 @@ func (e *Engine) gradientGraph(t *Task, adding bool, s saving) (*graph.Graph, er
 	if err != nil {
 		return nil, err
 	}
+	sums := map[*graph.Node]bool{}
 	for i, p := range e.params {
 		name := gradient + p.Value.Name
 		switch {
@@ -115,12 +120,14 @@ func (e *Engine) gradientGraph(t *Task, adding bool, s saving) (*graph.Graph, er
 			sum := op.Add(g.Input(name, graph.Float32, p.Value.Shape()), grads[i])
 			g.Rename(sum, "sum/"+name)
 			g.Output(sum)
+			sums[sum.Node()] = true
 		default:
 			out := ownOutput(grads[i])
 			g.Rename(out, name)
 			g.Output(out)
 		}
 	}
+	g.Nodes = early(g.Nodes, forward, sums)
 	e.reports = e.reports[:0]
 	all := append([]Report{{"loss", t.Loss}}, t.Reports...)
 	for _, r := range all {
@@ -146,6 +153,36 @@ func (e *Engine) gradientGraph(t *Task, adding bool, s saving) (*graph.Graph, er
 		return g, err
 	}
 	return recompute.Graph(g, forward, again)
+}
+
+// early moves sums right behind the last node whose result they read, but not into the
+// forward pass: a gradient that is added to others of its step needs memory no longer.
+func early(nodes []*graph.Node, forward int, sums map[*graph.Node]bool) []*graph.Node {
+	if len(sums) == 0 {
+		return nodes
+	}
+	at, behind := map[*graph.Node]int{}, map[int][]*graph.Node{}
+	for i, n := range nodes {
+		at[n] = i
+		if !sums[n] {
+			continue
+		}
+		last := forward - 1
+		n.Reads(func(v *graph.Value) {
+			if v.Node() != nil {
+				last = max(last, at[v.Node()])
+			}
+		})
+		behind[last] = append(behind[last], n)
+	}
+	out := make([]*graph.Node, 0, len(nodes))
+	for i, n := range nodes {
+		if !sums[n] {
+			out = append(out, n)
+		}
+		out = append(out, behind[i]...)
+	}
+	return out
 }
 
 // rules are the rewrites in front of differentiation.
