@@ -57,8 +57,8 @@ func quaternaryOf(f func(n int, dst, x, y, z, w *float32)) func(dst, x, y, z, w 
 }
 
 type (
-	diagonalForwardFunc  = func(width, steps int, u *float32, ld int, y *float32, ldy, apart int, a, w *float32, half int, h *float32, halfH int)
-	diagonalBackwardFunc = func(width, steps int, u *float32, ld int, dy *float32, ldy, apart int, a, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry, sums *float32, halfSum, nextSum int, hist *float32)
+	diagonalForwardFunc  = func(width, steps int, u, y, a, w *float32, stride int, h *float32, halfH int)
+	diagonalBackwardFunc = func(width, steps int, u, dy, a, w *float32, stride int, h *float32, halfH int, du, carry, sums *float32, halfSum, nextSum int, hist *float32)
 )
 
 // diagonalForwardOf is for one output and two, and channels that fill whole vectors.
@@ -72,7 +72,7 @@ func diagonalForwardOf(lanes int, one, two diagonalForwardFunc) func(s diagonalB
 			whole = 0
 		}
 		if whole > 0 {
-			run(4*whole, s.steps, &s.u[0], 4*s.ld, &s.y[0], 4*s.ldy, 4*s.apart, &s.a[0], &s.w[0], 4*s.half, &s.h[0], 4*s.halfH)
+			run(4*whole, s.steps, &s.u[0], &s.y[0], &s.a[0], &s.w[0], 4*s.stride, &s.h[0], 4*s.halfH)
 		}
 		if whole < s.width {
 			diagonalForwardGeneric(s.rest(whole))
@@ -90,8 +90,8 @@ func diagonalBackwardOf(lanes int, one, two diagonalBackwardFunc) func(s diagona
 			whole = 0
 		}
 		if whole > 0 {
-			run(4*whole, s.steps, &s.u[0], 4*s.ld, &s.y[0], 4*s.ldy, 4*s.apart, &s.a[0], &s.w[0], 4*s.half, &s.h[0], 4*s.halfH,
-				&s.du[0], 4*s.lddu, &s.carry[0], &s.sums[0], 4*s.halfSum, 4*s.nextSum, &s.hist[0])
+			run(4*whole, s.steps, &s.u[0], &s.y[0], &s.a[0], &s.w[0], 4*s.stride, &s.h[0], 4*s.halfH,
+				&s.du[0], &s.carry[0], &s.sums[0], 4*s.halfSum, 4*s.nextSum, &s.hist[0])
 		}
 		if whole < s.width {
 			diagonalBackwardGeneric(s.rest(whole))

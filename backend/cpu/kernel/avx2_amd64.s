@@ -12245,9 +12245,9 @@ DATA c_conjugate<>+24(SB)/4, $0x00000000
 DATA c_conjugate<>+28(SB)/4, $0x80000000
 GLOBL c_conjugate<>(SB), RODATA|NOPTR, $32
 
-// func avx2DiagonalForward1(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+// func avx2DiagonalForward1(width int, steps int, u *float32, y *float32, a *float32, w *float32, stride int, h *float32, halfH int)
 // Requires: AVX, FMA3
-TEXT ·avx2DiagonalForward1(SB), NOSPLIT, $0-96
+TEXT ·avx2DiagonalForward1(SB), NOSPLIT, $0-72
 	XORQ AX, AX
 
 by2:
@@ -12255,35 +12255,33 @@ by2:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by2Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Y0
 	VMOVUPS (CX)(DX*1), Y2
 	VMOVUPS 32(CX), Y1
 	VMOVUPS 32(CX)(DX*1), Y3
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Y4
 	VMOVUPS (CX)(DX*1), Y6
 	VMOVUPS 32(CX), Y5
 	VMOVUPS 32(CX)(DX*1), Y7
-	MOVQ    w+64(FP), DX
+	MOVQ    w+40(FP), DX
 	ADDQ    AX, DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Y8
 	VMOVUPS (DX)(BX*1), Y10
 	VMOVUPS 32(DX), Y9
 	VMOVUPS 32(DX)(BX*1), Y11
 	MOVQ    u+16(FP), DX
 	ADDQ    AX, DX
-	MOVQ    y+32(FP), BX
+	MOVQ    y+24(FP), BX
 	ADDQ    AX, BX
-	MOVQ    ld+24(FP), SI
-	MOVQ    ldy+40(FP), DI
-	MOVQ    apart+48(FP), R8
-	MOVQ    steps+8(FP), R8
+	MOVQ    stride+48(FP), SI
+	MOVQ    steps+8(FP), DI
 
 by2Step:
 	VMULPS       Y4, Y2, Y12
@@ -12305,10 +12303,10 @@ by2Step:
 	VFMADD231PS  Y11, Y7, Y12
 	VMOVUPS      Y12, 32(BX)
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	DECQ         R8
+	ADDQ         SI, BX
+	DECQ         DI
 	JNZ          by2Step
-	MOVQ         halfH+88(FP), DX
+	MOVQ         halfH+64(FP), DX
 	VMOVUPS      Y4, (CX)
 	VMOVUPS      Y6, (CX)(DX*1)
 	VMOVUPS      Y5, 32(CX)
@@ -12322,29 +12320,27 @@ by1:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by1Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Y0
 	VMOVUPS (CX)(DX*1), Y1
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Y2
 	VMOVUPS (CX)(DX*1), Y3
-	MOVQ    w+64(FP), DX
+	MOVQ    w+40(FP), DX
 	ADDQ    AX, DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Y4
 	VMOVUPS (DX)(BX*1), Y5
 	MOVQ    u+16(FP), DX
 	ADDQ    AX, DX
-	MOVQ    y+32(FP), BX
+	MOVQ    y+24(FP), BX
 	ADDQ    AX, BX
-	MOVQ    ld+24(FP), SI
-	MOVQ    ldy+40(FP), DI
-	MOVQ    apart+48(FP), R8
-	MOVQ    steps+8(FP), R8
+	MOVQ    stride+48(FP), SI
+	MOVQ    steps+8(FP), DI
 
 by1Step:
 	VMULPS       Y2, Y1, Y6
@@ -12357,10 +12353,10 @@ by1Step:
 	VFMADD231PS  Y5, Y3, Y6
 	VMOVUPS      Y6, (BX)
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	DECQ         R8
+	ADDQ         SI, BX
+	DECQ         DI
 	JNZ          by1Step
-	MOVQ         halfH+88(FP), DX
+	MOVQ         halfH+64(FP), DX
 	VMOVUPS      Y2, (CX)
 	VMOVUPS      Y3, (CX)(DX*1)
 	ADDQ         $0x20, AX
@@ -12370,9 +12366,9 @@ by1Done:
 	VZEROUPPER
 	RET
 
-// func avx2DiagonalBackward1(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+// func avx2DiagonalBackward1(width int, steps int, u *float32, dy *float32, a *float32, w *float32, stride int, h *float32, halfH int, du *float32, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
 // Requires: AVX, FMA3
-TEXT ·avx2DiagonalBackward1(SB), NOSPLIT, $0-152
+TEXT ·avx2DiagonalBackward1(SB), NOSPLIT, $0-120
 	XORQ AX, AX
 
 by1:
@@ -12380,21 +12376,21 @@ by1:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by1Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Y0
 	VMOVUPS (CX)(DX*1), Y1
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Y2
 	VMOVUPS (CX)(DX*1), Y3
 	MOVQ    u+16(FP), CX
 	ADDQ    AX, CX
-	MOVQ    ld+24(FP), DX
+	MOVQ    stride+48(FP), DX
 	MOVQ    steps+8(FP), BX
-	MOVQ    hist+144(FP), SI
+	MOVQ    hist+112(FP), SI
 
 by1Again:
 	VMOVUPS      Y2, (SI)
@@ -12408,40 +12404,39 @@ by1Again:
 	ADDQ         $0x00000040, SI
 	DECQ         BX
 	JNZ          by1Again
-	MOVQ         carry+112(FP), CX
+	MOVQ         carry+80(FP), CX
 	ADDQ         AX, CX
-	MOVQ         sums+120(FP), DX
+	MOVQ         sums+88(FP), DX
 	ADDQ         AX, DX
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      (CX), Y4
 	VMOVUPS      (CX)(BX*1), Y5
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Y6
 	VMOVUPS      (DX)(BX*1), Y7
-	MOVQ         nextSum+136(FP), BX
+	MOVQ         nextSum+104(FP), BX
 	ADDQ         BX, DX
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Y8
 	VMOVUPS      (DX)(BX*1), Y9
-	MOVQ         w+64(FP), BX
+	MOVQ         w+40(FP), BX
 	ADDQ         AX, BX
-	MOVQ         half+72(FP), R8
+	MOVQ         stride+48(FP), R8
 	LEAQ         (BX)(R8*2), DI
-	MOVQ         dy+32(FP), DI
+	MOVQ         dy+24(FP), DI
 	ADDQ         AX, DI
 	MOVQ         steps+8(FP), R9
 	DECQ         R9
-	MOVQ         ldy+40(FP), R10
+	MOVQ         stride+48(FP), R10
 	IMULQ        R10, R9
 	ADDQ         R9, DI
-	MOVQ         du+96(FP), R9
+	MOVQ         du+72(FP), R9
 	ADDQ         AX, R9
 	MOVQ         steps+8(FP), R10
 	DECQ         R10
-	MOVQ         lddu+104(FP), R11
+	MOVQ         stride+48(FP), R11
 	IMULQ        R11, R10
 	ADDQ         R10, R9
-	MOVQ         apart+48(FP), R10
 	MOVQ         steps+8(FP), R10
 
 by1Back:
@@ -12463,21 +12458,19 @@ by1Back:
 	VMULPS       Y0, Y4, Y4
 	VFMADD231PS  Y1, Y5, Y4
 	VFMSUB213PS  Y10, Y0, Y5
-	MOVQ         ldy+40(FP), R11
-	SUBQ         R11, DI
-	MOVQ         lddu+104(FP), R11
-	SUBQ         R11, R9
+	SUBQ         R8, DI
+	SUBQ         R8, R9
 	DECQ         R10
 	JNZ          by1Back
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      Y4, (CX)
 	VMOVUPS      Y5, (CX)(BX*1)
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Y8, (DX)
 	VMOVUPS      Y9, (DX)(CX*1)
-	MOVQ         nextSum+136(FP), CX
+	MOVQ         nextSum+104(FP), CX
 	SUBQ         CX, DX
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Y6, (DX)
 	VMOVUPS      Y7, (DX)(CX*1)
 	ADDQ         $0x20, AX
@@ -12487,9 +12480,9 @@ by1Done:
 	VZEROUPPER
 	RET
 
-// func avx2DiagonalForward2(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+// func avx2DiagonalForward2(width int, steps int, u *float32, y *float32, a *float32, w *float32, stride int, h *float32, halfH int)
 // Requires: AVX, FMA3
-TEXT ·avx2DiagonalForward2(SB), NOSPLIT, $0-96
+TEXT ·avx2DiagonalForward2(SB), NOSPLIT, $0-72
 	XORQ AX, AX
 
 by1:
@@ -12497,34 +12490,32 @@ by1:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by1Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Y0
 	VMOVUPS (CX)(DX*1), Y1
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Y2
 	VMOVUPS (CX)(DX*1), Y3
-	MOVQ    w+64(FP), DX
+	MOVQ    w+40(FP), DX
 	ADDQ    AX, DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Y4
 	VMOVUPS (DX)(BX*1), Y5
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	LEAQ    (DX)(BX*2), DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Y6
 	VMOVUPS (DX)(BX*1), Y7
 	MOVQ    u+16(FP), DX
 	ADDQ    AX, DX
-	MOVQ    y+32(FP), BX
+	MOVQ    y+24(FP), BX
 	ADDQ    AX, BX
-	MOVQ    ld+24(FP), SI
-	MOVQ    ldy+40(FP), DI
-	MOVQ    apart+48(FP), R8
-	MOVQ    steps+8(FP), R9
+	MOVQ    stride+48(FP), SI
+	MOVQ    steps+8(FP), DI
 
 by1Step:
 	VMULPS       Y2, Y1, Y8
@@ -12536,15 +12527,16 @@ by1Step:
 	VFMADD231PS  Y4, Y2, Y8
 	VFMADD231PS  Y5, Y3, Y8
 	VMOVUPS      Y8, (BX)
-	VMOVUPS      (BX)(R8*1), Y8
+	VMOVUPS      (BX)(SI*1), Y8
 	VFMADD231PS  Y6, Y2, Y8
 	VFMADD231PS  Y7, Y3, Y8
-	VMOVUPS      Y8, (BX)(R8*1)
+	VMOVUPS      Y8, (BX)(SI*1)
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	DECQ         R9
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	DECQ         DI
 	JNZ          by1Step
-	MOVQ         halfH+88(FP), DX
+	MOVQ         halfH+64(FP), DX
 	VMOVUPS      Y2, (CX)
 	VMOVUPS      Y3, (CX)(DX*1)
 	ADDQ         $0x20, AX
@@ -12554,9 +12546,9 @@ by1Done:
 	VZEROUPPER
 	RET
 
-// func avx2DiagonalBackward2(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+// func avx2DiagonalBackward2(width int, steps int, u *float32, dy *float32, a *float32, w *float32, stride int, h *float32, halfH int, du *float32, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
 // Requires: AVX, FMA3
-TEXT ·avx2DiagonalBackward2(SB), NOSPLIT, $0-152
+TEXT ·avx2DiagonalBackward2(SB), NOSPLIT, $0-120
 	XORQ AX, AX
 
 by1:
@@ -12564,21 +12556,21 @@ by1:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by1Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Y0
 	VMOVUPS (CX)(DX*1), Y1
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Y2
 	VMOVUPS (CX)(DX*1), Y3
 	MOVQ    u+16(FP), CX
 	ADDQ    AX, CX
-	MOVQ    ld+24(FP), DX
+	MOVQ    stride+48(FP), DX
 	MOVQ    steps+8(FP), BX
-	MOVQ    hist+144(FP), SI
+	MOVQ    hist+112(FP), SI
 
 by1Again:
 	VMOVUPS      Y2, (SI)
@@ -12592,46 +12584,46 @@ by1Again:
 	ADDQ         $0x00000040, SI
 	DECQ         BX
 	JNZ          by1Again
-	MOVQ         carry+112(FP), CX
+	MOVQ         carry+80(FP), CX
 	ADDQ         AX, CX
-	MOVQ         sums+120(FP), DX
+	MOVQ         sums+88(FP), DX
 	ADDQ         AX, DX
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      (CX), Y4
 	VMOVUPS      (CX)(BX*1), Y5
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Y6
 	VMOVUPS      (DX)(BX*1), Y7
-	MOVQ         nextSum+136(FP), BX
+	MOVQ         nextSum+104(FP), BX
 	ADDQ         BX, DX
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Y8
 	VMOVUPS      (DX)(BX*1), Y9
-	MOVQ         nextSum+136(FP), BX
+	MOVQ         nextSum+104(FP), BX
 	ADDQ         BX, DX
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Y10
 	VMOVUPS      (DX)(BX*1), Y11
-	MOVQ         w+64(FP), BX
+	MOVQ         w+40(FP), BX
 	ADDQ         AX, BX
-	MOVQ         half+72(FP), R8
+	MOVQ         stride+48(FP), R8
 	LEAQ         (BX)(R8*2), DI
-	MOVQ         dy+32(FP), R9
+	MOVQ         dy+24(FP), R9
 	ADDQ         AX, R9
 	MOVQ         steps+8(FP), R10
 	DECQ         R10
-	MOVQ         ldy+40(FP), R11
+	MOVQ         stride+48(FP), R11
 	IMULQ        R11, R10
 	ADDQ         R10, R9
-	MOVQ         du+96(FP), R10
+	ADDQ         R10, R9
+	MOVQ         du+72(FP), R10
 	ADDQ         AX, R10
 	MOVQ         steps+8(FP), R11
 	DECQ         R11
-	MOVQ         lddu+104(FP), R12
+	MOVQ         stride+48(FP), R12
 	IMULQ        R12, R11
 	ADDQ         R11, R10
-	MOVQ         apart+48(FP), R11
-	MOVQ         steps+8(FP), R12
+	MOVQ         steps+8(FP), R11
 
 by1Back:
 	VMOVUPS      (R9), Y12
@@ -12639,7 +12631,7 @@ by1Back:
 	VFMADD231PS  (BX)(R8*1), Y12, Y5
 	VFMADD231PS  Y2, Y12, Y8
 	VFNMADD231PS Y3, Y12, Y9
-	VMOVUPS      (R9)(R11*1), Y12
+	VMOVUPS      (R9)(R8*1), Y12
 	VFMADD231PS  (DI), Y12, Y4
 	VFMADD231PS  (DI)(R8*1), Y12, Y5
 	VFMADD231PS  Y2, Y12, Y10
@@ -12657,26 +12649,25 @@ by1Back:
 	VMULPS       Y0, Y4, Y4
 	VFMADD231PS  Y1, Y5, Y4
 	VFMSUB213PS  Y12, Y0, Y5
-	MOVQ         ldy+40(FP), R13
-	SUBQ         R13, R9
-	MOVQ         lddu+104(FP), R13
-	SUBQ         R13, R10
-	DECQ         R12
+	SUBQ         R8, R9
+	SUBQ         R8, R9
+	SUBQ         R8, R10
+	DECQ         R11
 	JNZ          by1Back
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      Y4, (CX)
 	VMOVUPS      Y5, (CX)(BX*1)
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Y10, (DX)
 	VMOVUPS      Y11, (DX)(CX*1)
-	MOVQ         nextSum+136(FP), CX
+	MOVQ         nextSum+104(FP), CX
 	SUBQ         CX, DX
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Y8, (DX)
 	VMOVUPS      Y9, (DX)(CX*1)
-	MOVQ         nextSum+136(FP), CX
+	MOVQ         nextSum+104(FP), CX
 	SUBQ         CX, DX
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Y6, (DX)
 	VMOVUPS      Y7, (DX)(CX*1)
 	ADDQ         $0x20, AX

@@ -582,22 +582,22 @@ func avx512DiagonalStep(channels int, row int, u *float32, a *float32, w *float3
 // avx512DiagonalForward1 is diagonalForwardGeneric for 1 outputs, and width, in bytes like all strides, whole vectors.
 //
 //go:noescape
-func avx512DiagonalForward1(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+func avx512DiagonalForward1(width int, steps int, u *float32, y *float32, a *float32, w *float32, stride int, h *float32, halfH int)
 
 // avx512DiagonalBackward1 is diagonalBackwardGeneric for 1 outputs, and width, in bytes like all strides, whole vectors.
 //
 //go:noescape
-func avx512DiagonalBackward1(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+func avx512DiagonalBackward1(width int, steps int, u *float32, dy *float32, a *float32, w *float32, stride int, h *float32, halfH int, du *float32, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
 
 // avx512DiagonalForward2 is diagonalForwardGeneric for 2 outputs, and width, in bytes like all strides, whole vectors.
 //
 //go:noescape
-func avx512DiagonalForward2(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+func avx512DiagonalForward2(width int, steps int, u *float32, y *float32, a *float32, w *float32, stride int, h *float32, halfH int)
 
 // avx512DiagonalBackward2 is diagonalBackwardGeneric for 2 outputs, and width, in bytes like all strides, whole vectors.
 //
 //go:noescape
-func avx512DiagonalBackward2(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+func avx512DiagonalBackward2(width int, steps int, u *float32, dy *float32, a *float32, w *float32, stride int, h *float32, halfH int, du *float32, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
 
 // avx512RGLRUStep is rglruStepGeneric.
 //

@@ -26536,9 +26536,9 @@ DATA c_conjugate<>+56(SB)/4, $0x00000000
 DATA c_conjugate<>+60(SB)/4, $0x80000000
 GLOBL c_conjugate<>(SB), RODATA|NOPTR, $64
 
-// func avx512DiagonalForward1(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+// func avx512DiagonalForward1(width int, steps int, u *float32, y *float32, a *float32, w *float32, stride int, h *float32, halfH int)
 // Requires: AVX, AVX512F
-TEXT ·avx512DiagonalForward1(SB), NOSPLIT, $0-96
+TEXT ·avx512DiagonalForward1(SB), NOSPLIT, $0-72
 	XORQ AX, AX
 
 by2:
@@ -26546,35 +26546,33 @@ by2:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by2Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Z0
 	VMOVUPS (CX)(DX*1), Z2
 	VMOVUPS 64(CX), Z1
 	VMOVUPS 64(CX)(DX*1), Z3
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Z4
 	VMOVUPS (CX)(DX*1), Z6
 	VMOVUPS 64(CX), Z5
 	VMOVUPS 64(CX)(DX*1), Z7
-	MOVQ    w+64(FP), DX
+	MOVQ    w+40(FP), DX
 	ADDQ    AX, DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Z8
 	VMOVUPS (DX)(BX*1), Z10
 	VMOVUPS 64(DX), Z9
 	VMOVUPS 64(DX)(BX*1), Z11
 	MOVQ    u+16(FP), DX
 	ADDQ    AX, DX
-	MOVQ    y+32(FP), BX
+	MOVQ    y+24(FP), BX
 	ADDQ    AX, BX
-	MOVQ    ld+24(FP), SI
-	MOVQ    ldy+40(FP), DI
-	MOVQ    apart+48(FP), R8
-	MOVQ    steps+8(FP), R8
+	MOVQ    stride+48(FP), SI
+	MOVQ    steps+8(FP), DI
 
 by2Step:
 	VMULPS       Z4, Z2, Z12
@@ -26596,10 +26594,10 @@ by2Step:
 	VFMADD231PS  Z11, Z7, Z12
 	VMOVUPS      Z12, 64(BX)
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	DECQ         R8
+	ADDQ         SI, BX
+	DECQ         DI
 	JNZ          by2Step
-	MOVQ         halfH+88(FP), DX
+	MOVQ         halfH+64(FP), DX
 	VMOVUPS      Z4, (CX)
 	VMOVUPS      Z6, (CX)(DX*1)
 	VMOVUPS      Z5, 64(CX)
@@ -26613,29 +26611,27 @@ by1:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by1Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Z0
 	VMOVUPS (CX)(DX*1), Z1
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Z2
 	VMOVUPS (CX)(DX*1), Z3
-	MOVQ    w+64(FP), DX
+	MOVQ    w+40(FP), DX
 	ADDQ    AX, DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Z4
 	VMOVUPS (DX)(BX*1), Z5
 	MOVQ    u+16(FP), DX
 	ADDQ    AX, DX
-	MOVQ    y+32(FP), BX
+	MOVQ    y+24(FP), BX
 	ADDQ    AX, BX
-	MOVQ    ld+24(FP), SI
-	MOVQ    ldy+40(FP), DI
-	MOVQ    apart+48(FP), R8
-	MOVQ    steps+8(FP), R8
+	MOVQ    stride+48(FP), SI
+	MOVQ    steps+8(FP), DI
 
 by1Step:
 	VMULPS       Z2, Z1, Z6
@@ -26648,10 +26644,10 @@ by1Step:
 	VFMADD231PS  Z5, Z3, Z6
 	VMOVUPS      Z6, (BX)
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	DECQ         R8
+	ADDQ         SI, BX
+	DECQ         DI
 	JNZ          by1Step
-	MOVQ         halfH+88(FP), DX
+	MOVQ         halfH+64(FP), DX
 	VMOVUPS      Z2, (CX)
 	VMOVUPS      Z3, (CX)(DX*1)
 	ADDQ         $0x40, AX
@@ -26661,9 +26657,9 @@ by1Done:
 	VZEROUPPER
 	RET
 
-// func avx512DiagonalBackward1(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+// func avx512DiagonalBackward1(width int, steps int, u *float32, dy *float32, a *float32, w *float32, stride int, h *float32, halfH int, du *float32, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
 // Requires: AVX, AVX512F
-TEXT ·avx512DiagonalBackward1(SB), NOSPLIT, $0-152
+TEXT ·avx512DiagonalBackward1(SB), NOSPLIT, $0-120
 	XORQ AX, AX
 
 by2:
@@ -26671,25 +26667,25 @@ by2:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by2Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Z0
 	VMOVUPS (CX)(DX*1), Z2
 	VMOVUPS 64(CX), Z1
 	VMOVUPS 64(CX)(DX*1), Z3
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Z4
 	VMOVUPS (CX)(DX*1), Z6
 	VMOVUPS 64(CX), Z5
 	VMOVUPS 64(CX)(DX*1), Z7
 	MOVQ    u+16(FP), CX
 	ADDQ    AX, CX
-	MOVQ    ld+24(FP), DX
+	MOVQ    stride+48(FP), DX
 	MOVQ    steps+8(FP), BX
-	MOVQ    hist+144(FP), SI
+	MOVQ    hist+112(FP), SI
 
 by2Again:
 	VMOVUPS      Z4, (SI)
@@ -26710,46 +26706,45 @@ by2Again:
 	ADDQ         $0x00000100, SI
 	DECQ         BX
 	JNZ          by2Again
-	MOVQ         carry+112(FP), CX
+	MOVQ         carry+80(FP), CX
 	ADDQ         AX, CX
-	MOVQ         sums+120(FP), DX
+	MOVQ         sums+88(FP), DX
 	ADDQ         AX, DX
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      (CX), Z8
 	VMOVUPS      (CX)(BX*1), Z10
 	VMOVUPS      64(CX), Z9
 	VMOVUPS      64(CX)(BX*1), Z11
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z12
 	VMOVUPS      (DX)(BX*1), Z14
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      64(DX)(BX*1), Z15
-	MOVQ         nextSum+136(FP), BX
+	MOVQ         nextSum+104(FP), BX
 	ADDQ         BX, DX
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z16
 	VMOVUPS      (DX)(BX*1), Z18
 	VMOVUPS      64(DX), Z17
 	VMOVUPS      64(DX)(BX*1), Z19
-	MOVQ         w+64(FP), BX
+	MOVQ         w+40(FP), BX
 	ADDQ         AX, BX
-	MOVQ         half+72(FP), R8
+	MOVQ         stride+48(FP), R8
 	LEAQ         (BX)(R8*2), DI
-	MOVQ         dy+32(FP), DI
+	MOVQ         dy+24(FP), DI
 	ADDQ         AX, DI
 	MOVQ         steps+8(FP), R9
 	DECQ         R9
-	MOVQ         ldy+40(FP), R10
+	MOVQ         stride+48(FP), R10
 	IMULQ        R10, R9
 	ADDQ         R9, DI
-	MOVQ         du+96(FP), R9
+	MOVQ         du+72(FP), R9
 	ADDQ         AX, R9
 	MOVQ         steps+8(FP), R10
 	DECQ         R10
-	MOVQ         lddu+104(FP), R11
+	MOVQ         stride+48(FP), R11
 	IMULQ        R11, R10
 	ADDQ         R10, R9
-	MOVQ         apart+48(FP), R10
 	MOVQ         steps+8(FP), R10
 
 by2Back:
@@ -26788,25 +26783,23 @@ by2Back:
 	VMULPS       Z1, Z9, Z9
 	VFMADD231PS  Z3, Z11, Z9
 	VFMSUB213PS  Z20, Z1, Z11
-	MOVQ         ldy+40(FP), R11
-	SUBQ         R11, DI
-	MOVQ         lddu+104(FP), R11
-	SUBQ         R11, R9
+	SUBQ         R8, DI
+	SUBQ         R8, R9
 	DECQ         R10
 	JNZ          by2Back
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      Z8, (CX)
 	VMOVUPS      Z10, (CX)(BX*1)
 	VMOVUPS      Z9, 64(CX)
 	VMOVUPS      Z11, 64(CX)(BX*1)
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z16, (DX)
 	VMOVUPS      Z18, (DX)(CX*1)
 	VMOVUPS      Z17, 64(DX)
 	VMOVUPS      Z19, 64(DX)(CX*1)
-	MOVQ         nextSum+136(FP), CX
+	MOVQ         nextSum+104(FP), CX
 	SUBQ         CX, DX
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z12, (DX)
 	VMOVUPS      Z14, (DX)(CX*1)
 	VMOVUPS      Z13, 64(DX)
@@ -26820,21 +26813,21 @@ by1:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by1Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Z0
 	VMOVUPS (CX)(DX*1), Z1
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Z2
 	VMOVUPS (CX)(DX*1), Z3
 	MOVQ    u+16(FP), CX
 	ADDQ    AX, CX
-	MOVQ    ld+24(FP), DX
+	MOVQ    stride+48(FP), DX
 	MOVQ    steps+8(FP), BX
-	MOVQ    hist+144(FP), SI
+	MOVQ    hist+112(FP), SI
 
 by1Again:
 	VMOVUPS      Z2, (SI)
@@ -26848,40 +26841,39 @@ by1Again:
 	ADDQ         $0x00000080, SI
 	DECQ         BX
 	JNZ          by1Again
-	MOVQ         carry+112(FP), CX
+	MOVQ         carry+80(FP), CX
 	ADDQ         AX, CX
-	MOVQ         sums+120(FP), DX
+	MOVQ         sums+88(FP), DX
 	ADDQ         AX, DX
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      (CX), Z4
 	VMOVUPS      (CX)(BX*1), Z5
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z6
 	VMOVUPS      (DX)(BX*1), Z7
-	MOVQ         nextSum+136(FP), BX
+	MOVQ         nextSum+104(FP), BX
 	ADDQ         BX, DX
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z8
 	VMOVUPS      (DX)(BX*1), Z9
-	MOVQ         w+64(FP), BX
+	MOVQ         w+40(FP), BX
 	ADDQ         AX, BX
-	MOVQ         half+72(FP), R8
+	MOVQ         stride+48(FP), R8
 	LEAQ         (BX)(R8*2), DI
-	MOVQ         dy+32(FP), DI
+	MOVQ         dy+24(FP), DI
 	ADDQ         AX, DI
 	MOVQ         steps+8(FP), R9
 	DECQ         R9
-	MOVQ         ldy+40(FP), R10
+	MOVQ         stride+48(FP), R10
 	IMULQ        R10, R9
 	ADDQ         R9, DI
-	MOVQ         du+96(FP), R9
+	MOVQ         du+72(FP), R9
 	ADDQ         AX, R9
 	MOVQ         steps+8(FP), R10
 	DECQ         R10
-	MOVQ         lddu+104(FP), R11
+	MOVQ         stride+48(FP), R11
 	IMULQ        R11, R10
 	ADDQ         R10, R9
-	MOVQ         apart+48(FP), R10
 	MOVQ         steps+8(FP), R10
 
 by1Back:
@@ -26903,21 +26895,19 @@ by1Back:
 	VMULPS       Z0, Z4, Z4
 	VFMADD231PS  Z1, Z5, Z4
 	VFMSUB213PS  Z10, Z0, Z5
-	MOVQ         ldy+40(FP), R11
-	SUBQ         R11, DI
-	MOVQ         lddu+104(FP), R11
-	SUBQ         R11, R9
+	SUBQ         R8, DI
+	SUBQ         R8, R9
 	DECQ         R10
 	JNZ          by1Back
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      Z4, (CX)
 	VMOVUPS      Z5, (CX)(BX*1)
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z8, (DX)
 	VMOVUPS      Z9, (DX)(CX*1)
-	MOVQ         nextSum+136(FP), CX
+	MOVQ         nextSum+104(FP), CX
 	SUBQ         CX, DX
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z6, (DX)
 	VMOVUPS      Z7, (DX)(CX*1)
 	ADDQ         $0x40, AX
@@ -26927,9 +26917,9 @@ by1Done:
 	VZEROUPPER
 	RET
 
-// func avx512DiagonalForward2(width int, steps int, u *float32, ld int, y *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int)
+// func avx512DiagonalForward2(width int, steps int, u *float32, y *float32, a *float32, w *float32, stride int, h *float32, halfH int)
 // Requires: AVX, AVX512F
-TEXT ·avx512DiagonalForward2(SB), NOSPLIT, $0-96
+TEXT ·avx512DiagonalForward2(SB), NOSPLIT, $0-72
 	XORQ AX, AX
 
 by2:
@@ -26937,42 +26927,40 @@ by2:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by2Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Z0
 	VMOVUPS (CX)(DX*1), Z2
 	VMOVUPS 64(CX), Z1
 	VMOVUPS 64(CX)(DX*1), Z3
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Z4
 	VMOVUPS (CX)(DX*1), Z6
 	VMOVUPS 64(CX), Z5
 	VMOVUPS 64(CX)(DX*1), Z7
-	MOVQ    w+64(FP), DX
+	MOVQ    w+40(FP), DX
 	ADDQ    AX, DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Z8
 	VMOVUPS (DX)(BX*1), Z10
 	VMOVUPS 64(DX), Z9
 	VMOVUPS 64(DX)(BX*1), Z11
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	LEAQ    (DX)(BX*2), DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Z12
 	VMOVUPS (DX)(BX*1), Z14
 	VMOVUPS 64(DX), Z13
 	VMOVUPS 64(DX)(BX*1), Z15
 	MOVQ    u+16(FP), DX
 	ADDQ    AX, DX
-	MOVQ    y+32(FP), BX
+	MOVQ    y+24(FP), BX
 	ADDQ    AX, BX
-	MOVQ    ld+24(FP), SI
-	MOVQ    ldy+40(FP), DI
-	MOVQ    apart+48(FP), R8
-	MOVQ    steps+8(FP), R9
+	MOVQ    stride+48(FP), SI
+	MOVQ    steps+8(FP), DI
 
 by2Step:
 	VMULPS       Z4, Z2, Z16
@@ -26993,19 +26981,20 @@ by2Step:
 	VFMADD231PS  Z9, Z5, Z16
 	VFMADD231PS  Z11, Z7, Z16
 	VMOVUPS      Z16, 64(BX)
-	VMOVUPS      (BX)(R8*1), Z16
+	VMOVUPS      (BX)(SI*1), Z16
 	VFMADD231PS  Z12, Z4, Z16
 	VFMADD231PS  Z14, Z6, Z16
-	VMOVUPS      Z16, (BX)(R8*1)
-	VMOVUPS      64(BX)(R8*1), Z16
+	VMOVUPS      Z16, (BX)(SI*1)
+	VMOVUPS      64(BX)(SI*1), Z16
 	VFMADD231PS  Z13, Z5, Z16
 	VFMADD231PS  Z15, Z7, Z16
-	VMOVUPS      Z16, 64(BX)(R8*1)
+	VMOVUPS      Z16, 64(BX)(SI*1)
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	DECQ         R9
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	DECQ         DI
 	JNZ          by2Step
-	MOVQ         halfH+88(FP), DX
+	MOVQ         halfH+64(FP), DX
 	VMOVUPS      Z4, (CX)
 	VMOVUPS      Z6, (CX)(DX*1)
 	VMOVUPS      Z5, 64(CX)
@@ -27019,34 +27008,32 @@ by1:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by1Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Z0
 	VMOVUPS (CX)(DX*1), Z1
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Z2
 	VMOVUPS (CX)(DX*1), Z3
-	MOVQ    w+64(FP), DX
+	MOVQ    w+40(FP), DX
 	ADDQ    AX, DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Z4
 	VMOVUPS (DX)(BX*1), Z5
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	LEAQ    (DX)(BX*2), DX
-	MOVQ    half+72(FP), BX
+	MOVQ    stride+48(FP), BX
 	VMOVUPS (DX), Z6
 	VMOVUPS (DX)(BX*1), Z7
 	MOVQ    u+16(FP), DX
 	ADDQ    AX, DX
-	MOVQ    y+32(FP), BX
+	MOVQ    y+24(FP), BX
 	ADDQ    AX, BX
-	MOVQ    ld+24(FP), SI
-	MOVQ    ldy+40(FP), DI
-	MOVQ    apart+48(FP), R8
-	MOVQ    steps+8(FP), R9
+	MOVQ    stride+48(FP), SI
+	MOVQ    steps+8(FP), DI
 
 by1Step:
 	VMULPS       Z2, Z1, Z8
@@ -27058,15 +27045,16 @@ by1Step:
 	VFMADD231PS  Z4, Z2, Z8
 	VFMADD231PS  Z5, Z3, Z8
 	VMOVUPS      Z8, (BX)
-	VMOVUPS      (BX)(R8*1), Z8
+	VMOVUPS      (BX)(SI*1), Z8
 	VFMADD231PS  Z6, Z2, Z8
 	VFMADD231PS  Z7, Z3, Z8
-	VMOVUPS      Z8, (BX)(R8*1)
+	VMOVUPS      Z8, (BX)(SI*1)
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	DECQ         R9
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	DECQ         DI
 	JNZ          by1Step
-	MOVQ         halfH+88(FP), DX
+	MOVQ         halfH+64(FP), DX
 	VMOVUPS      Z2, (CX)
 	VMOVUPS      Z3, (CX)(DX*1)
 	ADDQ         $0x40, AX
@@ -27076,9 +27064,9 @@ by1Done:
 	VZEROUPPER
 	RET
 
-// func avx512DiagonalBackward2(width int, steps int, u *float32, ld int, dy *float32, ldy int, apart int, a *float32, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
+// func avx512DiagonalBackward2(width int, steps int, u *float32, dy *float32, a *float32, w *float32, stride int, h *float32, halfH int, du *float32, carry *float32, sums *float32, halfSum int, nextSum int, hist *float32)
 // Requires: AVX, AVX512F
-TEXT ·avx512DiagonalBackward2(SB), NOSPLIT, $0-152
+TEXT ·avx512DiagonalBackward2(SB), NOSPLIT, $0-120
 	XORQ AX, AX
 
 by2:
@@ -27086,25 +27074,25 @@ by2:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by2Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Z0
 	VMOVUPS (CX)(DX*1), Z2
 	VMOVUPS 64(CX), Z1
 	VMOVUPS 64(CX)(DX*1), Z3
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Z4
 	VMOVUPS (CX)(DX*1), Z6
 	VMOVUPS 64(CX), Z5
 	VMOVUPS 64(CX)(DX*1), Z7
 	MOVQ    u+16(FP), CX
 	ADDQ    AX, CX
-	MOVQ    ld+24(FP), DX
+	MOVQ    stride+48(FP), DX
 	MOVQ    steps+8(FP), BX
-	MOVQ    hist+144(FP), SI
+	MOVQ    hist+112(FP), SI
 
 by2Again:
 	VMOVUPS      Z4, (SI)
@@ -27125,54 +27113,54 @@ by2Again:
 	ADDQ         $0x00000100, SI
 	DECQ         BX
 	JNZ          by2Again
-	MOVQ         carry+112(FP), CX
+	MOVQ         carry+80(FP), CX
 	ADDQ         AX, CX
-	MOVQ         sums+120(FP), DX
+	MOVQ         sums+88(FP), DX
 	ADDQ         AX, DX
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      (CX), Z8
 	VMOVUPS      (CX)(BX*1), Z10
 	VMOVUPS      64(CX), Z9
 	VMOVUPS      64(CX)(BX*1), Z11
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z12
 	VMOVUPS      (DX)(BX*1), Z14
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      64(DX)(BX*1), Z15
-	MOVQ         nextSum+136(FP), BX
+	MOVQ         nextSum+104(FP), BX
 	ADDQ         BX, DX
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z16
 	VMOVUPS      (DX)(BX*1), Z18
 	VMOVUPS      64(DX), Z17
 	VMOVUPS      64(DX)(BX*1), Z19
-	MOVQ         nextSum+136(FP), BX
+	MOVQ         nextSum+104(FP), BX
 	ADDQ         BX, DX
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z20
 	VMOVUPS      (DX)(BX*1), Z22
 	VMOVUPS      64(DX), Z21
 	VMOVUPS      64(DX)(BX*1), Z23
-	MOVQ         w+64(FP), BX
+	MOVQ         w+40(FP), BX
 	ADDQ         AX, BX
-	MOVQ         half+72(FP), R8
+	MOVQ         stride+48(FP), R8
 	LEAQ         (BX)(R8*2), DI
-	MOVQ         dy+32(FP), R9
+	MOVQ         dy+24(FP), R9
 	ADDQ         AX, R9
 	MOVQ         steps+8(FP), R10
 	DECQ         R10
-	MOVQ         ldy+40(FP), R11
+	MOVQ         stride+48(FP), R11
 	IMULQ        R11, R10
 	ADDQ         R10, R9
-	MOVQ         du+96(FP), R10
+	ADDQ         R10, R9
+	MOVQ         du+72(FP), R10
 	ADDQ         AX, R10
 	MOVQ         steps+8(FP), R11
 	DECQ         R11
-	MOVQ         lddu+104(FP), R12
+	MOVQ         stride+48(FP), R12
 	IMULQ        R12, R11
 	ADDQ         R11, R10
-	MOVQ         apart+48(FP), R11
-	MOVQ         steps+8(FP), R12
+	MOVQ         steps+8(FP), R11
 
 by2Back:
 	VMOVUPS      (R9), Z24
@@ -27185,12 +27173,12 @@ by2Back:
 	VFMADD231PS  64(BX)(R8*1), Z24, Z11
 	VFMADD231PS  Z5, Z24, Z17
 	VFNMADD231PS Z7, Z24, Z19
-	VMOVUPS      (R9)(R11*1), Z24
+	VMOVUPS      (R9)(R8*1), Z24
 	VFMADD231PS  (DI), Z24, Z8
 	VFMADD231PS  (DI)(R8*1), Z24, Z10
 	VFMADD231PS  Z4, Z24, Z20
 	VFNMADD231PS Z6, Z24, Z22
-	VMOVUPS      64(R9)(R11*1), Z4
+	VMOVUPS      64(R9)(R8*1), Z4
 	VFMADD231PS  64(DI), Z4, Z9
 	VFMADD231PS  64(DI)(R8*1), Z4, Z11
 	VFMADD231PS  Z5, Z4, Z21
@@ -27220,32 +27208,31 @@ by2Back:
 	VMULPS       Z1, Z9, Z9
 	VFMADD231PS  Z3, Z11, Z9
 	VFMSUB213PS  Z24, Z1, Z11
-	MOVQ         ldy+40(FP), R13
-	SUBQ         R13, R9
-	MOVQ         lddu+104(FP), R13
-	SUBQ         R13, R10
-	DECQ         R12
+	SUBQ         R8, R9
+	SUBQ         R8, R9
+	SUBQ         R8, R10
+	DECQ         R11
 	JNZ          by2Back
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      Z8, (CX)
 	VMOVUPS      Z10, (CX)(BX*1)
 	VMOVUPS      Z9, 64(CX)
 	VMOVUPS      Z11, 64(CX)(BX*1)
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z20, (DX)
 	VMOVUPS      Z22, (DX)(CX*1)
 	VMOVUPS      Z21, 64(DX)
 	VMOVUPS      Z23, 64(DX)(CX*1)
-	MOVQ         nextSum+136(FP), CX
+	MOVQ         nextSum+104(FP), CX
 	SUBQ         CX, DX
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z16, (DX)
 	VMOVUPS      Z18, (DX)(CX*1)
 	VMOVUPS      Z17, 64(DX)
 	VMOVUPS      Z19, 64(DX)(CX*1)
-	MOVQ         nextSum+136(FP), CX
+	MOVQ         nextSum+104(FP), CX
 	SUBQ         CX, DX
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z12, (DX)
 	VMOVUPS      Z14, (DX)(CX*1)
 	VMOVUPS      Z13, 64(DX)
@@ -27259,21 +27246,21 @@ by1:
 	MOVQ    width+0(FP), DX
 	CMPQ    CX, DX
 	JGT     by1Done
-	MOVQ    a+56(FP), CX
+	MOVQ    a+32(FP), CX
 	ADDQ    AX, CX
-	MOVQ    half+72(FP), DX
+	MOVQ    stride+48(FP), DX
 	VMOVUPS (CX), Z0
 	VMOVUPS (CX)(DX*1), Z1
-	MOVQ    h+80(FP), CX
+	MOVQ    h+56(FP), CX
 	ADDQ    AX, CX
-	MOVQ    halfH+88(FP), DX
+	MOVQ    halfH+64(FP), DX
 	VMOVUPS (CX), Z2
 	VMOVUPS (CX)(DX*1), Z3
 	MOVQ    u+16(FP), CX
 	ADDQ    AX, CX
-	MOVQ    ld+24(FP), DX
+	MOVQ    stride+48(FP), DX
 	MOVQ    steps+8(FP), BX
-	MOVQ    hist+144(FP), SI
+	MOVQ    hist+112(FP), SI
 
 by1Again:
 	VMOVUPS      Z2, (SI)
@@ -27287,46 +27274,46 @@ by1Again:
 	ADDQ         $0x00000080, SI
 	DECQ         BX
 	JNZ          by1Again
-	MOVQ         carry+112(FP), CX
+	MOVQ         carry+80(FP), CX
 	ADDQ         AX, CX
-	MOVQ         sums+120(FP), DX
+	MOVQ         sums+88(FP), DX
 	ADDQ         AX, DX
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      (CX), Z4
 	VMOVUPS      (CX)(BX*1), Z5
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z6
 	VMOVUPS      (DX)(BX*1), Z7
-	MOVQ         nextSum+136(FP), BX
+	MOVQ         nextSum+104(FP), BX
 	ADDQ         BX, DX
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z8
 	VMOVUPS      (DX)(BX*1), Z9
-	MOVQ         nextSum+136(FP), BX
+	MOVQ         nextSum+104(FP), BX
 	ADDQ         BX, DX
-	MOVQ         halfSum+128(FP), BX
+	MOVQ         halfSum+96(FP), BX
 	VMOVUPS      (DX), Z10
 	VMOVUPS      (DX)(BX*1), Z11
-	MOVQ         w+64(FP), BX
+	MOVQ         w+40(FP), BX
 	ADDQ         AX, BX
-	MOVQ         half+72(FP), R8
+	MOVQ         stride+48(FP), R8
 	LEAQ         (BX)(R8*2), DI
-	MOVQ         dy+32(FP), R9
+	MOVQ         dy+24(FP), R9
 	ADDQ         AX, R9
 	MOVQ         steps+8(FP), R10
 	DECQ         R10
-	MOVQ         ldy+40(FP), R11
+	MOVQ         stride+48(FP), R11
 	IMULQ        R11, R10
 	ADDQ         R10, R9
-	MOVQ         du+96(FP), R10
+	ADDQ         R10, R9
+	MOVQ         du+72(FP), R10
 	ADDQ         AX, R10
 	MOVQ         steps+8(FP), R11
 	DECQ         R11
-	MOVQ         lddu+104(FP), R12
+	MOVQ         stride+48(FP), R12
 	IMULQ        R12, R11
 	ADDQ         R11, R10
-	MOVQ         apart+48(FP), R11
-	MOVQ         steps+8(FP), R12
+	MOVQ         steps+8(FP), R11
 
 by1Back:
 	VMOVUPS      (R9), Z12
@@ -27334,7 +27321,7 @@ by1Back:
 	VFMADD231PS  (BX)(R8*1), Z12, Z5
 	VFMADD231PS  Z2, Z12, Z8
 	VFNMADD231PS Z3, Z12, Z9
-	VMOVUPS      (R9)(R11*1), Z12
+	VMOVUPS      (R9)(R8*1), Z12
 	VFMADD231PS  (DI), Z12, Z4
 	VFMADD231PS  (DI)(R8*1), Z12, Z5
 	VFMADD231PS  Z2, Z12, Z10
@@ -27352,26 +27339,25 @@ by1Back:
 	VMULPS       Z0, Z4, Z4
 	VFMADD231PS  Z1, Z5, Z4
 	VFMSUB213PS  Z12, Z0, Z5
-	MOVQ         ldy+40(FP), R13
-	SUBQ         R13, R9
-	MOVQ         lddu+104(FP), R13
-	SUBQ         R13, R10
-	DECQ         R12
+	SUBQ         R8, R9
+	SUBQ         R8, R9
+	SUBQ         R8, R10
+	DECQ         R11
 	JNZ          by1Back
-	MOVQ         half+72(FP), BX
+	MOVQ         stride+48(FP), BX
 	VMOVUPS      Z4, (CX)
 	VMOVUPS      Z5, (CX)(BX*1)
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z10, (DX)
 	VMOVUPS      Z11, (DX)(CX*1)
-	MOVQ         nextSum+136(FP), CX
+	MOVQ         nextSum+104(FP), CX
 	SUBQ         CX, DX
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z8, (DX)
 	VMOVUPS      Z9, (DX)(CX*1)
-	MOVQ         nextSum+136(FP), CX
+	MOVQ         nextSum+104(FP), CX
 	SUBQ         CX, DX
-	MOVQ         halfSum+128(FP), CX
+	MOVQ         halfSum+96(FP), CX
 	VMOVUPS      Z6, (DX)
 	VMOVUPS      Z7, (DX)(CX*1)
 	ADDQ         $0x40, AX

@@ -95,16 +95,47 @@ func pairOf(x []float32, i, width int) (re, im []float32) {
 	return x[:width], x[width:]
 }
 
-// block is one mode of a span over steps that begin with t, on constants of load.
-func (s *DiagonalInput) block(q diagonalSpanOf, mode, t, steps int, constants []float32) diagonalBlock {
+// block is one mode of a span over some steps, on constants of load and rows of a chunk.
+func (s *DiagonalInput) block(q diagonalSpanOf, mode, steps int, constants []float32, r diagonalRows) diagonalBlock {
 	at := mode * 2 * (1 + s.Outputs) * q.width
 	return diagonalBlock{
-		width: q.width, steps: steps, outputs: s.Outputs, half: q.width, ld: s.Channels,
-		u: s.U[(q.batch*s.Length+t)*s.Channels+q.ch:], a: constants[at:], w: constants[at+2*q.width:],
+		width: q.width, steps: steps, outputs: s.Outputs, stride: q.width,
+		u: r.u, y: r.y, a: constants[at:], w: constants[at+2*q.width:],
 	}
 }
 
-func (s *DiagonalInput) forwardWorkspace() int { return s.Modes * (s.modeSize() + 2*s.lanes()) }
+// diagonalRows are copies of a span's rows: all modes go through them, and rows of the whole
+// lie so far apart that some extents would put them all in the same few places of the cache.
+type diagonalRows struct {
+	u []float32 // [16][width]
+	y []float32 // [16][O][width]
+}
+
+func (s *DiagonalInput) rowSize() int { return DiagonalChunk * (1 + s.Outputs) * s.lanes() }
+
+// rows divides memory of rowSize.
+func (s *DiagonalInput) rows(q diagonalSpanOf, ws []float32) diagonalRows {
+	n := DiagonalChunk * q.width
+	return diagonalRows{ws[:n], ws[n : n*(1+s.Outputs)]}
+}
+
+// gatherRows sets to [rows][width] to the span's part of rows of x [B, L, …, C] from row on.
+func (s *DiagonalInput) gatherRows(q diagonalSpanOf, to, x []float32, row, rows int) {
+	for i := range rows {
+		copy(to[i*q.width:(i+1)*q.width], x[(row+i)*s.Channels+q.ch:])
+	}
+}
+
+// scatterRows is the inverse of gatherRows.
+func (s *DiagonalInput) scatterRows(q diagonalSpanOf, x, from []float32, row, rows int) {
+	for i := range rows {
+		copy(x[(row+i)*s.Channels+q.ch:], from[i*q.width:(i+1)*q.width])
+	}
+}
+
+func (s *DiagonalInput) forwardWorkspace() int {
+	return s.Modes*(s.modeSize()+2*s.lanes()) + s.rowSize()
+}
 
 // DiagonalCheckpoints is the length of the checkpoints that [DiagonalForward] leaves for
 // [DiagonalBackward]: the states before every chunk, [B, ⌈L/16⌉, M, 2, C].
@@ -150,6 +181,7 @@ func (t *diagonalForwardTask) Do(item, worker int) {
 		return
 	}
 	ws := t.scratch[worker*t.ws : (worker+1)*t.ws]
+	rows, ws := t.rows(q, ws), ws[t.rowSize():]
 	constants, h := ws[:t.Modes*t.modeSize()], ws[t.Modes*t.modeSize():]
 	t.load(q, constants)
 	state := q.batch * t.Channels * t.Modes * 2
@@ -170,7 +202,7 @@ func (t *diagonalForwardTask) Do(item, worker int) {
 				copy(t.checkpoints[at+t.Channels:], im)
 			}
 		}
-		t.chunk(q, k*DiagonalChunk, min((k+1)*DiagonalChunk, t.Length), constants, h)
+		t.chunk(q, k*DiagonalChunk, min((k+1)*DiagonalChunk, t.Length), constants, h, rows)
 	}
 	if t.hT != nil {
 		for mode := range t.Modes {
@@ -181,8 +213,7 @@ func (t *diagonalForwardTask) Do(item, worker int) {
 }
 
 // chunk runs the steps from t0 to end, document by document; h is [M][2][width].
-func (t *diagonalForwardTask) chunk(q diagonalSpanOf, t0, end int, constants, h []float32) {
-	row := t.Outputs * t.Channels
+func (t *diagonalForwardTask) chunk(q diagonalSpanOf, t0, end int, constants, h []float32, r diagonalRows) {
 	for t0 < end {
 		steps := 1
 		for t0+steps < end && !t.begins(q.batch, t0+steps) {
@@ -191,18 +222,15 @@ func (t *diagonalForwardTask) chunk(q diagonalSpanOf, t0, end int, constants, h 
 		if t.begins(q.batch, t0) {
 			clear(h)
 		}
-		y := t.y[(q.batch*t.Length+t0)*row+q.ch:]
-		for i := range steps {
-			for o := range t.Outputs {
-				clear(y[i*row+o*t.Channels:][:q.width])
-			}
-		}
+		row := q.batch*t.Length + t0
+		t.gatherRows(q, r.u, t.U, row, steps)
+		clear(r.y)
 		for mode := range t.Modes {
-			s := t.block(q, mode, t0, steps, constants)
-			s.y, s.ldy, s.apart = y, row, t.Channels
+			s := t.block(q, mode, steps, constants, r)
 			s.h, s.halfH = h[2*mode*q.width:], q.width
 			active.diagonalForward(s)
 		}
+		t.scatterRows(q, t.y, r.y, row*t.Outputs, steps*t.Outputs)
 		t0 += steps
 	}
 }

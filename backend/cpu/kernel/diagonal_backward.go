@@ -1,7 +1,7 @@
 package kernel
 
 func (s *DiagonalInput) backwardWorkspace() int {
-	return s.Modes*(s.modeSize()+2*s.lanes()) + (2*(DiagonalChunk+1)+2)*s.lanes()
+	return s.Modes*(s.modeSize()+2*s.lanes()) + (2*(DiagonalChunk+1)+1+DiagonalChunk)*s.lanes() + s.rowSize()
 }
 
 // partSize is the number of sums of one batch entry: of A's gradient, then W's.
@@ -53,12 +53,13 @@ type diagonalBackwardTask struct {
 // diagonalAdjoint is the working set of one item.
 type diagonalAdjoint struct {
 	diagonalSpanOf
-	constants []float32 // of load
-	carry     []float32 // [M][2][width], ā·S of the step behind
-	sums      []float32 // [1+O][M][2][C] of the batch entry, from the span's first channel on
-	hist      []float32 // [17][2][width]
-	zero      []float32 // [width]
-	unused    []float32 // [width], for what is not wanted
+	constants []float32    // of load
+	carry     []float32    // [M][2][width], ā·S of the step behind
+	sums      []float32    // [1+O][M][2][C] of the batch entry, from the span's first channel on
+	hist      []float32    // [17][2][width]
+	zero      []float32    // [width]
+	rows      diagonalRows // u, and the gradient of y
+	du        []float32    // [16][width]
 }
 
 func (t *diagonalBackwardTask) Do(item, worker int) {
@@ -70,7 +71,8 @@ func (t *diagonalBackwardTask) Do(item, worker int) {
 		return part
 	}
 	w.constants, w.carry = take(t.Modes*t.modeSize()), take(t.Modes*2*w.width)
-	w.hist, w.zero, w.unused = take(2*(DiagonalChunk+1)*w.width), take(w.width), take(w.width)
+	w.hist, w.zero, w.du = take(2*(DiagonalChunk+1)*w.width), take(w.width), take(DiagonalChunk*w.width)
+	w.rows = t.rows(w.diagonalSpanOf, ws)
 	t.load(w.diagonalSpanOf, w.constants)
 	w.sums = t.parts[w.batch*t.partSize()+w.ch : (w.batch+1)*t.partSize()]
 	for i := range (1 + t.Outputs) * t.Modes * 2 {
@@ -78,7 +80,7 @@ func (t *diagonalBackwardTask) Do(item, worker int) {
 	}
 	clear(w.carry)
 	clear(w.zero)
-	clear(w.unused)
+	clear(w.rows.y)
 	state := w.batch * t.Channels * t.Modes * 2
 	for mode := range t.Modes {
 		if t.dhT != nil {
@@ -116,21 +118,14 @@ func (t *diagonalBackwardTask) chunk(w *diagonalAdjoint, k int) {
 // steps runs steps of chunk k that belong to one document, from t0 on.
 func (t *diagonalBackwardTask) steps(w *diagonalAdjoint, k, t0, steps int) {
 	row := w.batch*t.Length + t0
-	if t.grads.U != nil {
-		for i := range steps {
-			clear(t.grads.U[(row+i)*t.Channels+w.ch:][:w.width])
-		}
+	t.gatherRows(w.diagonalSpanOf, w.rows.u, t.U, row, steps)
+	if t.dy != nil {
+		t.gatherRows(w.diagonalSpanOf, w.rows.y, t.dy, row*t.Outputs, steps*t.Outputs)
 	}
+	clear(w.du)
 	for mode := range t.Modes {
-		s := t.block(w.diagonalSpanOf, mode, t0, steps, w.constants)
-		s.y = w.zero
-		if t.dy != nil {
-			s.y, s.ldy, s.apart = t.dy[row*t.Outputs*t.Channels+w.ch:], t.Outputs*t.Channels, t.Channels
-		}
-		s.du = w.unused
-		if t.grads.U != nil {
-			s.du, s.lddu = t.grads.U[row*t.Channels+w.ch:], t.Channels
-		}
+		s := t.block(w.diagonalSpanOf, mode, steps, w.constants, w.rows)
+		s.du = w.du
 		s.h = w.zero
 		if !t.begins(w.batch, t0) {
 			s.h, s.halfH = t.checkpoints[t.checkpoint(w.diagonalSpanOf, k, mode):], t.Channels
@@ -138,6 +133,9 @@ func (t *diagonalBackwardTask) steps(w *diagonalAdjoint, k, t0, steps int) {
 		s.carry, s.hist = w.carry[2*mode*w.width:], w.hist
 		s.sums, s.halfSum, s.nextSum = w.sums[2*mode*t.Channels:], t.Channels, 2*t.Modes*t.Channels
 		active.diagonalBackward(s)
+	}
+	if t.grads.U != nil {
+		t.scatterRows(w.diagonalSpanOf, t.grads.U, w.du, row, steps)
 	}
 }
 

@@ -5,22 +5,17 @@ package kernel
 type diagonalBlock struct {
 	width, steps, outputs int
 
-	u     []float32 // rows of channels, ld apart
-	ld    int
-	y     []float32 // rows of channels for each output, apart from each other, in rows of steps ldy apart
-	ldy   int
-	apart int
+	// Rows of channels, stride apart: of a step's input, of the outputs of each step, and of the
+	// two halves of complex constants.
+	u, y   []float32 // [steps], [steps][outputs]
+	a, w   []float32 // [2], [outputs][2] with imaginary parts negated
+	stride int
 
-	a    []float32 // [2], halves half apart
-	w    []float32 // [outputs][2], as a, imaginary parts negated
-	half int
-	h    []float32 // [2], halves halfH apart: the state, which forward updates and backward reads
-
+	h     []float32 // [2], halves halfH apart: the state, which forward updates and backward reads
 	halfH int
 
 	// Backward only; y is the gradient of the outputs.
 	du      []float32 // rows as u, added to
-	lddu    int
 	carry   []float32 // as a: ā·S[t+1], updated
 	sums    []float32 // [1+outputs][2]: of the gradients of a and of w, added to; halves halfSum apart
 	halfSum int
@@ -37,8 +32,8 @@ func diagonalForwardGeneric(s diagonalBlock) {
 	for t := range s.steps {
 		s.next(re, im, re, im, t)
 		for o := range s.outputs {
-			y := s.y[t*s.ldy+o*s.apart:][:n]
-			wRe, wIm := s.w[2*o*s.half:][:n], s.w[(2*o+1)*s.half:][:n]
+			y := s.y[(t*s.outputs+o)*s.stride:][:n]
+			wRe, wIm := s.w[2*o*s.stride:][:n], s.w[(2*o+1)*s.stride:][:n]
 			for c, v := range y {
 				y[c] = v + wRe[c]*re[c] + wIm[c]*im[c]
 			}
@@ -49,8 +44,8 @@ func diagonalForwardGeneric(s diagonalBlock) {
 // next sets (re2, im2) = a·(re, im) + u[t].
 func (s *diagonalBlock) next(re2, im2, re, im []float32, t int) {
 	n := s.width
-	aRe, aIm := s.a[:n], s.a[s.half:s.half+n]
-	for c, u := range s.u[t*s.ld:][:n] {
+	aRe, aIm := s.a[:n], s.a[s.stride:s.stride+n]
+	for c, u := range s.u[t*s.stride:][:n] {
 		x, y := re[c], im[c]
 		re2[c], im2[c] = aRe[c]*x+u-aIm[c]*y, aRe[c]*y+aIm[c]*x
 	}
@@ -71,15 +66,15 @@ func diagonalBackwardGeneric(s diagonalBlock) {
 		s.next(re2, im2, re, im, t)
 		re, im = re2, im2
 	}
-	aRe, aIm := s.a[:n], s.a[s.half:][:n]
-	cRe, cIm := s.carry[:n], s.carry[s.half:][:n]
+	aRe, aIm := s.a[:n], s.a[s.stride:][:n]
+	cRe, cIm := s.carry[:n], s.carry[s.stride:][:n]
 	sumRe, sumIm := s.sums[:n], s.sums[s.halfSum:][:n]
 	for t := s.steps - 1; t >= 0; t-- {
 		for o := range s.outputs {
-			wRe, wIm := s.w[2*o*s.half:][:n], s.w[(2*o+1)*s.half:][:n]
+			wRe, wIm := s.w[2*o*s.stride:][:n], s.w[(2*o+1)*s.stride:][:n]
 			sums := s.sums[(1+o)*s.nextSum:]
 			dRe, dIm := sums[:n], sums[s.halfSum:][:n]
-			for c, dy := range s.y[t*s.ldy+o*s.apart:][:n] {
+			for c, dy := range s.y[(t*s.outputs+o)*s.stride:][:n] {
 				cRe[c] += wRe[c] * dy
 				cIm[c] += wIm[c] * dy
 				dRe[c] += dy * re[c]
@@ -87,9 +82,9 @@ func diagonalBackwardGeneric(s diagonalBlock) {
 			}
 		}
 		re, im = at(t)
-		for c := range s.du[t*s.lddu:][:n] {
+		for c, du := range s.du[t*s.stride:][:n] {
 			x, y := cRe[c], cIm[c]
-			s.du[t*s.lddu+c] += x
+			s.du[t*s.stride+c] = du + x
 			sumRe[c] += x*re[c] + y*im[c]
 			sumIm[c] += y*re[c] - x*im[c]
 			cRe[c], cIm[c] = aRe[c]*x+aIm[c]*y, aRe[c]*y-aIm[c]*x

@@ -78,31 +78,30 @@ func diagonals(name, signature string, outputs, vectors int, run func(r diagonal
 }
 
 func diagonalForward(outputs int) {
-	const signature = "func(width, steps int, u *float32, ld int, y *float32, ldy, apart int, a, w *float32, half int, h *float32, halfH int)"
+	const signature = "func(width, steps int, u, y, a, w *float32, stride int, h *float32, halfH int)"
 	vectors := 1
 	if wide || outputs == 1 {
 		vectors = 2
 	}
 	diagonals("DiagonalForward", signature, outputs, vectors, func(r diagonalRun, label string) {
-		aRe, aIm := r.rows(r.here("a"), "half")
+		aRe, aIm := r.rows(r.here("a"), "stride")
 		h := r.here("h")
 		re, im := r.rows(h, "halfH")
 		w, weights := r.here("w"), make([][2][]VecVirtual, outputs)
 		for o := range weights {
-			weights[o][0], weights[o][1] = r.rows(w, "half")
+			weights[o][0], weights[o][1] = r.rows(w, "stride")
 			if o+1 < outputs {
-				half := arg("half")
-				LEAQ(Mem{Base: w, Index: half, Scale: 2}, w)
+				LEAQ(Mem{Base: w, Index: arg("stride"), Scale: 2}, w)
 			}
 		}
-		u, y, ld, ldy, apart, left := r.here("u"), r.here("y"), arg("ld"), arg("ldy"), arg("apart"), arg("steps")
+		u, y, stride, left := r.here("u"), r.here("y"), arg("stride"), arg("steps")
 		Label(label + "Step")
 		r.next(aRe, aIm, re, im, u)
 		for o, w := range weights {
 			for i := range re {
 				to := Mem{Base: y, Disp: bytes * i}
 				if o > 0 {
-					to.Index, to.Scale = apart, 1
+					to.Index, to.Scale = stride, 1
 				}
 				sum := vector()
 				VMOVUPS(to, sum)
@@ -111,8 +110,10 @@ func diagonalForward(outputs int) {
 				VMOVUPS(sum, to)
 			}
 		}
-		ADDQ(ld, u)
-		ADDQ(ldy, y)
+		ADDQ(stride, u)
+		for range outputs {
+			ADDQ(stride, y)
+		}
 		DECQ(left)
 		JNZ(LabelRef(label + "Step"))
 		r.keep(re, im, h, "halfH")
@@ -120,13 +121,13 @@ func diagonalForward(outputs int) {
 }
 
 func diagonalBackward(outputs int) {
-	const signature = "func(width, steps int, u *float32, ld int, dy *float32, ldy, apart int, a, w *float32, half int, h *float32, halfH int, du *float32, lddu int, carry, sums *float32, halfSum, nextSum int, hist *float32)"
+	const signature = "func(width, steps int, u, dy, a, w *float32, stride int, h *float32, halfH int, du, carry, sums *float32, halfSum, nextSum int, hist *float32)"
 	vectors := 1
 	if wide {
 		vectors = 2
 	}
 	diagonals("DiagonalBackward", signature, outputs, vectors, func(r diagonalRun, label string) {
-		aRe, aIm := r.rows(r.here("a"), "half")
+		aRe, aIm := r.rows(r.here("a"), "stride")
 		re, im := r.rows(r.here("h"), "halfH")
 		hist := r.recompute(aRe, aIm, re, im, label+"Again")
 		r.adjoint(aRe, aIm, re, im, hist, label+"Back")
@@ -146,48 +147,50 @@ func (r diagonalRun) histories(re, im []VecVirtual, f func(v VecVirtual, disp in
 // recompute writes the states before each step, leaves those behind the last in registers, and
 // answers where they would be written.
 func (r diagonalRun) recompute(aRe, aIm, re, im []VecVirtual, label string) Register {
-	u, ld, left, hist := r.here("u"), arg("ld"), arg("steps"), arg("hist")
+	u, stride, left, hist := r.here("u"), arg("stride"), arg("steps"), arg("hist")
 	Label(label)
 	r.histories(re, im, func(v VecVirtual, disp int) { VMOVUPS(v, Mem{Base: hist, Disp: disp}) })
 	r.next(aRe, aIm, re, im, u)
-	ADDQ(ld, u)
+	ADDQ(stride, u)
 	ADDQ(U32(r.record()), hist)
 	DECQ(left)
 	JNZ(LabelRef(label))
 	return hist
 }
 
-// last is the address of the vectors in the last row.
-func (r diagonalRun) last(name, ld string) Register {
+// last is the address of the vectors in the last step's first row.
+func (r diagonalRun) last(name string, rows int) Register {
 	p, off := r.here(name), arg("steps")
 	DECQ(off)
-	IMULQ(arg(ld), off)
-	ADDQ(off, p)
+	IMULQ(arg("stride"), off)
+	for range rows {
+		ADDQ(off, p)
+	}
 	return p
 }
 
 func (r diagonalRun) adjoint(aRe, aIm, re, im []VecVirtual, hist Register, label string) {
 	carry, sums := r.here("carry"), r.here("sums")
-	cRe, cIm := r.rows(carry, "half")
+	cRe, cIm := r.rows(carry, "stride")
 	dRe, dIm := r.rows(sums, "halfSum")
 	dw := make([][2][]VecVirtual, r.outputs)
 	for o := range dw {
 		ADDQ(arg("nextSum"), sums)
 		dw[o][0], dw[o][1] = r.rows(sums, "halfSum")
 	}
-	w, half := []Register{r.here("w"), GP64()}, arg("half")
-	LEAQ(Mem{Base: w[0], Index: half, Scale: 2}, w[1])
-	dy, du, apart, left := r.last("dy", "ldy"), r.last("du", "lddu"), arg("apart"), arg("steps")
+	w, stride := []Register{r.here("w"), GP64()}, arg("stride")
+	LEAQ(Mem{Base: w[0], Index: stride, Scale: 2}, w[1])
+	dy, du, left := r.last("dy", r.outputs), r.last("du", 1), arg("steps")
 	Label(label)
 	for o := range dw {
 		for i := range re {
 			from, v := Mem{Base: dy, Disp: bytes * i}, vector()
 			if o > 0 {
-				from.Index, from.Scale = apart, 1
+				from.Index, from.Scale = stride, 1
 			}
 			VMOVUPS(from, v)
 			VFMADD231PS(Mem{Base: w[o], Disp: bytes * i}, v, cRe[i])
-			VFMADD231PS(Mem{Base: w[o], Index: half, Scale: 1, Disp: bytes * i}, v, cIm[i])
+			VFMADD231PS(Mem{Base: w[o], Index: stride, Scale: 1, Disp: bytes * i}, v, cIm[i])
 			VFMADD231PS(re[i], v, dw[o][0][i])
 			VFNMADD231PS(im[i], v, dw[o][1][i])
 		}
@@ -207,11 +210,13 @@ func (r diagonalRun) adjoint(aRe, aIm, re, im []VecVirtual, hist Register, label
 		VFMADD231PS(aIm[i], cIm[i], cRe[i])
 		VFMSUB213PS(t, aRe[i], cIm[i])
 	}
-	SUBQ(arg("ldy"), dy)
-	SUBQ(arg("lddu"), du)
+	for range dw {
+		SUBQ(stride, dy)
+	}
+	SUBQ(stride, du)
 	DECQ(left)
 	JNZ(LabelRef(label))
-	r.keep(cRe, cIm, carry, "half")
+	r.keep(cRe, cIm, carry, "stride")
 	for o := range dw {
 		w := dw[len(dw)-1-o]
 		r.keep(w[0], w[1], sums, "halfSum")
