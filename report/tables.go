@@ -159,6 +159,9 @@ func (p *Page) provenance() grid {
 				filepath.Base(r.Dir), fmt.Sprint(x.Seed), fmt.Sprintf("%.0f of %d", made, x.Steps), short(x.RecipeHash), short(x.DataHash), short(x.Counts.Hash),
 				x.Host.Machine, x.Host.Processor, fmt.Sprintf("%d of %d", x.Host.Threads, x.Host.Cores), strings.TrimSpace(x.Host.Go + " " + short(x.Host.Revision)), x.Began.Format("2006-01-02 15:04"),
 			}
+			if x.ReusedFrom != "" {
+				row[len(row)-1] += " as " + x.ReusedFrom
+			}
 		}
 		g.Rows = append(g.Rows, row)
 	}

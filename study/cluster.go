@@ -13,9 +13,10 @@ import (
 // "zoo compare run FILE --task I". The file, its texts and the folder of the study lie where
 // every job sees them.
 type Cluster struct {
-	Name     string // of the job
-	File     string // of the study, as the jobs see it
-	Out      string // the study's folder, likewise
+	Name     string   // of the job
+	File     string   // of the study, as the jobs see it
+	Out      string   // the study's folder, likewise
+	Reuse    []string // folders of other studies whose finished runs are taken, likewise
 	Tasks    int
 	Parallel int // jobs at a time, 0 for any number
 	CPUs     int
@@ -41,7 +42,7 @@ var slurm = template.Must(template.New("slurm").Funcs(clusterFuncs).Parse(`#!/bi
 #SBATCH --signal=B:TERM@120
 #SBATCH --requeue
 set -euo pipefail
-exec zoo compare run {{quote .File}} --task "${SLURM_ARRAY_TASK_ID:?is set by sbatch}" --out {{quote .Out}} --threads {{.CPUs}} --memory {{.Training}}MB
+exec zoo compare run {{quote .File}} --task "${SLURM_ARRAY_TASK_ID:?is set by sbatch}" --out {{quote .Out}} --threads {{.CPUs}} --memory {{.Training}}MB{{.Reused}}
 `))
 
 var kubernetes = template.Must(template.New("kubernetes").Funcs(clusterFuncs).Parse(`# {{.Tasks}} runs of the study {{.Name}}, one an index of the Job. Written by zoo compare plan --k8s.
@@ -130,5 +131,14 @@ func (c *Cluster) DNSName() string {
 
 // Command is what a container runs.
 func (c *Cluster) Command() string {
-	return fmt.Sprintf(`exec zoo compare run %s --task "$JOB_COMPLETION_INDEX" --out %s --threads %d --memory %dMB`, quote(c.File), quote(c.Out), c.CPUs, c.Training())
+	return fmt.Sprintf(`exec zoo compare run %s --task "$JOB_COMPLETION_INDEX" --out %s --threads %d --memory %dMB%s`, quote(c.File), quote(c.Out), c.CPUs, c.Training(), c.Reused())
+}
+
+// Reused is the part of a command that names other studies.
+func (c *Cluster) Reused() string {
+	out := ""
+	for _, dir := range c.Reuse {
+		out += " --reuse " + quote(dir)
+	}
+	return out
 }

@@ -34,5 +34,11 @@
 // hash of the resolved recipe and the text: what is finished is never repeated, and what was
 // interrupted is resumed. Seconds become steps by a measurement that is made once and kept.
 //
+// Studies share runs where they ask for the same: a run whose identity is finished in the folder
+// of another study that is named (RunOptions.Reuse, zoo compare --reuse) is copied from there,
+// with its weights and metrics; its record has this study's label for it, and where it is from.
+// Whatever differs, be it a seed, the number of steps or how often is evaluated, is another
+// identity, and trained.
+//
 // What does not live here: figures and pages (report), and processes (cmd/zoo).
 package study

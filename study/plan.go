@@ -25,7 +25,7 @@ type Planned struct {
 	Size
 	// Hours by name of a throughput; of a budget of seconds, the budget.
 	Hours map[string]float64 `json:"hours,omitempty"`
-	State string             `json:"state,omitempty"` // "finished", "step 40 of 100"; empty when it has not begun
+	State string             `json:"state,omitempty"` // "finished", "finished in DIR", "step 40 of 100"; empty when it has not begun
 	Dir   string             `json:"dir,omitempty"`
 }
 
@@ -37,8 +37,8 @@ type Throughput struct {
 
 // Plan lists the tasks with what each takes. Memory is what the device's plan needs, limit what
 // it may take (0 for any): nothing is allocated. With a hash of the study's text, the state of
-// each run in out is told, too.
-func (s *Study) Plan(ctx context.Context, d backend.Device, limit int, throughputs []Throughput, out, dataHash string) ([]Planned, error) {
+// each run in out is told, too, or that it is finished in another study's folder.
+func (s *Study) Plan(ctx context.Context, d backend.Device, limit int, throughputs []Throughput, out, dataHash string, reuse []string) ([]Planned, error) {
 	bytes := map[string]int{}
 	for i := range s.Models {
 		m, err := zoo.BuildTrusting(ctx, s.Models[i].Recipe, s.host)
@@ -70,7 +70,7 @@ func (s *Study) Plan(ctx context.Context, d backend.Device, limit int, throughpu
 			}
 		}
 		if dataHash != "" && err == nil {
-			if err := s.stateOf(&p, t, out, dataHash); err != nil {
+			if err := s.stateOf(&p, t, out, dataHash, reuse); err != nil {
 				return nil, err
 			}
 		}
@@ -80,7 +80,7 @@ func (s *Study) Plan(ctx context.Context, d backend.Device, limit int, throughpu
 }
 
 // stateOf fills in how far a run has come.
-func (s *Study) stateOf(p *Planned, t *Task, out, dataHash string) error {
+func (s *Study) stateOf(p *Planned, t *Task, out, dataHash string, reuse []string) error {
 	dir, identity, err := s.Folder(t, out, dataHash)
 	if err != nil {
 		return err
@@ -90,5 +90,12 @@ func (s *Study) stateOf(p *Planned, t *Task, out, dataHash string) error {
 		return err
 	}
 	p.Dir, p.State = dir, state.String()
-	return nil
+	if state.Finished {
+		return nil
+	}
+	from, err := finishedIn(reuse, identity, p.Steps)
+	if err == nil && from != "" {
+		p.State = "finished in " + from
+	}
+	return err
 }

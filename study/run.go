@@ -20,12 +20,20 @@ type RunOptions struct {
 	Device     backend.Device
 	Memory     int // bytes that training may take, 0 for no limit
 	AnyMachine bool
+	Reuse      []string // folders of other studies, whose finished runs are taken rather than made again
 	Progress   func(train.Progress)
 	Log        func(string)
 }
 
+func (o RunOptions) log(format string, args ...any) {
+	if o.Log != nil {
+		o.Log(fmt.Sprintf(format, args...))
+	}
+}
+
 // RunTask makes one run of the study, or what is left of it. A run that is finished is left
-// alone. It answers the run's folder.
+// alone, and one that another study has finished is taken from there. It answers the run's
+// folder.
 func (s *Study) RunTask(ctx context.Context, t *Task, o RunOptions) (dir string, err error) {
 	texts, err := s.source()
 	if err != nil {
@@ -50,7 +58,10 @@ func (s *Study) RunTask(ctx context.Context, t *Task, o RunOptions) (dir string,
 		if state, err = StateOf(dir, identity, size.Steps); err != nil || state.Finished {
 			return dir, err
 		}
-		err = s.train(ctx, t, r, state.Step > 0, dir, texts, o)
+		var reused bool
+		if reused, err = reuse(t, dir, identity, size.Steps, o); err == nil && !reused {
+			err = s.train(ctx, t, r, state.Step > 0, dir, texts, o)
+		}
 		if !errors.Is(err, checkpoint.ErrInUse) || time.Now().After(wait) || ctx.Err() != nil {
 			return dir, err
 		}

@@ -94,10 +94,16 @@ func (s *Study) Recipe(t *Task, steps int64) (*recipe.Recipe, error) {
 		"train.keep_last=1", "train.keep_best=false")...)
 }
 
+// runsFolder holds the runs of a study.
+const runsFolder = "runs"
+
 // Place is where a task's run lives under a study's folder.
 func (t *Task) Place(out, identity string) string {
-	return filepath.Join(out, "runs", fmt.Sprintf("%s-%.8s", t.Name, identity))
+	return filepath.Join(out, runsFolder, t.Name+ending(identity))
 }
+
+// ending is what the folders of runs of an identity end with, whatever their study calls them.
+func ending(identity string) string { return fmt.Sprintf("-%.8s", identity) }
 
 // State is how far a run has come.
 type State struct {

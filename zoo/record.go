@@ -23,7 +23,7 @@ import (
 const RecordFile = "run.json"
 
 // Record is what a run trains, on what, and where. It is written before the first step and
-// never changed.
+// never changed. A study that reuses a run writes its copy's anew: label and origin differ.
 type Record struct {
 	Label       string `json:"label"` // what reports call the model; the recipe's name by default
 	Recipe      string `json:"recipe"`
@@ -44,6 +44,8 @@ type Record struct {
 	Began     time.Time     `json:"began"`
 	Host      Host          `json:"host"`
 	Resolved  string        `json:"resolved"` // the recipe, every default filled in
+
+	ReusedFrom string `json:"reused_from,omitempty"` // the run, of another study, that this one is a copy of; seen from the study's folder
 }
 
 // Host is the machine and the program that a run was begun on.
@@ -113,8 +115,8 @@ func (m *Model) record(label string, set *data.Set, threads int) (*Record, error
 	return out, nil
 }
 
-// write puts the record into a run's folder, whole or not at all.
-func (r *Record) write(dir string) error {
+// Write puts the record into a run's folder, whole or not at all.
+func (r *Record) Write(dir string) error {
 	path := filepath.Join(dir, RecordFile)
 	raw, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

@@ -174,7 +174,7 @@ func (m *Model) Train(o TrainOptions, set *data.Set, d backend.Device) (*train.R
 	if _, missing := os.Stat(filepath.Join(o.Dir, RecordFile)); o.Resume && missing == nil {
 		return run, nil // it stays what the run began as
 	}
-	if err := record.write(o.Dir); err != nil {
+	if err := record.Write(o.Dir); err != nil {
 		run.Close()
 		return nil, &checkpoint.EnvironmentError{Err: err}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/report"
@@ -22,6 +23,7 @@ type comparison struct {
 	budget     time.Duration
 	memory     byteSize
 	anyMachine bool
+	reuse      []string
 	json       bool
 }
 
@@ -31,9 +33,11 @@ func compareCommand() *cobra.Command {
 		Use: "compare FILE", Short: "Compare models: train all of a study's, equally large, on the same data, and report",
 		Long: `Make every run of a study (see the documentation of package study for its file) and a report. Each
 run is a folder that zoo train could have made. Started again, it goes on where it was interrupted,
-in whatever way, and repeats nothing that is finished.`,
+in whatever way, and repeats nothing that is finished. With --reuse it takes finished runs from the
+folders of other studies, where recipe, seed, steps and text are the same.`,
 		Example: `  zoo compare examples/studies/architectures/debug.yaml
   zoo compare study.yaml --out studies/a --budget 90m --parallel 2
+  zoo compare more.yaml --out studies/b --reuse studies/a
   zoo compare plan study.yaml --throughput 'H100=200e12'
   zoo compare plan study.yaml --slurm >study.sbatch`,
 		Args: exactly(1),
@@ -45,9 +49,15 @@ in whatever way, and repeats nothing that is finished.`,
 	f.DurationVar(&o.budget, "budget", 0, "stop after so long, such as 90m; the same command goes on later")
 	f.Var(&o.memory, "memory", "how much each run may take, such as 2GB: what does not fit is computed twice (default: what is free, divided)")
 	f.BoolVar(&o.anyMachine, "any-machine", false, "resume runs where another processor would not give the same bits")
+	reuseFlag(f, &o.reuse)
 	f.BoolVar(&o.json, "json", false, "for scripts")
 	c.AddCommand(comparePlanCommand(), compareRunCommand())
 	return c
+}
+
+// reuseFlag is the flag of all commands that look for finished runs.
+func reuseFlag(f *pflag.FlagSet, reuse *[]string) {
+	f.StringArrayVar(reuse, "reuse", nil, "folder of another study, whose finished runs are taken where they are the same; may be repeated")
 }
 
 // loadStudy reads a study with the project's plugins.
@@ -84,6 +94,9 @@ type comparedRun struct {
 }
 
 func compare(c *cobra.Command, file string, o *comparison) error {
+	if err := study.CheckReuse(o.reuse); err != nil {
+		return err
+	}
 	if o.parallel < 1 {
 		return fmt.Errorf("--parallel %d: want at least 1", o.parallel)
 	}

@@ -40,6 +40,7 @@ written instead, with --k8s the manifest of an Indexed Job: both make one run a 
 	}
 	f := c.Flags()
 	f.StringVar(&o.Out, "out", "", "folder of the study (default: runs/ and the study's name)")
+	reuseFlag(f, &o.Reuse)
 	f.StringArrayVar(&o.throughputs, "throughput", nil, "NAME=OPERATIONS a second, such as 'H100=200e12'")
 	f.Var(&o.memory, "memory", "how much each run may take, such as 2GB: what does not fit is computed twice")
 	f.BoolVar(&o.json, "json", false, "for scripts")
@@ -69,7 +70,7 @@ func plan(c *cobra.Command, file string, o *planning) error {
 	}
 	defer d.Close()
 	hash, noText := s.DataHash(c.Context()) // a plan needs no text, but for the state of its runs
-	all, err := s.Plan(c.Context(), d, int(o.memory), throughputs, out, hash)
+	all, err := s.Plan(c.Context(), d, int(o.memory), throughputs, out, hash, o.here())
 	if err != nil {
 		return err
 	}
@@ -92,6 +93,14 @@ func plan(c *cobra.Command, file string, o *planning) error {
 	return printPlanned(c.OutOrStdout(), s, all, throughputs)
 }
 
+// here are the other studies on this machine: what jobs of a cluster see may not be here.
+func (o *planning) here() []string {
+	if o.slurm || o.k8s {
+		return nil
+	}
+	return o.Reuse
+}
+
 // check refuses flags that do not go together, and reads throughputs.
 func (o *planning) check() ([]study.Throughput, error) {
 	switch {
@@ -101,6 +110,9 @@ func (o *planning) check() ([]study.Throughput, error) {
 		return nil, errors.New("--k8s needs --image, a container image with zoo in it, and --claim, the volume claim that holds the study")
 	case o.CPUs < 1 || o.Parallel < 0 || o.Hours < 0:
 		return nil, fmt.Errorf("--cpus %d, --parallel %d, --hours %v: want at least 1, 0 and 0", o.CPUs, o.Parallel, o.Hours)
+	}
+	if err := study.CheckReuse(o.here()); err != nil {
+		return nil, err
 	}
 	var out []study.Throughput
 	for _, t := range o.throughputs {

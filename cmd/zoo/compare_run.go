@@ -37,6 +37,7 @@ func compareRunCommand() *cobra.Command {
 	f.StringVar(&o.out, "out", "", "folder of the study (default: runs/ and the study's name)")
 	f.Var(&o.memory, "memory", "how much training may take, such as 2GB: what does not fit is computed twice (default: what is free)")
 	f.BoolVar(&o.anyMachine, "any-machine", false, "resume where another processor would not give the same bits")
+	reuseFlag(f, &o.reuse)
 	f.BoolVar(&attached, "attached", false, "tell progress as JSON lines, and save and end when standard input does")
 	_ = f.MarkHidden("attached")
 	return c
@@ -53,6 +54,9 @@ type told struct {
 }
 
 func compareRun(c *cobra.Command, file string, o *comparison, task int, attached bool) error {
+	if err := study.CheckReuse(o.reuse); err != nil {
+		return err
+	}
 	s, out, err := loadStudy(c, file, o.out)
 	if err != nil {
 		return err
@@ -66,7 +70,7 @@ func compareRun(c *cobra.Command, file string, o *comparison, task int, attached
 		return err
 	}
 	defer d.Close()
-	run := study.RunOptions{Out: out, Device: d, Memory: int(o.memory), AnyMachine: o.anyMachine}
+	run := study.RunOptions{Out: out, Device: d, Memory: int(o.memory), AnyMachine: o.anyMachine, Reuse: o.reuse}
 	if run.Memory == 0 {
 		run.Memory = availableMemory()
 	}
@@ -141,6 +145,9 @@ func (l *launcher) run(ctx context.Context, t *study.Task) error {
 	}
 	if l.anyMachine {
 		args = append(args, "--any-machine")
+	}
+	for _, d := range l.reuse {
+		args = append(args, "--reuse", d)
 	}
 	for _, d := range global.pluginDirs {
 		args = append(args, "--plugin-dir", d)
