@@ -12,6 +12,7 @@
 //	paper: arXiv:2401.04081
 //	extends: debug.yaml                 # start from another study; lists replace what was there
 //	data: [moby-dick, $GOROOT/src]      # texts as zoo train takes them; paths are relative to the file
+//	tokenizer: bpe/tokenizer.json       # that they are read with, instead of the recipes' vocabulary
 //	seeds: [0, 1, 2]                    # required; of the weights and of the order of the data
 //	budgets: [{steps: 500}, {flops: 1e14}]   # required: steps, tokens, flops or seconds
 //	evaluate_every: 5%                  # steps, or a share of the run: 5% is the default

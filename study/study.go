@@ -10,6 +10,7 @@ import (
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/data/corpus"
+	"github.com/moezoo/moezoo/data/tokenizer"
 	"github.com/moezoo/moezoo/plugins"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
@@ -21,7 +22,8 @@ type Study struct {
 	File   string
 	Models []Model
 
-	host *plugins.Host
+	host      *plugins.Host
+	tokenizer tokenizer.Tokenizer // that the file names, nil for none
 }
 
 // Model is one of the models that are compared, before a seed and a budget are set.
@@ -43,10 +45,28 @@ func Load(ctx context.Context, path string, h *plugins.Host) (*Study, error) {
 		return nil, err
 	}
 	s := &Study{Study: r, File: path, host: h}
+	if err := s.readTokenizer(); err != nil {
+		return nil, err
+	}
 	if err := s.size(ctx); err != nil {
 		return nil, err
 	}
 	return s, s.checkShared()
+}
+
+// readTokenizer gives all models the vocabulary of the tokenizer that the study names.
+func (s *Study) readTokenizer() (err error) {
+	if s.Tokenizer == "" {
+		return nil
+	}
+	if s.tokenizer, err = zoo.ReadTokenizer(s.Tokenizer); err != nil {
+		return s.ErrorAt("tokenizer", "tokenizer: "+err.Error(), "")
+	}
+	if s.readsPrepared() {
+		return s.ErrorAt("tokenizer", "prepared data has a tokenizer already", "leave one of them out")
+	}
+	s.Vocabulary, err = zoo.SizedVocabulary(s.tokenizer)
+	return err
 }
 
 // checkShared refuses models that would not see the same text in the same order.
@@ -70,8 +90,8 @@ func (s *Study) checkShared() error {
 					same.what, m.Name, b, first.Name, a), "set it for all of them: set: ["+same.what+"="+a+"]")
 			}
 		}
-		if m.Recipe.Vocabulary.Kind == recipe.Sized && !s.readsPrepared() {
-			return s.ErrorAt(fmt.Sprintf("models[%d]", i), m.Name+" has a vocabulary of a mere size, which reads no text", "set: [vocabulary=bytes], or data that zoo data prepare made")
+		if m.Recipe.Vocabulary.Kind == recipe.Sized && s.tokenizer == nil && !s.readsPrepared() {
+			return s.ErrorAt(fmt.Sprintf("models[%d]", i), m.Name+" has a vocabulary of a mere size, which reads no text", "set: [vocabulary=bytes], a tokenizer, or data that zoo data prepare made")
 		}
 	}
 	return nil
@@ -86,8 +106,9 @@ func (s *Study) readsPrepared() bool {
 // source is what the study's models read: texts, the embedded novel without any, or prepared
 // data.
 type source struct {
-	docs     []corpus.Document
-	prepared *data.Prepared
+	docs      []corpus.Document
+	tokenizer tokenizer.Tokenizer // of the docs; nil for the models' own
+	prepared  *data.Prepared
 }
 
 func (s *Study) source() (*source, error) {
@@ -103,13 +124,18 @@ func (s *Study) source() (*source, error) {
 	if err != nil {
 		return nil, s.ErrorAt("data", "data: "+err.Error(), "")
 	}
-	return &source{docs, prepared}, nil
+	return &source{docs, s.tokenizer, prepared}, nil
 }
 
 // set is what a model reads.
 func (t *source) set(ctx context.Context, m *zoo.Model) (*data.Set, error) {
 	if t.prepared != nil {
 		return m.UsePrepared(t.prepared)
+	}
+	if t.tokenizer != nil {
+		if err := m.UseTokenizer(t.tokenizer); err != nil {
+			return nil, fmt.Errorf("the study's tokenizer is not that of %s: %w", m.Recipe.Name, err)
+		}
 	}
 	return m.Data(ctx, t.docs)
 }

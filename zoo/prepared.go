@@ -1,12 +1,9 @@
 package zoo
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/moezoo/moezoo/data"
-	"github.com/moezoo/moezoo/data/tokenizer"
-	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
 // OpenPrepared opens the prepared folder that paths name, nil when they name texts. Prepared
@@ -35,25 +32,7 @@ func Vocabulary(p *data.Prepared) string {
 // UsePrepared is the set of prepared data, whose tokenizer must be the model's. A model with a
 // vocabulary of a mere size takes the data's tokenizer for its own.
 func (m *Model) UsePrepared(p *data.Prepared) (*data.Set, error) {
-	if m.Files == nil && m.Recipe.Vocabulary.Kind == recipe.Sized {
-		contents, err := tokenizer.HuggingFace(p.Tokenizer)
-		if err != nil {
-			return nil, err
-		}
-		m.Files = map[string][]byte{}
-		for name, content := range contents {
-			raw, err := json.MarshalIndent(content, "", "  ")
-			if err != nil {
-				return nil, err
-			}
-			m.Files[name] = append(raw, '\n')
-		}
-	}
-	t, err := m.Tokenizer()
-	if err == nil {
-		err = data.SameTokenizer(t, p.Tokenizer)
-	}
-	if err != nil {
+	if err := m.UseTokenizer(p.Tokenizer); err != nil {
 		return nil, fmt.Errorf("the data was prepared with another tokenizer than that of %s: %w; its recipe would say vocabulary: %s", m.Recipe.Name, err, Vocabulary(p))
 	}
 	return p.Set, nil

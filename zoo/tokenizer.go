@@ -1,6 +1,8 @@
 package zoo
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/data/tokenizer"
 	"github.com/moezoo/moezoo/importer"
 	"github.com/moezoo/moezoo/zoo/recipe"
@@ -25,7 +28,39 @@ func (m *Model) Tokenizer() (tokenizer.Tokenizer, error) {
 	if m.Files == nil {
 		return nil, m.Recipe.ErrorAt("vocabulary", "a vocabulary of a mere size has no tokenizer: it cannot read text", "use bytes or gpt2, or data with a tokenizer of its own: zoo data prepare")
 	}
+	if want := m.Recipe.Vocabulary.Tokenizer; want != "" {
+		if got := fileHash(m.Files); got != want {
+			return nil, m.Recipe.ErrorAt("vocabulary", fmt.Sprintf("the vocabulary is that of a tokenizer.json with SHA-256 %.12s…, the one at hand has %.12s…", want, got), "")
+		}
+	}
 	return tokenizerOf(m.Files, m.Recipe.Vocabulary.Size)
+}
+
+// UseTokenizer is an error for a tokenizer that is not the model's. A model with a vocabulary of
+// a mere size, and no tokenizer yet, takes it for its own.
+func (m *Model) UseTokenizer(t tokenizer.Tokenizer) (err error) {
+	if m.Files == nil && m.Recipe.Vocabulary.Kind == recipe.Sized {
+		if m.Files, err = tokenizerFiles(t); err != nil {
+			return err
+		}
+	}
+	own, err := m.Tokenizer()
+	if err != nil {
+		return err
+	}
+	return data.SameTokenizer(own, t)
+}
+
+// SizedVocabulary is the value of a recipe's key vocabulary that means a tokenizer and no other.
+func SizedVocabulary(t tokenizer.Tokenizer) (string, error) {
+	files, err := tokenizerFiles(t)
+	return fmt.Sprintf("{size: %d, tokenizer: %q}", t.Size(), fileHash(files)), err
+}
+
+// fileHash is the SHA-256 of the tokenizer.json among files.
+func fileHash(files map[string][]byte) string {
+	sum := sha256.Sum256(files[data.TokenizerFile])
+	return hex.EncodeToString(sum[:])
 }
 
 // tokenizerOf is the tokenizer among a folder's files, for a model with so many ids, 0 if
@@ -180,8 +215,8 @@ func (s *ORTStepper) vocabulary() int64 {
 // tokenizerFiles are the tokenizer's files by name, as transformers reads them: those that
 // came with the model, or those of the recipe's vocabulary.
 func (m *Model) tokenizerFiles() (map[string][]byte, error) {
-	files := map[string][]byte{}
 	if m.Files != nil && m.Recipe.Vocabulary.Kind == recipe.Sized {
+		files := map[string][]byte{}
 		for _, name := range importer.Companions {
 			if raw, ok := m.Files[name]; ok {
 				files[name] = raw
@@ -193,6 +228,12 @@ func (m *Model) tokenizerFiles() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return tokenizerFiles(t)
+}
+
+// tokenizerFiles are a tokenizer's files by name, as a run keeps them.
+func tokenizerFiles(t tokenizer.Tokenizer) (map[string][]byte, error) {
+	files := map[string][]byte{}
 	contents, err := tokenizer.HuggingFace(t)
 	for name, content := range contents {
 		raw, err := json.MarshalIndent(content, "", "  ")

@@ -8,7 +8,7 @@
 //	doc: one line about it
 //	paper: arXiv:2401.04081
 //	extends: mamba-tiny                 # start from an embedded recipe, or a file beside this one
-//	vocabulary: bytes                   # bytes | gpt2 | {size: N}
+//	vocabulary: bytes                   # bytes | gpt2 | {size: N, tokenizer: SHA-256 of its tokenizer.json}
 //	d_model: 128                        # required; width of the residual stream
 //	positions: none                     # none | {learned: MAX}
 //	repeat: 4                           # the layers below, four times

@@ -194,6 +194,9 @@ hint: write 10`)
 	expectSettingError(t, "d_model.x=1", `--set:1:1: d_model.x: d_model is a single value, there is no x in it
    1 | d_model.x=1
      | ^~~~~~~~~`)
+	expectSettingError(t, "vocabulary={size: 9, tokenizer: 0a}", `--set:1:33: tokenizer: got "0a", want the SHA-256 of a tokenizer.json
+   1 | vocabulary={size: 9, tokenizer: 0a}
+     |                                 ^~`)
 	expectSettingError(t, "train[0]=1", `--set:1:1: train[0]: train is no list
    1 | train[0]=1
      | ^~~~~~~~`)
@@ -210,6 +213,7 @@ func TestSettingsReachShortForms(t *testing.T) {
 		{"moe-mamba-tiny", "norm.eps=1e-6", "norm: {kind: rmsnorm, eps: 1e-06, bias: false, zero_centred: false}"},
 		{"moe-mamba-tiny", "final_norm.bias=true", "final_norm: {kind: rmsnorm, eps: 1e-05, bias: true, zero_centred: false}"},
 		{"moe-mamba-tiny", "vocabulary.size=1000", "vocabulary: {size: 1000}"},
+		{"moe-mamba-tiny", "vocabulary={size: 300, tokenizer: " + strings.Repeat("0a", 32) + "}", `vocabulary: {size: 300, tokenizer: "0a0a`},
 		{"moe-mamba-tiny", "positions.learned=1000", "positions: {learned: 1000}"},
 		{"moe-mamba-tiny", "head.tied=true", "head: {tied: true, bias: false, soft_cap: none}"},
 		{"transformer-tiny", "layers.attention.rope=none", "rope: none"},

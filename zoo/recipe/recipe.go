@@ -30,6 +30,9 @@ type Recipe struct {
 type Vocabulary struct {
 	Kind VocabularyKind
 	Size int64 // number of ids
+	// Tokenizer is the SHA-256 of the tokenizer.json that a Sized vocabulary is of, as a run keeps
+	// it; empty when the recipe does not say.
+	Tokenizer string
 }
 
 // VocabularyKind names a vocabulary.

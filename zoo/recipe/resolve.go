@@ -2,6 +2,8 @@ package recipe
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"regexp"
@@ -113,19 +115,22 @@ func over(limit int64, factors ...int64) bool {
 func readVocabulary(r *reader, n *node) Vocabulary {
 	switch {
 	case n == nil || n.kind == nullNode:
-		return Vocabulary{Bytes, BytesSize}
+		return Vocabulary{Kind: Bytes, Size: BytesSize}
 	case n.kind == mapNode:
 		s := r.section(n, n.at, "vocabulary")
-		size := s.int("size", 0, 1)
+		v := Vocabulary{Sized, s.int("size", 0, 1), s.text("tokenizer", "")}
 		s.done()
-		if size == 0 {
+		if v.Size == 0 {
 			r.fail(n.at, "", "vocabulary needs a size")
 		}
-		return Vocabulary{Sized, size}
+		if sum, err := hex.DecodeString(v.Tokenizer); v.Tokenizer != "" && (err != nil || len(sum) != sha256.Size) {
+			r.fail(s.n.get("tokenizer").at, "", "tokenizer: got %s, want the SHA-256 of a tokenizer.json", quoteShort(v.Tokenizer))
+		}
+		return v
 	case n.text == string(Bytes):
-		return Vocabulary{Bytes, BytesSize}
+		return Vocabulary{Kind: Bytes, Size: BytesSize}
 	case n.text == string(GPT2):
-		return Vocabulary{GPT2, GPT2Size}
+		return Vocabulary{Kind: GPT2, Size: GPT2Size}
 	}
 	r.fail(n.at, didYouMean(n.text, []string{"bytes", "gpt2"}), "vocabulary: got %s, want bytes, gpt2 or {size: N}", n.what())
 	return Vocabulary{}
@@ -286,11 +291,13 @@ func (r *Recipe) YAML() []byte {
 			line("%s: %s", t[0], strconv.Quote(t[1]))
 		}
 	}
-	switch r.Vocabulary.Kind {
-	case Sized:
-		line("vocabulary: {size: %d}", r.Vocabulary.Size)
+	switch v := r.Vocabulary; {
+	case v.Tokenizer != "":
+		line("vocabulary: {size: %d, tokenizer: %q}", v.Size, v.Tokenizer)
+	case v.Kind == Sized:
+		line("vocabulary: {size: %d}", v.Size)
 	default:
-		line("vocabulary: %s", r.Vocabulary.Kind)
+		line("vocabulary: %s", v.Kind)
 	}
 	line("d_model: %d", r.DModel)
 	if r.Positions > 0 {

@@ -13,7 +13,12 @@ import (
 type Study struct {
 	Name, Doc, Paper string
 
-	Data    []string      // texts, as zoo train takes them
+	Data []string // texts, as zoo train takes them
+	// Tokenizer is a tokenizer.json that the texts are read with, "" for the recipes' vocabulary;
+	// Vocabulary is the value that every recipe's vocabulary then gets.
+	Tokenizer  string
+	Vocabulary string
+
 	Models  []StudyModel  // at least one
 	Seeds   []uint64      // at least one, none twice
 	Budgets []StudyBudget // at least one
@@ -127,6 +132,9 @@ func ParseStudy(name string, src []byte) (*Study, error) {
 	}
 	out.Doc, out.Paper = s.text("doc", ""), s.text("paper", "")
 	out.Data = s.words("data")
+	if out.Tokenizer = s.text("tokenizer", ""); out.Tokenizer != "" {
+		out.Tokenizer = out.beside(out.Tokenizer)
+	}
 	for _, n := range s.items("seeds", "seeds: [0]") {
 		seed := uint64(r.integer(n, "seeds", 0))
 		for _, known := range out.Seeds {
@@ -184,6 +192,11 @@ func (s *Study) Load(i int, settings ...string) (*Recipe, error) {
 		}
 		return nil
 	}
+	if s.Vocabulary != "" {
+		if err := apply([]string{"vocabulary=" + s.Vocabulary}, ""); err != nil {
+			return nil, err
+		}
+	}
 	if err := apply(s.Set, "set"); err != nil {
 		return nil, err
 	}
@@ -204,19 +217,23 @@ func (s *Study) ErrorAt(path, message, hint string) error { return s.tree.errorA
 func (s *Study) Texts(goroot func() string) []string {
 	out := make([]string, len(s.Data))
 	for i, d := range s.Data {
-		path := os.Expand(d, func(name string) string {
+		out[i] = s.beside(os.Expand(d, func(name string) string {
 			if v := os.Getenv(name); v != "" || name != "GOROOT" {
 				return v
 			}
 			return goroot()
-		})
-		beside := filepath.Join(s.dir, path)
-		if _, err := os.Stat(beside); err == nil && !filepath.IsAbs(path) {
-			path = beside
-		}
-		out[i] = path
+		}))
 	}
 	return out
+}
+
+// beside is a path relative to the study, when there is something.
+func (s *Study) beside(path string) string {
+	beside := filepath.Join(s.dir, path)
+	if _, err := os.Stat(beside); err == nil && !filepath.IsAbs(path) {
+		return beside
+	}
+	return path
 }
 
 // items are the elements of a list that must be there.
