@@ -27,10 +27,7 @@ func (t *Table) add(cells ...any) {
 	row := make([]string, len(cells))
 	for i, c := range cells {
 		if x, ok := c.(float64); ok {
-			row[i] = strconv.FormatFloat(x, 'g', -1, 64)
-			if math.IsNaN(x) {
-				row[i] = ""
-			}
+			row[i] = digits(x, figureDigits)
 			continue
 		}
 		row[i] = fmt.Sprint(c)
@@ -38,12 +35,37 @@ func (t *Table) add(cells ...any) {
 	t.Rows = append(t.Rows, row)
 }
 
-// CSV is the table as a file.
+// figureDigits is how many digits the numbers behind drawings have: more than can be seen.
+const figureDigits = 7
+
+// digits is a number with at most n significant digits, whole numbers with all of theirs;
+// nothing for NaN, and every digit when n is negative.
+func digits(x float64, n int) string {
+	switch {
+	case math.IsNaN(x):
+		return ""
+	case x == math.Trunc(x) && math.Abs(x) < 1e15:
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	case n > 0:
+		x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'g', n, 64), 64)
+	}
+	if math.Abs(x) >= 1e-4 && math.Abs(x) < 1e15 {
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(x, 'g', -1, 64)
+}
+
+// CSV is the table as a file. Rows that end early are filled up.
 func (t *Table) CSV() []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	_ = w.Write(t.Header) // a buffer takes everything
-	_ = w.WriteAll(t.Rows)
+	for _, row := range t.Rows {
+		full := make([]string, max(len(t.Header), len(row)))
+		copy(full, row)
+		_ = w.Write(full)
+	}
+	w.Flush()
 	return b.Bytes()
 }
 

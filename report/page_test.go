@@ -31,7 +31,7 @@ func page3(t testing.TB) (dir string, p *Page) {
 }
 
 // wanted are the figures that a study with routers and measured decoding has.
-var wanted = []string{"loss-steps", "loss-tokens", "loss-flops", "loss-seconds", "train-loss", "parity", "decode-time", "decode-state", "load-2", "load-4", "entropy", "dropped"}
+var wanted = []string{"loss-steps", "loss-tokens", "loss-flops", "loss-seconds", "train-loss", "parity", "decode-time", "decode-state", "load-moe-mamba", "load-transformer-moe", "entropy", "dropped"}
 
 func TestPageHoldsEveryFigureAndNoAddress(t *testing.T) {
 	dir, p := page3(t)

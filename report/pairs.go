@@ -109,7 +109,7 @@ func (p *Page) parityFigures() []Figure {
 }
 
 func intervals(pairs []Pair) plot.Intervals {
-	chart := plot.Intervals{ID: "parity", Title: "Steps to parity", Label: "times fewer steps"}
+	chart := plot.Intervals{ID: "parity", Title: "Steps to parity", Label: "times fewer steps", Ratios: true}
 	for i := range pairs {
 		x := &pairs[i]
 		row := plot.Interval{Name: x.Model + " → " + x.Other, Value: math.NaN(), Low: math.Inf(-1), High: math.Inf(1), Note: "never reached"}

@@ -3,46 +3,107 @@ package report
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/moezoo/moezoo/report/plot"
 )
 
-// heatColumns is how many stretches of training a heatmap has.
-const heatColumns = 48
+// heatColumns is how many stretches of training a heatmap of one seed has; beside others it has
+// fewer. curvePoints is how many a curve has.
+const (
+	heatColumns = 48
+	curvePoints = 40
+)
 
-// routerFigures draw, for the first seed of every model with a mixture, the load of each expert
+// mostSeedsShown is of how many seeds the load of experts is drawn; the numbers are of all.
+const mostSeedsShown = 6
+
+// routerFigures draw, for every model with a mixture and all its seeds, the load of each expert
 // over time, the routers' entropy, and the share of dropped tokens.
 func (p *Page) routerFigures() []Figure {
 	var out []Figure
-	var entropy, dropped []plot.Line
-	entropies, drops := Table{Header: []string{"model", "layer", "step", "entropy"}}, Table{Header: []string{"model", "layer", "step", "dropped"}}
+	names := slugs(p.Groups)
 	for i, g := range p.Groups {
-		r := g.Runs[0]
-		if f, ok := loadFigure(fmt.Sprintf("load-%d", i+1), g, r); ok {
+		if f, ok := loadFigure("load-"+names[i], g); ok {
 			out = append(out, f)
 		}
-		if l, ok := r.meanOf(g, func(x *Router) []float64 { return scaled(x.Entropy, 1/math.Log(float64(max(x.experts(), 2)))) }, &entropies); ok {
-			entropy = append(entropy, l)
-		}
-		if l, ok := r.meanOf(g, func(x *Router) []float64 { return x.Dropped }, &drops); ok {
-			dropped = append(dropped, l)
-		}
 	}
-	if len(entropy) > 0 {
-		out = append(out, Figure{
-			Drawing: plot.Lines{ID: "entropy", Title: "Router entropy", X: plot.Axis{Label: "optimiser steps"}, Y: plot.Axis{Label: "of the largest possible", Low: 0, High: 1.02}, Series: entropy}.Draw(),
-			Caption: "Entropy of the routers' probabilities, mean over layers, first seed: 1 is undecided, 0 certain.", Table: entropies,
-		})
+	over := fmt.Sprintf("in means over %d stretches of the run and over the layers; the line is the mean over seeds, the band their range.", curvePoints)
+	entropy := plot.Lines{ID: "entropy", Title: "Router entropy", Y: plot.Axis{Label: "of the largest possible", Low: 0, High: 1.02}}
+	if f, ok := p.routerFigure(entropy, func(x *Router) []float64 { return scaled(x.Entropy, 1/math.Log(float64(max(x.experts(), 2)))) }); ok {
+		f.Caption = "Entropy of the routers' probabilities over the logarithm of the number of experts: 1 is undecided, 0 certain, " + over
+		out = append(out, f)
 	}
-	if len(dropped) > 0 {
-		out = append(out, Figure{
-			Drawing: plot.Lines{ID: "dropped", Title: "Dropped tokens", X: plot.Axis{Label: "optimiser steps"}, Y: plot.Axis{Label: "share of assignments"}, Series: dropped}.Draw(),
-			Caption: "Assignments over the experts' capacity while training, mean over layers, first seed. Evaluation drops none.", Table: drops,
-		})
+	dropped := plot.Lines{ID: "dropped", Title: "Dropped tokens", Y: plot.Axis{Label: "share of assignments"}}
+	if f, ok := p.routerFigure(dropped, func(x *Router) []float64 { return x.Dropped }); ok {
+		f.Caption = "Assignments over the experts' capacity while training, " + over + " Evaluation drops none."
+		out = append(out, f)
 	}
 	return out
+}
+
+// routerFigure draws a value of the routers, one line for each model that has it.
+func (p *Page) routerFigure(chart plot.Lines, of func(*Router) []float64) (Figure, bool) {
+	chart.X.Label = "optimiser steps"
+	table := Table{Header: []string{"model", "seed", "layer", "step", chart.ID}}
+	for _, g := range p.Groups {
+		for _, r := range g.Runs {
+			for i := range r.Routers {
+				x := &r.Routers[i]
+				c := x.curve(of)
+				for k := range c.Step {
+					table.add(g.Name, r.seed(), x.Name, c.Step[k], c.Loss[k])
+				}
+			}
+		}
+		l, _ := g.line(func(_ *Group, c *Curve) []float64 { return c.Step }, func(r *Run) Curve { return r.meanOf(of) })
+		if len(l.X) == 0 {
+			continue
+		}
+		if len(g.Runs) == 1 {
+			l.Low, l.High = nil, nil
+		}
+		chart.Series = append(chart.Series, l)
+	}
+	if len(chart.Series) == 0 {
+		return Figure{}, false
+	}
+	return Figure{Drawing: chart.Draw(), Table: table}, true
+}
+
+// curve is a value of a router in means over stretches of the run; nothing when it has none.
+func (x *Router) curve(of func(*Router) []float64) Curve {
+	var c Curve
+	values := of(x)
+	if len(values) != len(x.Step) {
+		return c
+	}
+	for _, s := range stretches(len(values), curvePoints) {
+		mean, _ := meanAndDeviation(values[s[0]:s[1]])
+		c.Step, c.Loss = append(c.Step, x.Step[s[1]-1]), append(c.Loss, mean)
+	}
+	return c
+}
+
+// meanOf is a value of the routers, averaged over the layers that have it.
+func (r *Run) meanOf(of func(*Router) []float64) Curve {
+	var sum Curve
+	layers := 0.0
+	for i := range r.Routers {
+		c := r.Routers[i].curve(of)
+		if len(c.Step) == 0 {
+			continue
+		}
+		layers++
+		for k := range c.Step {
+			if k == len(sum.Step) {
+				sum.Step, sum.Loss = append(sum.Step, c.Step[k]), append(sum.Loss, 0)
+			}
+			sum.Loss[k] += c.Loss[k]
+		}
+	}
+	sum.Loss = scaled(sum.Loss, 1/math.Max(layers, 1))
+	return sum
 }
 
 func (x *Router) experts() int {
@@ -52,30 +113,58 @@ func (x *Router) experts() int {
 	return len(x.Load[0])
 }
 
-// loadFigure draws how the load is shared: 1 is an expert's even share.
-func loadFigure(id string, g *Group, r *Run) (Figure, bool) {
-	h := plot.Heat{ID: id, Title: "Expert load: " + g.Name, Label: "optimiser steps", Full: 3, Legend: "times an even share, or more"}
-	table := Table{Header: []string{"layer", "step", "expert", "load"}}
+// loadFigure draws how the load is shared: a panel for each seed.
+func loadFigure(id string, g *Group) (Figure, bool) {
+	h := plot.Heat{ID: id, Title: "Expert load: " + g.Name, Label: "optimiser steps", Legend: "times an even share"}
+	table := Table{Header: []string{"seed", "layer", "step"}}
+	columns := heatColumns
+	if len(g.Runs) > 1 {
+		columns /= 2
+	}
+	for _, r := range g.Runs {
+		panel := r.loads(columns, &table)
+		if len(panel.Blocks) > 0 && len(h.Panels) < mostSeedsShown {
+			h.Panels = append(h.Panels, panel)
+		}
+	}
+	if len(h.Panels) == 0 {
+		return Figure{}, false
+	}
+	caption := fmt.Sprintf("Computed rows of each expert over those of an even share, in means over %d stretches of the run. Layer by layer; a row is an expert", columns)
+	if len(g.Runs) > 1 {
+		caption += ", a panel a seed"
+	}
+	if len(g.Runs) > mostSeedsShown {
+		caption += fmt.Sprintf(" (the first %d of %d)", mostSeedsShown, len(g.Runs))
+	}
+	return Figure{Drawing: h.Draw(), Caption: caption + ". Without colour is an even load.", Table: table}, true
+}
+
+// loads are the panel of a run, and its rows of the table: a column for each expert.
+func (r *Run) loads(columns int, table *Table) plot.Panel {
+	p := plot.Panel{Name: fmt.Sprintf("seed %d", r.seed())}
 	for i := range r.Routers {
 		x := &r.Routers[i]
 		if x.experts() < 2 || len(x.Step) == 0 {
 			continue
 		}
+		for e := len(table.Header) - 3; e < x.experts(); e++ {
+			table.Header = append(table.Header, fmt.Sprintf("expert %d", e))
+		}
 		b := plot.Block{Name: strings.TrimPrefix(x.Name, "layers."), Cells: make([][]float64, x.experts())}
-		h.X = nil
-		for _, s := range stretches(len(x.Step), heatColumns) {
-			h.X = append(h.X, x.Step[s[1]-1])
+		p.X = nil
+		for _, s := range stretches(len(x.Step), columns) {
+			p.X = append(p.X, x.Step[s[1]-1])
+			row := []any{r.seed(), x.Name, x.Step[s[1]-1]}
 			for e, v := range x.share(s[0], s[1]) {
 				b.Cells[e] = append(b.Cells[e], v)
-				table.add(x.Name, x.Step[s[1]-1], e, v)
+				row = append(row, math.Round(1e3*v)/1e3)
 			}
+			table.add(row...)
 		}
-		h.Blocks = append(h.Blocks, b)
+		p.Blocks = append(p.Blocks, b)
 	}
-	if len(h.Blocks) == 0 {
-		return Figure{}, false
-	}
-	return Figure{Drawing: h.Draw(), Caption: fmt.Sprintf("Layer by layer; a row is an expert, seed %d. An even colour means an even load.", r.seed()), Table: table}, true
+	return p
 }
 
 // share is the load of each expert over some steps, in multiples of an even share.
@@ -102,28 +191,4 @@ func stretches(n, most int) [][2]int {
 		out[i] = [2]int{n * i / k, n * (i + 1) / k}
 	}
 	return out
-}
-
-// meanOf is a value of the routers, averaged over layers and over stretches of the run.
-func (r *Run) meanOf(g *Group, of func(*Router) []float64, table *Table) (plot.Line, bool) {
-	l := plot.Line{Name: g.Name, Colour: g.Colour}
-	layers := 0.0
-	for i := range r.Routers {
-		x := &r.Routers[i]
-		values := of(x)
-		if len(values) == 0 || len(values) != len(x.Step) {
-			continue
-		}
-		layers++
-		for k, s := range stretches(len(values), 100) {
-			mean, _ := meanAndDeviation(values[s[0]:s[1]])
-			table.add(g.Name, x.Name, x.Step[s[1]-1], mean)
-			if k == len(l.X) {
-				l.X, l.Y = append(l.X, x.Step[s[1]-1]), append(l.Y, 0)
-			}
-			l.Y[k] += mean
-		}
-	}
-	l.Y = slices.Clone(scaled(l.Y, 1/math.Max(layers, 1)))
-	return l, layers > 0
 }

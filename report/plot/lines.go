@@ -9,14 +9,17 @@ import (
 
 // Line is a series of points, with a band around it when Low and High are there.
 type Line struct {
-	Name      string
+	Name string
+	// Colour is the place of the series among all that a page draws: it gives its colour, its
+	// dashes and, counted from 1, the number at its end and in the legend.
 	Colour    int
 	X, Y      []float64
 	Low, High []float64
 	Dots      bool
 }
 
-// Lines draws series over two axes, with a legend below.
+// Lines draws series over two axes, with a legend below. Each has its number where it ends, so
+// that a reader needs no colours.
 type Lines struct {
 	ID, Title string
 	X, Y      Axis
@@ -27,7 +30,7 @@ type Lines struct {
 
 // Margins and the height of the plotted area.
 const (
-	left, right, top = 62.0, 14.0, 12.0
+	left, right, top = 62.0, 26.0, 12.0
 	legendLeft       = 24.0
 	area             = 270.0
 	legendRow        = 20.0
@@ -50,6 +53,9 @@ func (l Lines) Draw() *Drawing {
 	d.put(`<clipPath id="%s-area"><rect x="%s" y="%s" width="%s" height="%s"/></clipPath>`, l.ID, num(left), num(top), num(Width-left-right), num(area))
 	for _, s := range l.Series {
 		d.series(l.ID, s, x, y)
+	}
+	if len(l.Series) > 1 {
+		d.ends(l.Series, x, y)
 	}
 	d.height = top + area + 46
 	d.legend(l.Series)
@@ -142,6 +148,9 @@ func (d *Drawing) legend(series []Line) {
 	size := math.Max(9.5, math.Min(13, 13*(each-40)/longest))
 	for i, s := range series {
 		x, y := legendLeft+each*float64(i/rows), d.height+legendRow*float64(i%rows)+12
+		if len(series) > 1 {
+			d.text(x-4, y, "end", "end", fmt.Sprint(s.Colour+1))
+		}
 		d.put(`<path class="line" style="%s" d="M%s %sh24"/>`, stroke(s.Colour), num(x), num(y-4))
 		d.put(`<text x="%s" y="%s" style="font-size:%spx">%s</text>`, num(x+30), num(y), num(size), html.EscapeString(shorten(s.Name, (each-36)*13/size)))
 	}
