@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/moezoo/moezoo/train/checkpoint"
+	"github.com/moezoo/moezoo/train/metrics"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -122,8 +123,9 @@ func (s State) String() string {
 	return ""
 }
 
-// StateOf looks at a run's folder: the run is finished when it is the one of this identity and
-// the checkpoint of its last step is there.
+// StateOf looks at a run's folder: the run is finished when it is the one of this identity, the
+// checkpoint of its last step is there, and so is the evaluation, which an interruption may have
+// cut short.
 func StateOf(dir, identity string, steps int64) (State, error) {
 	s := State{Steps: steps}
 	saved, err := checkpoint.Steps(dir)
@@ -138,8 +140,13 @@ func StateOf(dir, identity string, steps int64) (State, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Finished = s.Step == steps && zoo.Identity(r.RecipeHash, r.DataHash) == identity
-	return s, nil
+	if s.Step != steps || zoo.Identity(r.RecipeHash, r.DataHash) != identity {
+		return s, nil
+	}
+	last, err := metrics.Last(dir)
+	_, evaluated := last["held_out_loss"]
+	s.Finished = r.HeldTargets == 0 || evaluated && last["step"] == float64(steps)
+	return s, err
 }
 
 // rateFile keeps the steps per second of a model.

@@ -209,6 +209,9 @@ func (r *Run) Train(ctx context.Context) (*Evaluation, error) {
 			return last, r.diverged(skippedInARow)
 		}
 	}
+	if ctx.Err() != nil && r.state.Evaluated != r.state.Step { // the last evaluation was cut short
+		return last, ctx.Err()
+	}
 	if last == nil { // resumed after the last step
 		return r.eval.Measure(ctx, r.set)
 	}
@@ -268,7 +271,7 @@ func (r *Run) owed(ctx context.Context) (*Evaluation, error) {
 		return nil, nil
 	}
 	e, _, err := r.evaluate(ctx)
-	if err != nil || e.Targets == 0 {
+	if err != nil || e.Targets == 0 || r.log.Evaluated == r.state.Step { // made up for by a process that was then killed
 		return e, err
 	}
 	return e, r.write(map[string]any{"held_out_loss": e.Nats, "held_out_bits_per_byte": e.BitsPerByte})

@@ -147,16 +147,85 @@ func TestAnInterruptedEvaluationIsMadeUpFor(t *testing.T) {
 	if ending(t, whole) != ending(t, stopped) {
 		t.Error("the runs end differently")
 	}
-	losses := func(dir string) (out []any) {
-		for _, m := range records(t, dir) {
-			if x, ok := m["held_out_loss"]; ok {
-				out = append(out, m["step"], x)
-			}
-		}
-		return out
-	}
-	if a, b := losses(whole), losses(stopped); len(a) != 4 || !slices.Equal(a, b) {
+	if a, b := evaluations(t, whole), evaluations(t, stopped); len(a) != 4 || !slices.Equal(a, b) {
 		t.Errorf("evaluations %v, of the interrupted run %v", a, b)
+	}
+}
+
+// evaluations are the steps and the losses that a run has recorded of held-out text.
+func evaluations(t *testing.T, dir string) (out []any) {
+	t.Helper()
+	for _, m := range records(t, dir) {
+		if x, ok := m["held_out_loss"]; ok {
+			out = append(out, m["step"], x)
+		}
+	}
+	return out
+}
+
+// weights are those that a run ends with.
+func weights(t *testing.T, dir string) string {
+	t.Helper()
+	c, err := checkpoint.Open(dir, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := c.Read(ModelFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// endingSoon is a context that ends when it has been asked so many times.
+type endingSoon struct {
+	context.Context
+	asked int
+}
+
+func (c *endingSoon) Err() error {
+	if c.asked--; c.asked < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestWhereverARunIsStoppedItSaysSoAndGoesOn stops a run whenever it asks whether to: in steps
+// and in evaluations, the last one among them. What continues it is stopped there, too, and the
+// second time without saving.
+func TestWhereverARunIsStoppedItSaysSoAndGoesOn(t *testing.T) {
+	settings := func(c *Config) { c.EvalEvery, c.SaveEvery = 3, 6 }
+	whole := t.TempDir()
+	finish(t, whole, settings)
+	want, last := evaluations(t, whole), false
+	for asked := 0; !last; asked += 17 { // about a hundred times in an evaluation
+		dir := t.TempDir()
+		r, err := resumableWith(t, dir, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Train(&endingSoon{context.Background(), asked})
+		r.Close()
+		if last = err == nil; !last {
+			if !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			again := func(c *Config) { settings(c); c.Resume = true }
+			if r, err = resumableWith(t, dir, again); err != nil {
+				t.Fatal(err)
+			}
+			if _, err = r.owed(context.Background()); err != nil { // and killed
+				t.Fatal(err)
+			}
+			r.Close()
+			finish(t, dir, again)
+		}
+		if got := evaluations(t, dir); !slices.Equal(got, want) || weights(t, dir) != weights(t, whole) {
+			t.Errorf("stopped when asked %d times: evaluations %v, want %v", asked, got, want)
+		}
+		if asked > 1000 {
+			t.Fatal("it never ends")
+		}
 	}
 }
 

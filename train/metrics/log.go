@@ -19,6 +19,8 @@ const File = "metrics.jsonl"
 type Log struct {
 	// Seconds is what the newest record that was found says of time spent training, 0 without one.
 	Seconds float64
+	// Evaluated is the newest step that was found with a held-out loss, 0 without one.
+	Evaluated int
 
 	lines  *os.File
 	events *events
@@ -33,14 +35,14 @@ func Open(dir string, step int) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	end, seconds, err := endOfStep(f, step)
+	l := &Log{lines: f}
+	end, err := l.endOfStep(f, step)
 	if err == nil {
 		err = f.Truncate(end)
 	}
 	if err == nil {
 		_, err = f.Seek(end, io.SeekStart)
 	}
-	l := &Log{Seconds: seconds, lines: f}
 	if err == nil {
 		l.events, err = openEvents(dir, step)
 	}
@@ -51,27 +53,62 @@ func Open(dir string, step int) (*Log, error) {
 	return l, nil
 }
 
-// endOfStep is the offset behind the last whole record of a step up to step, and the seconds
-// that it tells.
-func endOfStep(f *os.File, step int) (end int64, seconds float64, err error) {
+// endOfStep is the offset behind the last whole record of a step up to step. What the records
+// before tell is noted.
+func (l *Log) endOfStep(f *os.File, step int) (end int64, err error) {
 	r := bufio.NewReaderSize(f, 1<<16)
 	for {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return end, seconds, nil
+			return end, nil
 		}
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		var record struct {
 			Step    int
 			Seconds float64
+			HeldOut json.RawMessage `json:"held_out_loss"`
 		}
 		if json.Unmarshal(line, &record) != nil || record.Step > step {
-			return end, seconds, nil
+			return end, nil
 		}
-		end, seconds = end+int64(len(line)), max(seconds, record.Seconds)
+		if record.HeldOut != nil {
+			l.Evaluated = record.Step
+		}
+		end, l.Seconds = end+int64(len(line)), max(l.Seconds, record.Seconds)
 	}
+}
+
+// longest record that Last looks for.
+const longest = 1 << 20
+
+// Last is the newest whole record of a run, with numbers as float64; nil when there is none.
+func Last(dir string) (map[string]any, error) {
+	f, err := os.Open(filepath.Join(dir, File))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	tail := make([]byte, min(size, 2*longest))
+	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil {
+		return nil, err
+	}
+	tail = tail[:bytes.LastIndexByte(tail, '\n')+1] // without what a kill tore
+	tail = bytes.TrimSuffix(tail, []byte("\n"))
+	tail = tail[bytes.LastIndexByte(tail, '\n')+1:]
+	var record map[string]any
+	if len(tail) == 0 || json.Unmarshal(tail, &record) != nil {
+		return nil, nil
+	}
+	return record, nil
 }
 
 // Write appends a record. Numbers that are not finite are written as null.

@@ -56,6 +56,9 @@ func TestEveryStepStandsOnceAfterAnInterruption(t *testing.T) {
 	}
 	write(l, 3, 4, 5)
 	l.Close()
+	if last, err := Last(dir); err != nil || last["step"] != 5.0 || last["loss"] != 5.0 {
+		t.Errorf("the last record is %v, %v", last, err)
+	}
 	got := lines(t, dir)
 	for i, m := range got {
 		if m["step"] != float64(i+1) || m["bad"] != nil {
