@@ -2,11 +2,11 @@ package bench
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"runtime"
 
 	"github.com/moezoo/moezoo/backend/cpu"
-	"github.com/moezoo/moezoo/graph/narrow"
+	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/zoo"
 )
 
@@ -19,32 +19,43 @@ type Decoding struct {
 	StateBytes []int     `json:"state_bytes"`
 	Repeats    int       `json:"repeats"`
 	Host       zoo.Host  `json:"host"`
+	// Weights says whose they were: the folder of a run.
+	Weights string `json:"weights,omitempty"`
+	// Read is how many tokens of text were read at most; behind more, attention's caches hold
+	// theirs again and again.
+	Read int `json:"tokens_read,omitempty"`
+	// Others is the share of the machine's processor time that other programs took meanwhile,
+	// nil where that is not known.
+	Others *float64 `json:"others_share,omitempty"`
 }
 
-// Contexts measures decoding where texts reach contexts, in rising order, with the weights that training
-// would start from. The tokens before are not computed (see [zoo.Decoder.Skip]). A context that
-// the model has no positions for ends the list.
-func Contexts(ctx context.Context, m *zoo.Model, d *cpu.Device, contexts []int, repeats int) (*Decoding, error) {
-	if router, err := m.LooksAhead(ctx); err != nil {
-		return nil, err
-	} else if router != "" {
-		return nil, fmt.Errorf("%s does not run token by token: router %s looks at later tokens", m.Recipe.Name, router)
+// mostRead is how many tokens are read before the measurements: reading takes attention the
+// square of their number, and 65,536 tokens sixty times as long as these.
+const mostRead = 8192
+
+// Contexts measures decoding with a model where a text reaches contexts, in rising order. The
+// text is read up to 8,192 tokens, and from its beginning again where it is shorter; see
+// [zoo.Decoder.Repeat] for what is behind. A context that the model has no positions for ends
+// the list.
+func Contexts(ctx context.Context, m *zoo.Model, dec *zoo.Decoder, text data.Tokens, d *cpu.Device, contexts []int, repeats int) (*Decoding, error) {
+	if text.Len() == 0 {
+		return nil, errors.New("there is no text to decode behind")
 	}
-	b := &bench{ctx: ctx, model: m, device: d}
-	dec, _, err := b.newDecoder(narrow.Float32)
-	if err != nil {
-		return nil, err
-	}
-	defer dec.Close()
 	out := &Decoding{Model: m.Recipe.Name, Repeats: repeats, Host: zoo.ThisHost()}
 	out.Host.Threads = d.Pool.Threads()
-	one := make([]int64, 1)
+	r := reader{dec, text}
+	others := watchOthers()
 	for _, n := range contexts {
 		if p := m.Recipe.Positions; p > 0 && int64(n) > p {
 			break
 		}
 		// The last of the repeats, which one more goes before, is token n.
-		if err := dec.Skip(max(n-dec.Length()-repeats-1, 0)); err != nil {
+		before := n - repeats - 1
+		if err := r.feed(ctx, min(before, mostRead)-dec.Length()); err != nil {
+			return nil, err
+		}
+		out.Read = max(out.Read, min(before, mostRead))
+		if err := dec.Repeat(max(before-dec.Length(), 0)); err != nil {
 			return nil, err
 		}
 		runtime.GC() // not while it is measured
@@ -52,13 +63,35 @@ func Contexts(ctx context.Context, m *zoo.Model, d *cpu.Device, contexts []int, 
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			_, err := dec.Feed(ctx, one)
-			return err
+			return r.feed(ctx, 1)
 		})
 		if err != nil {
 			return nil, err
 		}
 		out.Contexts, out.Best, out.Median, out.StateBytes = append(out.Contexts, n), append(out.Best, times.Best), append(out.Median, times.Median), append(out.StateBytes, dec.StateBytes())
 	}
+	out.Others = others()
 	return out, nil
+}
+
+// reader feeds a text to a decoder, again and again.
+type reader struct {
+	*zoo.Decoder
+	text data.Tokens
+}
+
+// feed feeds the next n tokens of the text.
+func (r *reader) feed(ctx context.Context, n int) error {
+	for n > 0 {
+		at := r.Length() % r.text.Len()
+		ids := make([]int64, min(n, r.text.Len()-at))
+		if err := r.text.Copy(ids, at); err != nil {
+			return err
+		}
+		if _, err := r.Feed(ctx, ids); err != nil {
+			return err
+		}
+		n -= len(ids)
+	}
+	return nil
 }

@@ -52,12 +52,35 @@ func (p *Page) decodeFigures() []Figure {
 		}
 		states.Series = append(states.Series, l)
 	}
-	on := p.Decoding[0].Host
 	return []Figure{
-		{Drawing: times.Draw(), Table: table, Caption: fmt.Sprintf("Median of %d tokens of a single sequence behind so many others, float32, on %s (%s, %d threads). The tokens before are not computed.",
-			p.Decoding[0].Repeats, on.Processor, on.Machine, on.Threads)},
+		{Drawing: times.Draw(), Table: table, Caption: decodeCaption(p.Decoding)},
 		{Drawing: states.Draw(), Table: table, Caption: "Memory that the states take as allocated: recurrent states and, where there is attention, caches whose capacity doubles."},
 	}
+}
+
+// decodeCaption says what was measured, where, and what else the machine did meanwhile.
+func decodeCaption(all []*bench.Decoding) string {
+	first, on := all[0], all[0].Host
+	s := fmt.Sprintf("Median of %d tokens of a single sequence behind so many others, float32, on %s (%s, %d threads).", first.Repeats, on.Processor, on.Machine, on.Threads)
+	read, others, trained := first.Read, 0.0, true
+	for _, d := range all {
+		read, trained = min(read, d.Read), trained && d.Weights != ""
+		if d.Others == nil || others < 0 {
+			others = -1
+		} else {
+			others = max(others, *d.Others)
+		}
+	}
+	if trained {
+		s += " The weights are those of each model's first run."
+	}
+	if read > 0 {
+		s += fmt.Sprintf(" Up to %d tokens of text were read before; behind more, the caches of attention hold these again and again.", read)
+	}
+	if others >= 0 {
+		s += fmt.Sprintf(" No run of the study was trained meanwhile; other programs took up to %.0f %% of the processors.", 100*others)
+	}
+	return s
 }
 
 // colourOf is the colour that a model has in the other figures.

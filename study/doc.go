@@ -41,5 +41,10 @@
 // Whatever differs, be it a seed, the number of steps or how often is evaluated, is another
 // identity, and trained.
 //
+// Decoding is measured when all runs are finished, with the weights of each model's first, in one
+// process that is given every processor, behind text that it has read; how much of the machine
+// other programs took meanwhile is recorded, and told on the page. It is measured once: remove
+// the folder inference to have it measured again, on a machine that is silent.
+//
 // What does not live here: figures and pages (report), and processes (cmd/zoo).
 package study

@@ -143,10 +143,15 @@ func (t *source) set(ctx context.Context, m *zoo.Model) (*data.Set, error) {
 // DataHash is the hash of the study's texts.
 func (s *Study) DataHash(ctx context.Context) (string, error) {
 	t, err := s.source()
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case t.prepared != nil:
+	}
+	return t.hash(ctx)
+}
+
+// hash is that of the texts.
+func (t *source) hash(ctx context.Context) (string, error) {
+	if t.prepared != nil {
 		return t.prepared.Hash, nil
 	}
 	return data.Hash(ctx, t.docs)

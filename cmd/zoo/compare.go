@@ -203,10 +203,12 @@ func writeManifest(s *study.Study, o *comparison, dataHash string) error {
 		}
 		m.Runs = append(m.Runs, filepath.ToSlash(run))
 	}
-	if len(s.Contexts) > 0 {
-		for i := range s.Models {
-			m.Decoding = append(m.Decoding, filepath.ToSlash(s.DecodingFile(&s.Models[i])))
-		}
+	decoding, err := s.DecodingFiles(o.out, dataHash)
+	if err != nil {
+		return err
+	}
+	for _, path := range decoding {
+		m.Decoding = append(m.Decoding, filepath.ToSlash(path))
 	}
 	return m.Write(o.out)
 }
