@@ -101,10 +101,11 @@ func (b *BPE) AppendSettled(ids []int64, text []byte) ([]int64, int) {
 // words appends the ids of the words of a text, which goes on when open, and answers where
 // they end.
 func (b *BPE) words(ids []int64, text []byte, open bool) ([]int64, int) {
-	var m merger
+	m := b.model.merger()
+	defer b.model.put(m)
 	end := 0
 	b.stage.cut(text, open, func(from, to int) {
-		ids = b.model.append(&m, ids, text[from:to])
+		ids = b.model.append(m, ids, text[from:to])
 		end = to
 	})
 	return ids, end

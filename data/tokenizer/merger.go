@@ -28,6 +28,7 @@ type merger struct {
 	id         []int32 // the tokens so far, at the first they are made of; −1 inside
 	prev, next []int32 // neighbours that are left, −1 at the ends
 	pairs      []pair  // a heap
+	memo       memo    // of the model's words
 }
 
 // pair is two neighbours that may merge.

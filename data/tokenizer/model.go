@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -27,6 +28,7 @@ type model struct {
 	unknown  int32   // or this token, if there is one
 	fuse     bool    // one for several of them in a row
 	blanks   *blanks // where a word falls apart whatever merges; nil when that is not known
+	mergers  sync.Pool
 }
 
 const none = -1
@@ -235,8 +237,29 @@ func (m *model) words() map[string]int32 {
 	return words
 }
 
+// merger takes one that is not in use; put gives it back.
+func (m *model) merger() *merger {
+	if g, ok := m.mergers.Get().(*merger); ok {
+		return g
+	}
+	return &merger{}
+}
+
+func (m *model) put(g *merger) { m.mergers.Put(g) }
+
 // append appends the ids of a word.
 func (m *model) append(g *merger, ids []int64, word []byte) []int64 {
+	if known, ok := g.memo.find(word); ok {
+		return append(ids, known...)
+	}
+	before := len(ids)
+	ids = m.encode(g, ids, word)
+	g.memo.add(word, ids[before:])
+	return ids
+}
+
+// encode appends the ids of a word that is not remembered.
+func (m *model) encode(g *merger, ids []int64, word []byte) []int64 {
 	if id, ok := m.whole[string(word)]; ok {
 		return append(ids, int64(id))
 	}

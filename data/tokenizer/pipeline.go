@@ -119,13 +119,14 @@ func (p *Pipeline) normalize(text []byte) []byte {
 // encoding is the ids of a text on their way.
 type encoding struct {
 	*Pipeline
-	merger
+	*merger
 	ids []int64
 }
 
 // Append appends the ids of text.
 func (p *Pipeline) Append(ids []int64, text []byte) []int64 {
-	e := encoding{Pipeline: p, ids: ids}
+	e := encoding{p, p.model.merger(), ids}
+	defer p.model.put(e.merger)
 	e.text(text, true)
 	return e.ids
 }
@@ -135,7 +136,9 @@ func (p *Pipeline) AppendSettled(ids []int64, text []byte) ([]int64, int) {
 	if p.settle == nil {
 		return ids, 0
 	}
-	return p.settle(&encoding{Pipeline: p, ids: ids}, text)
+	e := encoding{p, p.model.merger(), ids}
+	defer p.model.put(e.merger)
+	return p.settle(&e, text)
 }
 
 // text encodes a whole text; first says that nothing is before it.
@@ -182,7 +185,7 @@ func (e *encoding) words(number int, piece []byte, first bool) {
 	case len(piece) == 0:
 		return
 	case number == len(e.stages):
-		e.ids = e.model.append(&e.merger, e.ids, piece)
+		e.ids = e.model.append(e.merger, e.ids, piece)
 		return
 	}
 	s := &e.stages[number]
