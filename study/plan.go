@@ -23,7 +23,11 @@ type Planned struct {
 	Off         float64  `json:"off"` // from the size that is matched, relative
 	Bytes       int      `json:"training_bytes"`
 	Size
-	// Hours by name of a throughput; of a budget of seconds, the budget.
+	// Evaluation is the operations that evaluating on the held-out text takes beside training's,
+	// 0 while the text is not there.
+	Evaluation float64 `json:"evaluation_flops"`
+	// Hours of training and evaluation by name of a throughput; a budget of seconds is what
+	// training takes.
 	Hours map[string]float64 `json:"hours,omitempty"`
 	State string             `json:"state,omitempty"` // "finished", "finished in DIR", "step 40 of 100"; empty when it has not begun
 	Dir   string             `json:"dir,omitempty"`
@@ -35,17 +39,25 @@ type Throughput struct {
 	FLOPS float64
 }
 
-// Plan lists the tasks with what each takes. Memory is what the device's plan needs, limit what
-// it may take (0 for any): nothing is allocated. With a hash of the study's text, the state of
-// each run in out is told, too, or that it is finished in another study's folder.
-func (s *Study) Plan(ctx context.Context, d backend.Device, limit int, throughputs []Throughput, out, dataHash string, reuse []string) ([]Planned, error) {
+// PlanOptions say for what, and where, a study is planned.
+type PlanOptions struct {
+	Device      backend.Device // whose plans tell how much memory training takes
+	Memory      int            // bytes that it may take, 0 for any number
+	Throughputs []Throughput
+	Text        *Text    // nil while it is not there
+	Out         string   // the study's folder, whose runs' states are told when the text is there
+	Reuse       []string // folders of other studies, likewise
+}
+
+// Plan lists the tasks with what each takes. Nothing is allocated.
+func (s *Study) Plan(ctx context.Context, o PlanOptions) ([]Planned, error) {
 	bytes := map[string]int{}
 	for i := range s.Models {
 		m, err := zoo.BuildTrusting(ctx, s.Models[i].Recipe, s.host)
 		if err != nil {
 			return nil, err
 		}
-		_, memory, err := m.Plan(d, limit)
+		_, memory, err := m.Plan(o.Device, o.Memory)
 		if err != nil {
 			return nil, err
 		}
@@ -54,34 +66,46 @@ func (s *Study) Plan(ctx context.Context, d backend.Device, limit int, throughpu
 	var all []Planned
 	tasks := s.Tasks()
 	for i := range tasks {
-		t := &tasks[i]
-		p := Planned{
-			Task: t.Index, Name: t.Name, Model: t.Model.Name, Seed: t.Seed, Budget: Amount(t.Budget), Settings: t.Model.Settings, PaperActive: t.Model.Counts.PaperActive,
-			PaperTotal: t.Model.Counts.PaperTotal, PerToken: t.Model.Counts.FLOPs, Off: t.Model.Off, Bytes: bytes[t.Model.Name], Hours: map[string]float64{},
-		}
-		var err error
-		if p.Size, err = t.Size(t.KeptRate(out)); err != nil && !errors.Is(err, ErrNoRate) {
+		p, err := s.planned(&tasks[i], &o)
+		if err != nil {
 			return nil, err
 		}
-		for _, h := range throughputs {
-			p.Hours[h.Name] = p.FLOPs / h.FLOPS / 3600
-			if t.Budget.Kind == recipe.Seconds {
-				p.Hours[h.Name] = t.Budget.Amount / 3600
-			}
-		}
-		if dataHash != "" && err == nil {
-			if err := s.stateOf(&p, t, out, dataHash, reuse); err != nil {
-				return nil, err
-			}
-		}
-		all = append(all, p)
+		p.Bytes = bytes[p.Model]
+		all = append(all, *p)
 	}
 	return all, nil
 }
 
+// planned is a task without its memory.
+func (s *Study) planned(t *Task, o *PlanOptions) (*Planned, error) {
+	p := &Planned{
+		Task: t.Index, Name: t.Name, Model: t.Model.Name, Seed: t.Seed, Budget: Amount(t.Budget), Settings: t.Model.Settings, PaperActive: t.Model.Counts.PaperActive,
+		PaperTotal: t.Model.Counts.PaperTotal, PerToken: t.Model.Counts.FLOPs, Off: t.Model.Off, Hours: map[string]float64{},
+	}
+	var err error
+	p.Size, err = t.Size(t.KeptRate(o.Out))
+	known := err == nil
+	if err != nil && !errors.Is(err, ErrNoRate) {
+		return nil, err
+	}
+	if known && o.Text != nil {
+		p.Evaluation = float64(s.evaluations(p.Steps)) * float64(o.Text.HeldOut) * float64(p.PerToken)
+		if err := s.stateOf(p, t, o); err != nil {
+			return nil, err
+		}
+	}
+	for _, h := range o.Throughputs {
+		p.Hours[h.Name] = (p.FLOPs + p.Evaluation) / h.FLOPS / 3600
+		if t.Budget.Kind == recipe.Seconds {
+			p.Hours[h.Name] = t.Budget.Amount/3600 + p.Evaluation/h.FLOPS/3600
+		}
+	}
+	return p, nil
+}
+
 // stateOf fills in how far a run has come.
-func (s *Study) stateOf(p *Planned, t *Task, out, dataHash string, reuse []string) error {
-	dir, identity, err := s.Folder(t, out, dataHash)
+func (s *Study) stateOf(p *Planned, t *Task, o *PlanOptions) error {
+	dir, identity, err := s.Folder(t, o.Out, o.Text.Hash)
 	if err != nil {
 		return err
 	}
@@ -93,7 +117,7 @@ func (s *Study) stateOf(p *Planned, t *Task, out, dataHash string, reuse []strin
 	if state.Finished {
 		return nil
 	}
-	from, err := finishedIn(reuse, identity, p.Steps)
+	from, err := finishedIn(o.Reuse, identity, p.Steps)
 	if err == nil && from != "" {
 		p.State = "finished in " + from
 	}

@@ -68,7 +68,11 @@ func TestFinishedRunsOfOtherStudiesAreReused(t *testing.T) {
 	if state, err := study.StateOf(dir, identity, 12); err != nil || state.Finished {
 		t.Fatalf("half a copy counts as %v: %v", state, err)
 	}
-	planned, err := second.Plan(t.Context(), cpu.New(1), 0, nil, b, hash, []string{a})
+	text, err := second.Text(t.Context())
+	if err != nil || text.Hash != hash {
+		t.Fatal(text, err)
+	}
+	planned, err := second.Plan(t.Context(), study.PlanOptions{Device: cpu.New(1), Text: text, Out: b, Reuse: []string{a}})
 	if err != nil || planned[0].State != "finished in "+from || planned[1].State != "" {
 		t.Errorf("planned as %q and %q: %v", planned[0].State, planned[1].State, err)
 	}

@@ -2,7 +2,9 @@ package study
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -121,6 +123,9 @@ func (s *Study) source() (*source, error) {
 	if err == nil && prepared == nil {
 		docs, err = corpus.Read(nil, paths...)
 	}
+	if missing := new(fs.PathError); errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist) {
+		return nil, s.ErrorAt("data", fmt.Sprintf("data: there is no %s, here or beside the study", missing.Path), "a text, a folder of texts, or one that zoo data prepare made")
+	}
 	if err != nil {
 		return nil, s.ErrorAt("data", "data: "+err.Error(), "")
 	}
@@ -138,6 +143,25 @@ func (t *source) set(ctx context.Context, m *zoo.Model) (*data.Set, error) {
 		}
 	}
 	return m.Data(ctx, t.docs)
+}
+
+// Text is what is to be known of the text before any run.
+type Text struct {
+	Hash    string
+	HeldOut int // tokens that are predicted in an evaluation
+}
+
+// Text reads the study's texts.
+func (s *Study) Text(ctx context.Context) (*Text, error) {
+	t, err := s.source()
+	if err != nil {
+		return nil, err
+	}
+	set, err := t.set(ctx, &zoo.Model{Recipe: s.Models[0].Recipe}) // the same for all
+	if err != nil {
+		return nil, err
+	}
+	return &Text{set.Hash, max(set.Held.Len()-1, 0)}, nil
 }
 
 // DataHash is the hash of the study's texts.

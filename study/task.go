@@ -86,13 +86,24 @@ func (t *Task) Size(stepsPerSecond func() (float64, error)) (Size, error) {
 // Recipe is the recipe of a task: its model's, with seed, steps and evaluations set. Only the
 // last checkpoint is kept.
 func (s *Study) Recipe(t *Task, steps int64) (*recipe.Recipe, error) {
-	every := s.EvaluateEvery
-	if every == 0 {
-		every = max(steps/s.Evaluations, 1)
-	}
+	every := s.evaluateEvery(steps)
 	return s.Study.Load(t.Model.index, append(t.Model.Settings[:len(t.Model.Settings):len(t.Model.Settings)],
 		fmt.Sprintf("train.seed=%d", t.Seed), fmt.Sprintf("train.steps=%d", steps), fmt.Sprintf("train.eval_every=%d", every),
 		"train.keep_last=1", "train.keep_best=false")...)
+}
+
+// evaluateEvery is how many steps of a run of so many are between evaluations.
+func (s *Study) evaluateEvery(steps int64) int64 {
+	if s.EvaluateEvery > 0 {
+		return s.EvaluateEvery
+	}
+	return max(steps/s.Evaluations, 1)
+}
+
+// evaluations is how often such a run is evaluated, the last time behind the last step.
+func (s *Study) evaluations(steps int64) int64 {
+	every := s.evaluateEvery(steps)
+	return (steps + every - 1) / every
 }
 
 // runsFolder holds the runs of a study.

@@ -27,8 +27,8 @@ func comparePlanCommand() *cobra.Command {
 	o := &planning{}
 	c := &cobra.Command{
 		Use: "plan FILE", Short: "List the runs of a study with what each takes, or write them as jobs of a cluster; trains nothing",
-		Long: `List the runs of a study: sizes, and how closely they match, operations, memory, and hours at throughputs
-that you name, in operations a second that training really makes. With --slurm a script for sbatch is
+		Long: `List the runs of a study: sizes, and how closely they match, operations of training and of evaluation, memory,
+and hours at throughputs that you name, in operations a second that training really makes. With --slurm a script for sbatch is
 written instead, with --k8s the manifest of an Indexed Job: both make one run a task, with the same
 "zoo compare run FILE --task I" that anything else may call.`,
 		Example: `  zoo compare plan study.yaml --throughput 'two cores=60e9'
@@ -69,8 +69,10 @@ func plan(c *cobra.Command, file string, o *planning) error {
 		return err
 	}
 	defer d.Close()
-	hash, noText := s.DataHash(c.Context()) // a plan needs no text, but for the state of its runs
-	all, err := s.Plan(c.Context(), d, int(o.memory), throughputs, out, hash, o.here())
+	text, noText := s.Text(c.Context()) // a plan needs none, but for evaluations and the state of its runs
+	all, err := s.Plan(c.Context(), study.PlanOptions{
+		Device: d, Memory: int(o.memory), Throughputs: throughputs, Text: text, Out: out, Reuse: o.here(),
+	})
 	if err != nil {
 		return err
 	}
@@ -88,9 +90,9 @@ func plan(c *cobra.Command, file string, o *planning) error {
 		return printJSON(c.OutOrStdout(), map[string]any{"study": s.Name, "out": out, "tasks": all})
 	}
 	if noText != nil {
-		fmt.Fprintln(c.ErrOrStderr(), "note: the text is not there yet: "+noText.Error())
+		fmt.Fprintf(c.ErrOrStderr(), "note: the text cannot be read yet; evaluations on what is held out of it come on top: %v\n", noText)
 	}
-	return printPlanned(c.OutOrStdout(), s, all, throughputs)
+	return printPlanned(c.OutOrStdout(), s, all, throughputs, noText != nil)
 }
 
 // here are the other studies on this machine: what jobs of a cluster see may not be here.
@@ -126,7 +128,7 @@ func (o *planning) check() ([]study.Throughput, error) {
 	return out, nil
 }
 
-func printPlanned(out io.Writer, s *study.Study, all []study.Planned, throughputs []study.Throughput) error {
+func printPlanned(out io.Writer, s *study.Study, all []study.Planned, throughputs []study.Throughput, noText bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "MODEL\tACTIVE\tALL\tOPERATIONS/TOKEN\tOFF\tMEMORY\tSIZED BY\n")
 	for _, p := range all[:len(s.Models)] {
@@ -136,18 +138,21 @@ func printPlanned(out io.Writer, s *study.Study, all []study.Planned, throughput
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Model, human(p.PaperActive), human(p.PaperTotal), plot.Short(float64(p.PerToken)), off, megabytes(p.Bytes), strings.Join(p.Settings, " "))
 	}
-	fmt.Fprint(w, "\nTASK\tRUN\tBUDGET\tSTEPS\tTOKENS\tOPERATIONS")
+	fmt.Fprint(w, "\nTASK\tRUN\tBUDGET\tSTEPS\tTOKENS\tOPERATIONS\tEVALUATION")
 	for _, t := range throughputs {
 		fmt.Fprintf(w, "\tHOURS ON %s", t.Name)
 	}
 	fmt.Fprint(w, "\tSTATE\n")
 	sum := map[string]float64{}
 	for _, p := range all {
-		steps, tokens, flops := strconv.FormatInt(p.Steps, 10), plot.Short(float64(p.Tokens)), plot.Short(p.FLOPs)
+		steps, tokens, flops, evaluation := strconv.FormatInt(p.Steps, 10), plot.Short(float64(p.Tokens)), plot.Short(p.FLOPs), plot.Short(p.Evaluation)
 		if p.Steps == 0 { // to be measured
 			steps, tokens, flops = "?", "?", "?"
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s", p.Task, p.Name, p.Budget, steps, tokens, flops)
+		if p.Steps == 0 || noText {
+			evaluation = "?"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s", p.Task, p.Name, p.Budget, steps, tokens, flops, evaluation)
 		for _, t := range throughputs {
 			sum[t.Name] += p.Hours[t.Name]
 			fmt.Fprintf(w, "\t%.3g", p.Hours[t.Name])

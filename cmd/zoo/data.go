@@ -46,7 +46,8 @@ the tokenizer if it is neither bytes nor gpt2. The folder appears whole or not a
 
 A source is a text file, a file of JSON lines (.jsonl, .ndjson), a .parquet file, a folder of such files, or - for
 standard input; texts and JSON lines also with .gz. A text file is one document; every line of a .jsonl file is one,
-and every row of a .parquet file: the text in their --field. Order and numbers depend on nothing but the sources.
+and every row of a .parquet file: the text in their --field. With --field, .json files and standard input are JSON
+lines, too. Order and numbers depend on nothing but the sources.
 
 --holdout holds documents out for evaluation: of a single text its end, of others whole documents chosen by their
 hashes, so that equal ones are never on both sides. --dedup drops repeats of a document, here and in later sources; it
@@ -69,7 +70,7 @@ source, however large it is; sources without one share the rest by size.`,
 	f.StringVarP(&o.Out, "out", "o", "", "the folder to make")
 	f.StringVar(&o.tokenizer, "tokenizer", "bytes", "bytes, gpt2, a tokenizer.json file, or train to learn one from the texts")
 	f.IntVar(&o.size, "vocab-size", 0, "with --tokenizer train: how many tokens to learn, at most")
-	f.StringVar(&o.Field, "field", prepare.DefaultField, "field of JSON lines and column of parquet files that holds the text; standard input is JSON lines when it is given")
+	f.StringVar(&o.Field, "field", prepare.DefaultField, "field of JSON lines and column of parquet files that holds the text; .json files and standard input are JSON lines when it is given")
 	f.StringVar(&o.holdout, "holdout", fmt.Sprint(data.DefaultHoldout), "held out for evaluation: a fraction, or a percentage such as 1%")
 	f.BoolVar(&o.Dedup, "dedup", false, "drop repeats of a document")
 	f.Var(&o.shard, "shard-size", "size of a token file")

@@ -27,7 +27,7 @@ type Options struct {
 	Tokenizer tokenizer.Tokenizer
 	Learn     int                // when there is no Tokenizer: how many tokens to learn from the texts
 	Field     string             // of JSONL and parquet files
-	Lines     bool               // standard input is JSON lines
+	Lines     bool               // standard input and .json files are JSON lines
 	Weights   map[string]float64 // by source: its share of training windows
 	Holdout   float64
 	Dedup     bool

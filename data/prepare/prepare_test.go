@@ -82,7 +82,7 @@ func documents(t *testing.T, dir string) (train, held []string) {
 
 func TestSourcesAreReadInOrder(t *testing.T) {
 	write(t, map[string]string{
-		"b.txt": "of b", "folder/z.txt": "of z", "folder/a/deep.jsonl": lines("deep one", "deep two"),
+		"b.txt": "of b", "folder/z.txt": "of z", "folder/a/deep.jsonl": lines("deep one", "deep two"), "folder/b.json.gz": zipped(lines("none")),
 		"folder/.hidden": "hidden", "c.jsonl.gz": zipped("\n" + lines("c one", "", "c two\n") + `{"text": null}`),
 	})
 	o := options("b.txt", "folder", "c.jsonl.gz", "-")
@@ -92,12 +92,19 @@ func TestSourcesAreReadInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	train, held := documents(t, "out")
-	want := []string{"of b", "deep one", "deep two", "of z", "c one", "c two\n", "piped"}
+	want := []string{"of b", "deep one", "deep two", "none", "of z", "c one", "c two\n", "piped"}
 	if fmt.Sprintf("%q", train) != fmt.Sprintf("%q", want) || held != nil {
 		t.Fatalf("got %q and %q, want %q", train, held, want)
 	}
-	if m.Total.Documents != 7 || m.Total.Empty != 2 || m.Total.Longest != 8 || m.Total.Bytes != 40 || m.Total.Tokens != 40+6 || m.UsedIDs != 15 {
+	if m.Total.Documents != 8 || m.Total.Empty != 2 || m.Total.Longest != 8 || m.Total.Bytes != 44 || m.Total.Tokens != 44+7 || m.UsedIDs != 15 {
 		t.Errorf("counted %+v and %d ids", m.Total, m.UsedIDs)
+	}
+	o.Sources, o.Out, o.Lines = []string{"folder/b.json.gz"}, "text", false // as nobody said that it has lines
+	if _, err := Prepare(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	if train, _ := documents(t, "text"); len(train) != 1 || train[0] != lines("none") {
+		t.Errorf("a .json file is %q", train)
 	}
 }
 

@@ -26,12 +26,15 @@ type file struct {
 	field string
 }
 
-// kinds are the files of many documents, by the ends of their names.
+// kinds are the files of many documents, by the ends of their names. A .json file may be
+// anything, among source code for instance: it is one of lines where that was said.
 var kinds = []struct {
 	suffix string
 	each   func(ctx context.Context, f corpus.Document, field string, use func(corpus.Document) error) error
+	said   bool
 }{
-	{".jsonl", eachLine}, {".jsonl.gz", eachLine}, {".ndjson", eachLine}, {".ndjson.gz", eachLine}, {".parquet", eachRow},
+	{".jsonl", eachLine, false}, {".jsonl.gz", eachLine, false}, {".ndjson", eachLine, false}, {".ndjson.gz", eachLine, false},
+	{".json", eachLine, true}, {".json.gz", eachLine, true}, {".parquet", eachRow, false},
 }
 
 // open finds the files of a source.
@@ -47,7 +50,7 @@ func open(path string, o *Options) (*source, error) {
 			f.each = eachLine
 		}
 		for _, k := range kinds {
-			if path != "-" && strings.HasSuffix(strings.ToLower(d.Name), k.suffix) {
+			if path != "-" && (o.Lines || !k.said) && strings.HasSuffix(strings.ToLower(d.Name), k.suffix) {
 				f.each = k.each
 			}
 		}
