@@ -23,11 +23,15 @@ type Table struct {
 	Rows   [][]string
 }
 
-func (t *Table) add(cells ...any) {
+// add appends a row of what is drawn; exactly appends one with every digit.
+func (t *Table) add(cells ...any)     { t.append(cells, figureDigits) }
+func (t *Table) exactly(cells ...any) { t.append(cells, -1) }
+
+func (t *Table) append(cells []any, n int) {
 	row := make([]string, len(cells))
 	for i, c := range cells {
 		if x, ok := c.(float64); ok {
-			row[i] = digits(x, figureDigits)
+			row[i] = digits(x, n)
 			continue
 		}
 		row[i] = fmt.Sprint(c)
@@ -71,7 +75,9 @@ func (t *Table) CSV() []byte {
 
 // Figures are all drawings that the runs have something for.
 func (p *Page) Figures() []Figure {
-	out := p.lossFigures()
+	out := p.differenceFigures()
+	out = append(out, p.rateFigures()...)
+	out = append(out, p.lossFigures()...)
 	out = append(out, p.parityFigures()...)
 	out = append(out, p.decodeFigures()...)
 	return append(out, p.routerFigures()...)

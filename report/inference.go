@@ -35,14 +35,15 @@ func (p *Page) decodeFigures() []Figure {
 		return nil
 	}
 	x := plot.Axis{Label: "tokens before", Log: true, Base: 2}
-	times := plot.Lines{ID: "decode-time", Title: "Time to decode a token", X: x, Y: plot.Axis{Label: "milliseconds", Log: true}, FormatX: plot.Binary}
+	times := plot.Lines{ID: "decode-time", Title: "Time to decode a token", X: x, Y: plot.Axis{Label: "milliseconds per token", Log: true}, FormatX: plot.Binary}
 	states := plot.Lines{ID: "decode-state", Title: "State of one sequence", X: x, Y: plot.Axis{Label: "bytes", Log: true, Base: 4}, FormatX: plot.Binary, FormatY: plot.Binary}
-	table := Table{Header: []string{"model", "context", "median ms", "best ms", "state bytes"}}
+	took, held := Table{Header: []string{"model", "context", "median ms", "best ms"}}, Table{Header: []string{"model", "context", "state bytes"}}
 	for i, d := range p.Decoding {
 		l := plot.Line{Name: d.Model, Colour: p.colourOf(d.Model, i), Dots: true}
 		for j, n := range d.Contexts {
 			l.X = append(l.X, float64(n))
-			table.add(d.Model, n, d.Median[j], d.Best[j], d.StateBytes[j])
+			took.add(d.Model, n, d.Median[j], d.Best[j])
+			held.add(d.Model, n, d.StateBytes[j])
 		}
 		l.Y = d.Median
 		times.Series = append(times.Series, l)
@@ -53,8 +54,8 @@ func (p *Page) decodeFigures() []Figure {
 		states.Series = append(states.Series, l)
 	}
 	return []Figure{
-		{Drawing: times.Draw(), Table: table, Caption: decodeCaption(p.Decoding)},
-		{Drawing: states.Draw(), Table: table, Caption: "Memory that the states take as allocated: recurrent states and, where there is attention, caches whose capacity doubles."},
+		{Drawing: times.Draw(), Table: took, Caption: decodeCaption(p.Decoding)},
+		{Drawing: states.Draw(), Table: held, Caption: "Memory that the states take as allocated: recurrent states and, where there is attention, caches whose capacity doubles."},
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 type Page struct {
 	Title, Doc string
 	Command    string // that makes its runs
+	Note       string // what a person has to say of how they were made
+	Reference  string // label of the model that others are compared with; the first when empty
 	Runs       []*Run
 	Groups     []*Group
 	Missing    []string // runs of the study that have not begun
@@ -32,7 +34,9 @@ type Manifest struct {
 	Doc     string   `json:"doc"`
 	Command string   `json:"command"`
 	Models  []string `json:"models"` // labels, in the study's order
-	Runs    []string `json:"runs"`   // folders, relative to the study's
+	// Reference is the label of the model that the others are compared with, the first when empty.
+	Reference string   `json:"reference,omitempty"`
+	Runs      []string `json:"runs"` // folders, relative to the study's
 	// Decoding are files with measurements of decoding, which need not be there yet.
 	Decoding []string `json:"decoding,omitempty"`
 }
@@ -101,7 +105,7 @@ func (l *Loader) Load(paths ...string) (*Page, error) {
 			return nil, err
 		}
 		if m != nil {
-			p.Title, p.Doc, p.Command = m.Title, m.Doc, m.Command
+			p.Title, p.Doc, p.Command, p.Reference = m.Title, m.Doc, m.Command, m.Reference
 			order = append(order, m.Models...)
 			if err := p.takeDecoding(path, m); err != nil {
 				return nil, err

@@ -2,19 +2,28 @@ package report
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/moezoo/moezoo/report/plot"
 )
 
 // axes that losses are drawn over.
 var axes = []struct {
-	id, label string
-	of        func(g *Group, c *Curve) []float64
+	id, title, label string
+	of               func(g *Group, c *Curve) []float64
+	caption          string
 }{
-	{"steps", "optimiser steps", func(_ *Group, c *Curve) []float64 { return c.Step }},
-	{"tokens", "training tokens", func(_ *Group, c *Curve) []float64 { return c.Tokens }},
-	{"flops", "operations of training", func(g *Group, c *Curve) []float64 { return scaled(c.Tokens, g.tokenCost()) }},
-	{"seconds", "seconds of training", func(_ *Group, c *Curve) []float64 { return c.Seconds }},
+	{"steps", "steps", "optimiser steps", func(_ *Group, c *Curve) []float64 { return c.Step }, ""},
+	{"tokens", "tokens", "training tokens", func(_ *Group, c *Curve) []float64 { return c.Tokens }, ""},
+	{
+		"flops", "operations", "floating-point operations of training", func(g *Group, c *Curve) []float64 { return scaled(c.Tokens, g.tokenCost()) },
+		"Operations are counted in the graph of the model, three times those of a forward pass.",
+	},
+	{
+		"seconds", "time", "seconds of training", func(_ *Group, c *Curve) []float64 { return c.Seconds },
+		"Time spent in training steps, without evaluating and saving: the machine’s as much as the model’s.",
+	},
 }
 
 func scaled(x []float64, by float64) []float64 {
@@ -29,25 +38,44 @@ func scaled(x []float64, by float64) []float64 {
 func (p *Page) lossFigures() []Figure {
 	var out []Figure
 	for _, a := range axes {
-		caption := "Held-out loss, mean over seeds; the band is their range. Evaluation drops no token."
+		chart := plot.Lines{ID: "loss-" + a.id, Title: "Held-out loss over " + a.title, X: plot.Axis{Label: a.label}, Y: plot.Axis{Label: "nats per token"}}
+		f, ok := p.lossFigure(chart, a.id, a.of, func(r *Run) Curve { return r.Held })
+		if !ok {
+			continue
+		}
+		f.Caption = words("Held-out loss at every evaluation, which drops no token.", p.bandWords(), a.caption)
 		if a.id == "seconds" {
-			caption = "The same over the time spent in training steps, without evaluating and saving. It is the machine's as much as the model's."
+			f.Caption = words(f.Caption, p.disturbance(), p.Note)
 		}
-		if f, ok := p.lossFigure("loss-"+a.id, "Held-out loss over "+a.label, a.label, caption, a.of, func(r *Run) Curve { return r.Held }); ok {
-			out = append(out, f)
-		}
+		out = append(out, f)
 	}
-	if f, ok := p.lossFigure("train-loss", "Training loss", "optimiser steps", "Cross-entropy of the training batches, without auxiliary losses, in means over stretches of a hundredth of the run.",
-		axes[0].of, func(r *Run) Curve { return r.Train.binned(100) }); ok {
+	chart := plot.Lines{ID: "train-loss", Title: "Training loss", X: plot.Axis{Label: axes[0].label}, Y: plot.Axis{Label: "nats per token"}}
+	if f, ok := p.lossFigure(chart, axes[0].id, axes[0].of, func(r *Run) Curve { return r.Train.binned(100) }); ok {
+		f.Caption = words("Cross-entropy of the training batches, without auxiliary losses, in means over stretches of a hundredth of the run.", p.bandWords())
 		out = append(out, f)
 	}
 	return out
 }
 
+// bandWords say what lines and bands of losses are.
+func (p *Page) bandWords() string {
+	said := "The axis begins after the fall of the first tenth."
+	for _, g := range p.Groups {
+		if len(g.Runs) > 1 {
+			return "Mean over seeds; the band is their range. " + said
+		}
+	}
+	return said
+}
+
+// words are sentences as one text.
+func words(sentences ...string) string {
+	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")
+}
+
 // lossFigure draws one line for each group; false when there is nothing to draw.
-func (p *Page) lossFigure(id, title, label, caption string, xs func(*Group, *Curve) []float64, of func(*Run) Curve) (Figure, bool) {
-	chart := plot.Lines{ID: id, Title: title, X: plot.Axis{Label: label}, Y: plot.Axis{Label: "nats per token"}}
-	table := Table{Header: []string{"model", label, "mean", "low", "high", "seeds"}}
+func (p *Page) lossFigure(chart plot.Lines, axis string, xs func(*Group, *Curve) []float64, of func(*Run) Curve) (Figure, bool) {
+	table := Table{Header: []string{"model", axis, "mean", "low", "high", "seeds"}}
 	for _, g := range p.Groups {
 		l, seeds := g.line(xs, of)
 		if len(l.X) < 2 || l.X[len(l.X)-1] <= 0 {
@@ -65,7 +93,7 @@ func (p *Page) lossFigure(id, title, label, caption string, xs func(*Group, *Cur
 		return Figure{}, false
 	}
 	chart.Y.Low, chart.Y.High = lossRange(chart.Series)
-	return Figure{Drawing: chart.Draw(), Caption: caption, Table: table}, true
+	return Figure{Drawing: chart.Draw(), Table: table}, true
 }
 
 // line is the mean of a group's curves at the points of the run that has come furthest, each

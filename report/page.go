@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/moezoo/moezoo/report/plot"
@@ -22,18 +20,21 @@ type content struct {
 	Style      template.CSS
 	Results    grid
 	Sizes      grid
-	Parities   grid
+	Facts      []fact
 	Provenance grid
 	Sections   []section
-	Made       string
+	Made       string // when, on a live page
 	Live       bool
 }
 
-// section is a heading with its figures.
+// section is a heading with its figures and a table.
 type section struct {
 	ID, Title string
 	Figures   []shown
 	Folded    []shown // of many alike, those behind the first few
+	Table     grid
+	Open      bool // whether the table is unfolded
+	Notes     string
 }
 
 type shown struct {
@@ -45,25 +46,41 @@ type shown struct {
 var sections = []struct {
 	id, title string
 	holds     []string
+	table     func(*Page) grid
+	notes     string
 }{
-	{"losses", "Losses", []string{"loss-", "train-loss"}},
-	{"parity-section", "Steps to parity", []string{"parity"}},
-	{"inference", "Cost of inference", []string{"decode-"}},
-	{"routing", "Routing", []string{"load-", "entropy", "dropped"}},
+	{
+		id: "final", title: "Final losses", holds: []string{"differences"}, table: (*Page).differences,
+		notes: "“Lower” and “higher” are said where the 95 % interval holds no zero; seeds are few, so undecided does not mean equal.",
+	},
+	{
+		id: "learning-rates", title: "Learning rates", holds: []string{"rates"}, table: (*Page).rates,
+		notes: "A family is models whose recipes differ in the learning rate alone.",
+	},
+	{id: "losses", title: "Losses", holds: []string{"loss-", "train-loss"}},
+	{
+		id: "parity-section", title: "Steps to parity", holds: []string{"parity"}, table: (*Page).parities,
+		notes: "Losses are smoothed (local quadratic regression in the logarithm of the step, then made non-increasing) before the crossing is looked for. “Never” at the lower end means that the confidence interval includes never reaching it.",
+	},
+	{id: "inference", title: "Cost of inference", holds: []string{"decode-"}},
+	{id: "routing", title: "Routing", holds: []string{"load-", "entropy", "dropped"}},
 }
 
-// mostShown is how many figures of a section are unfolded.
-const mostShown = 8
+// mostShown is how many figures of a section are unfolded, mostOpen up to how many rows a table is.
+const (
+	mostShown = 8
+	mostOpen  = 10
+)
 
-// HTML is the page. A live one follows its runs.
+// HTML is the page. A live one follows its runs, and says when it was made.
 func (p *Page) HTML(live bool) ([]byte, error) {
-	c := content{
-		Page: p, Style: template.CSS(plot.Style), Results: p.results(), Sizes: p.sizes(), Parities: p.parities(), Provenance: p.provenance(),
-		Made: time.Now().UTC().Format("2006-01-02 15:04 MST"), Live: live,
+	c := content{Page: p, Style: template.CSS(plot.Style), Results: p.results(), Sizes: p.sizes(), Facts: p.facts(), Provenance: p.provenance(), Live: live}
+	if live {
+		c.Made = time.Now().UTC().Format("2006-01-02 15:04 MST")
 	}
 	figures := p.Figures()
 	for _, s := range sections {
-		out := section{ID: s.id, Title: s.title}
+		out := section{ID: s.id, Title: s.title, Notes: s.notes}
 		for _, f := range figures {
 			if !begins(f.ID, s.holds) {
 				continue
@@ -75,9 +92,14 @@ func (p *Page) HTML(live bool) ([]byte, error) {
 				out.Folded = append(out.Folded, x)
 			}
 		}
-		if len(out.Figures) > 0 {
-			c.Sections = append(c.Sections, out)
+		if len(out.Figures) == 0 {
+			continue
 		}
+		if s.table != nil {
+			out.Table = s.table(p)
+			out.Open = len(out.Table.Rows) <= mostOpen
+		}
+		c.Sections = append(c.Sections, out)
 	}
 	var b bytes.Buffer
 	err := page.Execute(&b, c)
@@ -91,35 +113,4 @@ func begins(id string, with []string) bool {
 		}
 	}
 	return false
-}
-
-// FiguresFolder is where Write puts drawings and numbers, beside the page.
-const FiguresFolder = "figures"
-
-// Write writes the page, and every figure as SVG and CSV into a folder beside it. Each file
-// appears whole or not at all.
-func (p *Page) Write(path string) error {
-	raw, err := p.HTML(false)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(filepath.Dir(path), FiguresFolder)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	for _, f := range p.Figures() {
-		if err := whole(filepath.Join(dir, f.ID+".svg"), []byte(f.File())); err != nil {
-			return err
-		}
-		if err := whole(filepath.Join(dir, f.ID+".csv"), f.Table.CSV()); err != nil {
-			return err
-		}
-	}
-	for name, g := range map[string]grid{"results": p.results(), "sizes": p.sizes(), "parities": p.parities(), "runs": p.provenance()} {
-		t := Table(g)
-		if err := whole(filepath.Join(dir, name+".csv"), t.CSV()); err != nil {
-			return err
-		}
-	}
-	return whole(path, raw)
 }

@@ -83,15 +83,9 @@ func (p *Page) parityFigures() []Figure {
 	if len(pairs) == 0 {
 		return nil
 	}
-	table := Table{Header: []string{"model", "other", "steps ratio", "low", "high", "operations ratio", "seconds ratio", "loss", "step", "other's last step", "seeds"}}
-	number := func(x *float64) float64 {
-		if x == nil {
-			return math.NaN()
-		}
-		return *x
-	}
+	table := Table{Header: []string{"model", "other", "steps ratio", "low", "high", "operations ratio", "loss", "step", "other's last step", "seeds"}}
 	for _, x := range pairs {
-		table.add(x.Model, x.Other, number(x.Ratio), number(x.Low), number(x.High), number(x.FLOPs), number(x.Seconds), x.Loss, x.Step, x.OtherStep, x.Seeds)
+		table.add(x.Model, x.Other, orNaN(x.Ratio), orNaN(x.Low), orNaN(x.High), orNaN(x.FLOPs), x.Loss, x.Step, x.OtherStep, x.Seeds)
 	}
 	caption := "How many times fewer optimiser steps the first model needs to reach the held-out loss at which the second ends, with a 95 % confidence interval: "
 	if pairs[0].Seeds > 1 {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/moezoo/moezoo/report/plot"
@@ -67,6 +68,11 @@ func (p *Page) routerFigure(chart plot.Lines, of func(*Router) []float64) (Figur
 	}
 	if len(chart.Series) == 0 {
 		return Figure{}, false
+	}
+	if chart.Y.High == 0 { // from 0 to what there is
+		for _, l := range chart.Series {
+			chart.Y.High = math.Max(chart.Y.High, 1.05*slices.Max(slices.Concat(l.Y, l.High)))
+		}
 	}
 	return Figure{Drawing: chart.Draw(), Table: table}, true
 }

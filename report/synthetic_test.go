@@ -19,16 +19,18 @@ import (
 // sized says how large a synthetic study is.
 type sized struct{ models, seeds, layers, experts, steps int }
 
+// names of the first models; those that come later have the same with other learning rates.
+var names = []string{"mamba", "moe-mamba", "transformer", "transformer-moe", "mamba-mlp", "moe-mamba-parallel"}
+
 // synthesise writes a study's folder with the runs of models that learn at different speeds, as
 // training would write it. Every second model has routers.
 func synthesise(t testing.TB, dir string, n sized) {
 	t.Helper()
-	names := []string{"mamba", "moe-mamba", "transformer", "transformer-moe", "mamba-mlp", "moe-mamba-parallel"}
 	m := &Manifest{Title: "synthetic", Doc: "Curves that were made up, to look at a page", Command: "zoo compare study.yaml"}
 	for i := range n.models {
 		name := names[i%len(names)]
 		if i >= len(names) {
-			name = fmt.Sprintf("%s-%d-experts", name, 1<<(i/len(names)))
+			name = fmt.Sprintf("%s-%de-3", name, 1<<(i/len(names)))
 		}
 		m.Models = append(m.Models, name)
 		rng := rand.New(rand.NewPCG(uint64(i), 1))
@@ -58,9 +60,10 @@ func synthesiseRun(t testing.TB, dir, name string, model int, seed uint64, n siz
 	t.Helper()
 	hash := fmt.Sprintf("%064x", model+1)
 	r := &zoo.Record{
-		Label: name, Recipe: name, RecipeHash: hash, Configured: hash, Seed: seed, Steps: int64(n.steps), StepTokens: 4096, Context: 256, DataHash: hash,
-		Counts: blocks.Counts{Total: 998_784, Active: 998_784, PaperTotal: int64(932_864 * (1 + model%2*7)), PaperActive: int64(932_864 + 1000*model), FLOPs: int64(2_065_024 + 9000*model), Hash: hash},
-		Began:  time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC), Host: zoo.Host{Machine: "amd64/avx2", Processor: "A processor with a long name @ 2.40GHz", Cores: 2, Threads: 2, Go: "go1.26.0"},
+		Label: name, Recipe: name, RecipeHash: hash, Configured: hash, Seed: seed, Steps: int64(n.steps), StepTokens: 4096, Context: 256, DataHash: fmt.Sprintf("%064x", 77),
+		Counts:   blocks.Counts{Total: 998_784, Active: 998_784, PaperTotal: int64(932_864 * (1 + model%2*7)), PaperActive: int64(932_864 + 1000*model), FLOPs: int64(2_065_024 + 9000*model), Hash: hash},
+		Resolved: fmt.Sprintf("name: %s\nd_model: 8\nlayers: [mamba]\ntrain: {lr: %v, steps: %d}\n", names[model%len(names)], 1e-3*math.Pow(2, float64(model/len(names))), n.steps),
+		Began:    time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC), Host: zoo.Host{Machine: "amd64/avx2", Processor: "A processor with a long name @ 2.40GHz", Cores: 2, Threads: 2, Go: "go1.26.0"},
 	}
 	write(t, filepath.Join(dir, zoo.RecordFile), marshal(t, r))
 	speed := (1 + float64(model%7)/4) * math.Exp(0.05*rng.NormFloat64())

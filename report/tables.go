@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -36,11 +35,13 @@ type Final struct {
 	Loss        *float64 `json:"loss"`
 	Deviation   float64  `json:"deviation"`
 	BitsPerByte *float64 `json:"bits_per_byte"`
-	PaperActive int64    `json:"paper_active"`
-	PaperTotal  int64    `json:"paper_total"`
-	Total       int64    `json:"total"`
-	FLOPs       int64    `json:"flops_per_token"`
-	TokensPerS  float64  `json:"tokens_per_s"`
+	// BitsDeviation is that of the bits per byte.
+	BitsDeviation float64 `json:"bits_per_byte_deviation"`
+	PaperActive   int64   `json:"paper_active"`
+	PaperTotal    int64   `json:"paper_total"`
+	Total         int64   `json:"total"`
+	FLOPs         int64   `json:"flops_per_token"`
+	TokensPerS    float64 `json:"tokens_per_s"`
 }
 
 // Finals are the models in their order.
@@ -65,8 +66,8 @@ func (p *Page) Finals() []Final {
 		}
 		if len(losses) > 0 {
 			loss, deviation := meanAndDeviation(losses)
-			b, _ := meanAndDeviation(bits)
-			f.Loss, f.Deviation, f.BitsPerByte = &loss, deviation, &b
+			b, bitsDeviation := meanAndDeviation(bits)
+			f.Loss, f.Deviation, f.BitsPerByte, f.BitsDeviation = &loss, deviation, &b, bitsDeviation
 		}
 		if r := g.Runs[0].Record; r != nil {
 			f.PaperActive, f.PaperTotal, f.Total, f.FLOPs = r.Counts.PaperActive, r.Counts.PaperTotal, r.Counts.Total, r.Counts.FLOPs
@@ -84,7 +85,7 @@ type grid struct {
 
 // results are the final losses, best first.
 func (p *Page) results() grid {
-	g := grid{Header: []string{"model", "held-out loss", "± seeds", "bits/byte", "runs", "steps", "tokens", "tokens/s"}}
+	g := grid{Header: []string{"model", "held-out loss", "±", "bits/byte", "±", "runs finished", "steps", "tokens", "tokens/s"}}
 	finals := p.Finals()
 	slices.SortStableFunc(finals, func(a, b Final) int {
 		switch {
@@ -98,11 +99,11 @@ func (p *Page) results() grid {
 		return 0
 	})
 	for _, f := range finals {
-		row := []string{f.Model, "–", "–", "–", fmt.Sprintf("%d of %d", f.Finished, f.Seeds), fmt.Sprint(f.Steps), plot.Short(f.Tokens), plot.Short(f.TokensPerS)}
+		row := []string{f.Model, "–", "–", "–", "–", fmt.Sprintf("%d of %d", f.Finished, f.Seeds), thousands(int64(f.Steps)), plot.Short(f.Tokens), plot.Short(f.TokensPerS)}
 		if f.Loss != nil {
 			row[1], row[3] = fmt.Sprintf("%.4f", *f.Loss), fmt.Sprintf("%.4f", *f.BitsPerByte)
 			if f.Seeds > 1 {
-				row[2] = fmt.Sprintf("%.4f", f.Deviation)
+				row[2], row[4] = fmt.Sprintf("%.4f", f.Deviation), fmt.Sprintf("%.4f", f.BitsDeviation)
 			}
 		}
 		g.Rows = append(g.Rows, row)
@@ -143,29 +144,6 @@ func thousands(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-// provenance is what was run, where, with which hashes.
-func (p *Page) provenance() grid {
-	g := grid{Header: []string{"run", "seed", "steps", "recipe", "text", "graph", "machine", "processor", "threads", "program", "begun"}}
-	for _, r := range p.Runs {
-		row := []string{filepath.Base(r.Dir), "", "", "", "", "", "", "", "", "", ""}
-		if x := r.Record; x != nil {
-			made := 0.0
-			if n := len(r.Train.Step); n > 0 {
-				made = r.Train.Step[n-1]
-			}
-			row = []string{
-				filepath.Base(r.Dir), fmt.Sprint(x.Seed), fmt.Sprintf("%.0f of %d", made, x.Steps), short(x.RecipeHash), short(x.DataHash), short(x.Counts.Hash),
-				x.Host.Machine, x.Host.Processor, fmt.Sprintf("%d of %d", x.Host.Threads, x.Host.Cores), strings.TrimSpace(x.Host.Go + " " + short(x.Host.Revision)), x.Began.Format("2006-01-02 15:04"),
-			}
-			if x.ReusedFrom != "" {
-				row[len(row)-1] += " as " + x.ReusedFrom
-			}
-		}
-		g.Rows = append(g.Rows, row)
-	}
-	return g
 }
 
 func short(hash string) string { return hash[:min(len(hash), 12)] }

@@ -78,13 +78,14 @@ var errBudget = errors.New("the time for the study is used up")
 
 // compared is what zoo compare reports.
 type compared struct {
-	Study    string         `json:"study"`
-	Out      string         `json:"out"`
-	Complete bool           `json:"complete"`
-	Runs     []comparedRun  `json:"runs"`
-	Report   string         `json:"report"`
-	Parity   []report.Pair  `json:"steps_to_parity"`
-	Models   []report.Final `json:"models"`
+	Study    string              `json:"study"`
+	Out      string              `json:"out"`
+	Complete bool                `json:"complete"`
+	Runs     []comparedRun       `json:"runs"`
+	Report   string              `json:"report"`
+	Parity   []report.Pair       `json:"steps_to_parity"`
+	Against  []report.Difference `json:"differences"`
+	Models   []report.Final      `json:"models"`
 }
 
 type comparedRun struct {
@@ -168,11 +169,11 @@ func finishStudy(c *cobra.Command, o *comparison, result *compared) error {
 	if err != nil {
 		return err
 	}
-	result.Report = filepath.Join(o.out, "report.html")
-	if err := page.Write(result.Report); err != nil {
+	result.Report = filepath.Join(o.out, report.PageFile)
+	if err := page.WriteFolder(o.out); err != nil {
 		return err
 	}
-	result.Parity, result.Models = page.Pairs(), page.Finals()
+	result.Parity, result.Against, result.Models = page.Pairs(), page.Differences(), page.Finals()
 	if o.json {
 		return printJSON(c.OutOrStdout(), result)
 	}
@@ -184,6 +185,9 @@ func finishStudy(c *cobra.Command, o *comparison, result *compared) error {
 // writeManifest says in the study's folder which runs are its own.
 func writeManifest(s *study.Study, o *comparison, dataHash string) error {
 	m := &report.Manifest{Title: s.Name, Doc: s.Doc, Command: "zoo compare " + s.File}
+	if s.Match != nil {
+		m.Reference = s.Match.To
+	}
 	tasks := s.Tasks()
 	for i := range tasks {
 		t := &tasks[i]

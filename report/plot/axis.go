@@ -9,8 +9,9 @@ import (
 type Axis struct {
 	Label     string
 	Log       bool
-	Base      float64 // of the ticks of a logarithmic axis; 10 when 0
-	Low, High float64 // both 0 to fit the data
+	Base      float64   // of the ticks of a logarithmic axis; 10 when 0
+	Low, High float64   // both 0 to fit the data
+	Ticks     []float64 // where they are to be, round values when nil
 }
 
 // scale maps values to coordinates.
@@ -67,6 +68,9 @@ const mostTicks = 100
 
 // ticks are round values within the axis, about n of them.
 func (a Axis) ticks(n int) []float64 {
+	if a.Ticks != nil {
+		return a.Ticks
+	}
 	if a.Log {
 		return a.logTicks(n)
 	}
@@ -122,8 +126,11 @@ var prefixes = []struct {
 
 // Short is a number with at most three digits and a prefix: 2.5M.
 func Short(x float64) string {
+	if x < 0 {
+		return "−" + Short(-x)
+	}
 	for _, p := range prefixes {
-		if math.Abs(x) >= p.factor*0.9995 {
+		if x >= p.factor*0.9995 {
 			return digits(x/p.factor) + p.name
 		}
 	}
