@@ -80,6 +80,10 @@ func TestBrowserShowsEveryFigure(t *testing.T) {
 	}
 	chromium := browser(t)
 	for name, n := range map[string]sized{"three": {models: 3, seeds: 1, layers: 2, experts: 4, steps: 60}, "sixty": {models: 20, seeds: 3, layers: 2, experts: 8, steps: 60}} {
+		must := []string{"loss-steps", "loss-seconds", "differences", "parity", "decode-time", "load-moe-mamba", "entropy"}
+		if n.models > len(names) { // there are several learning rates
+			must = append(must, "rates", "rates-above-best")
+		}
 		dir := t.TempDir()
 		synthesise(t, dir, n)
 		p, err := Load(dir)
@@ -98,6 +102,11 @@ func TestBrowserShowsEveryFigure(t *testing.T) {
 			s := visit(t, chromium, path, width)
 			if len(s.Figures) != len(p.Figures()) {
 				t.Errorf("%s runs, %d wide: %d figures of %d", name, width, len(s.Figures), len(p.Figures()))
+			}
+			for _, id := range must {
+				if _, ok := s.Figures[id]; !ok {
+					t.Errorf("%s runs, %d wide: there is no figure %s", name, width, id)
+				}
 			}
 			for _, f := range p.Figures() {
 				if size := s.Figures[f.ID]; size[0] < 280 || size[1] < 60 {

@@ -24,7 +24,7 @@ func ended(label string, first uint64, losses ...float64) *Group {
 func pageOf(groups ...*Group) *Page {
 	p := &Page{Groups: groups}
 	for i, g := range groups {
-		g.Colour = i
+		g.Number, g.Colour = i+1, i
 		p.Runs = append(p.Runs, g.Runs...)
 	}
 	return p

@@ -9,7 +9,8 @@ import (
 // Group is the runs of one model that differ in their seeds alone.
 type Group struct {
 	Name   string
-	Colour int
+	Number int    // that drawings give it, from 1
+	Colour int    // as drawings count them
 	Runs   []*Run // by seed
 }
 
@@ -39,9 +40,10 @@ func groups(runs []*Run, order []string) []*Group {
 	sort.SliceStable(all, func(i, j int) bool { return rank[all[i].Name] < rank[all[j].Name] })
 	distinguish(all)
 	for i, g := range all {
-		g.Colour = i
+		g.Number, g.Colour = i+1, i
 		sort.SliceStable(g.Runs, func(i, j int) bool { return g.Runs[i].seed() < g.Runs[j].seed() })
 	}
+	paint(all)
 	return all
 }
 

@@ -39,7 +39,7 @@ func (p *Page) decodeFigures() []Figure {
 	states := plot.Lines{ID: "decode-state", Title: "State of one sequence", X: x, Y: plot.Axis{Label: "bytes", Log: true, Base: 4}, FormatX: plot.Binary, FormatY: plot.Binary}
 	took, held := Table{Header: []string{"model", "context", "median ms", "best ms"}}, Table{Header: []string{"model", "context", "state bytes"}}
 	for i, d := range p.Decoding {
-		l := plot.Line{Name: d.Model, Colour: p.colourOf(d.Model, i), Dots: true}
+		l := p.lineOf(d.Model, i)
 		for j, n := range d.Contexts {
 			l.X = append(l.X, float64(n))
 			took.add(d.Model, n, d.Median[j], d.Best[j])
@@ -84,12 +84,13 @@ func decodeCaption(all []*bench.Decoding) string {
 	return s
 }
 
-// colourOf is the colour that a model has in the other figures.
-func (p *Page) colourOf(model string, otherwise int) int {
+// lineOf begins the line of the n-th measured model as it is in the other figures.
+func (p *Page) lineOf(model string, n int) plot.Line {
 	for _, g := range p.Groups {
 		if g.Name == model {
-			return g.Colour
+			return plot.Line{Name: model, Number: g.Number, Colour: g.Colour, Dots: true}
 		}
 	}
-	return otherwise + len(p.Groups)
+	n += len(p.Groups)
+	return plot.Line{Name: model, Number: n + 1, Colour: n, Dots: true}
 }

@@ -99,7 +99,7 @@ func (p *Page) lossFigure(chart plot.Lines, axis string, xs func(*Group, *Curve)
 // line is the mean of a group's curves at the points of the run that has come furthest, each
 // over as many runs as have come there, with the range between them.
 func (g *Group) line(xs func(*Group, *Curve) []float64, of func(*Run) Curve) (plot.Line, []int) {
-	l := plot.Line{Name: g.Name, Colour: g.Colour}
+	l := plot.Line{Name: g.Name, Number: g.Number, Colour: g.Colour}
 	var steps, longest []float64
 	var curves []Curve
 	for _, r := range g.Runs {

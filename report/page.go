@@ -50,12 +50,12 @@ var sections = []struct {
 	notes     string
 }{
 	{
-		id: "final", title: "Final losses", holds: []string{"differences"}, table: (*Page).differences,
-		notes: "“Lower” and “higher” are said where the 95 % interval holds no zero; seeds are few, so undecided does not mean equal.",
-	},
-	{
 		id: "learning-rates", title: "Learning rates", holds: []string{"rates"}, table: (*Page).rates,
 		notes: "A family is models whose recipes differ in the learning rate alone.",
+	},
+	{
+		id: "final", title: "Final losses", holds: []string{"differences"}, table: (*Page).differences,
+		notes: "“Lower” and “higher” are said where the 95 % interval holds no zero; seeds are few, so undecided does not mean equal.",
 	},
 	{id: "losses", title: "Losses", holds: []string{"loss-", "train-loss"}},
 	{

@@ -24,29 +24,53 @@ type Rate struct {
 	Mean, Low, Up float64 // over seeds: mean and range
 }
 
+// member is a group of a family, with its rate.
+type member struct {
+	*Group
+	rate float64
+}
+
+// kin are the groups of each family in the order of their rates, the families as they come. A
+// group whose recipe is not known is its own.
+func kin(groups []*Group) [][]member {
+	var out [][]member
+	at := map[string]int{}
+	for _, g := range groups {
+		key, rate, ok := g.family()
+		if !ok {
+			out = append(out, []member{{g, 0}})
+			continue
+		}
+		if _, ok := at[key]; !ok {
+			at[key], out = len(out), append(out, nil)
+		}
+		out[at[key]] = append(out[at[key]], member{g, rate})
+	}
+	for _, all := range out {
+		slices.SortStableFunc(all, func(a, b member) int { return cmp.Compare(a.rate, b.rate) })
+	}
+	return out
+}
+
+// paint gives the models of a family one colour and kinds of dashes by their rates, when there
+// are enough colours for all families.
+func paint(groups []*Group) {
+	families := kin(groups)
+	if len(families) > plot.Colours {
+		return
+	}
+	for i, all := range families {
+		for k, m := range all {
+			m.Colour = i + k*plot.Colours
+		}
+	}
+}
+
 // Families are the sweeps of learning rates among the runs. Runs that are not finished count
 // for nothing.
 func (p *Page) Families() []Family {
-	type member struct {
-		*Group
-		rate float64
-	}
-	var keys []string
-	members := map[string][]member{}
-	for _, g := range p.Groups {
-		key, rate, ok := g.family()
-		if !ok {
-			continue
-		}
-		if members[key] == nil {
-			keys = append(keys, key)
-		}
-		members[key] = append(members[key], member{g, rate})
-	}
 	var out []Family
-	for _, key := range keys {
-		all := members[key]
-		slices.SortStableFunc(all, func(a, b member) int { return cmp.Compare(a.rate, b.rate) })
+	for _, all := range kin(p.Groups) {
 		f := Family{Name: familyName(all[0].Runs[0].Label(), all[0].rate)}
 		for _, m := range all {
 			if familyName(m.Runs[0].Label(), m.rate) != f.Name {
@@ -122,29 +146,56 @@ func (f *Family) best() int {
 	return best
 }
 
-// rateFigures draw the final loss over the learning rate, a line for each family.
+// rateFigures draw the final loss over the learning rate, a line for each family: as it is, and
+// above the family's own best.
 func (p *Page) rateFigures() []Figure {
 	all := p.Families()
 	if len(all) == 0 {
 		return nil
 	}
-	x := plot.Axis{Label: "learning rate, its peak", Log: true, Low: math.Inf(1)}
-	chart := plot.Lines{ID: "rates", Title: "Final held-out loss over the learning rate", Y: plot.Axis{Label: "nats per token"}, FormatX: rateWords}
-	table := Table{Header: []string{"family", "learning rate", "mean", "low", "high", "seeds", "best"}}
+	loss := plot.Lines{ID: "rates", Title: "Final held-out loss over the learning rate", Y: plot.Axis{Label: "nats per token"}, FormatX: rateWords}
+	above := plot.Lines{ID: "rates-above-best", Title: "Loss above the family’s best", Y: plot.Axis{Label: "nats per token above the best"}, FormatX: rateWords}
+	loss.X = ratesAxis(all)
+	above.X = loss.X
+	table, differences := Table{Header: []string{"family", "learning rate", "mean", "low", "high", "seeds", "best"}}, Table{Header: []string{"family", "learning rate", "above best"}}
+	var worse []float64
 	for i, f := range all {
-		l := plot.Line{Name: f.Name, Colour: i, Dots: true}
+		l := plot.Line{Name: f.Name, Number: i + 1, Colour: i, Dots: true}
+		own := l
 		for k, r := range f.Rates {
+			d := r.Mean - f.Rates[f.best()].Mean
 			l.X, l.Y, l.Low, l.High = append(l.X, r.Rate), append(l.Y, r.Mean), append(l.Low, r.Low), append(l.High, r.Up)
-			x.Low, x.High = math.Min(x.Low, r.Rate), math.Max(x.High, r.Rate)
-			x.Ticks = append(x.Ticks, r.Rate)
+			own.X, own.Y = append(own.X, r.Rate), append(own.Y, d)
 			table.add(f.Name, rateWords(r.Rate), r.Mean, r.Low, r.Up, len(r.Losses), k == f.best())
+			differences.add(f.Name, rateWords(r.Rate), d)
+			if k != f.best() {
+				worse = append(worse, d)
+			}
 		}
-		chart.Series = append(chart.Series, l)
+		loss.Series, above.Series = append(loss.Series, l), append(above.Series, own)
+	}
+	slices.Sort(worse)
+	above.Y.High = math.Max(2*worse[len(worse)*3/4], 1e-6)
+	above.Y.Low = -above.Y.High / 20
+	caption := "Last evaluation of finished runs whose recipes differ in train.lr alone, mean over seeds"
+	return []Figure{
+		{Drawing: loss.Draw(), Table: table, Caption: caption + ", the band their range. Where the best lies at the edge of those tried, a better one may lie beyond."},
+		{Drawing: above.Draw(), Table: differences, Caption: caption + ", minus the lowest of the family. The axis ends at twice the upper quartile; lines that leave it are worse."},
+	}
+}
+
+// ratesAxis has a tick for each rate.
+func ratesAxis(all []Family) plot.Axis {
+	x := plot.Axis{Label: "learning rate, its peak", Log: true}
+	for _, f := range all {
+		for _, r := range f.Rates {
+			x.Ticks = append(x.Ticks, r.Rate)
+		}
 	}
 	slices.Sort(x.Ticks)
-	x.Low, x.High, x.Ticks = x.Low/1.1, x.High*1.1, slices.Compact(x.Ticks)
-	chart.X = x
-	return []Figure{{Drawing: chart.Draw(), Table: table, Caption: "Last evaluation of finished runs whose recipes differ in train.lr alone, mean over seeds, the band their range. Where the best lies at the edge of those tried, a better one may lie beyond."}}
+	x.Ticks = slices.Compact(x.Ticks)
+	x.Low, x.High = x.Ticks[0]/1.1, last(x.Ticks)*1.1
+	return x
 }
 
 // rateWords writes a learning rate as recipes do.

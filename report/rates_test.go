@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/moezoo/moezoo/report/plot"
 )
 
 // swept is a finished group whose recipe has this learning rate and this width.
@@ -45,8 +47,29 @@ func TestFamiliesDifferInTheirRateAlone(t *testing.T) {
 		t.Errorf("%q", rows)
 	}
 	f := p.rateFigures()
-	if len(f) != 1 || len(f[0].Table.Rows) != 5 || f[0].Table.Rows[1][1] != "2e-3" || f[0].Table.Rows[1][6] != "true" {
+	if len(f) != 2 || f[1].Table.Rows[0][2] != "0.4" || len(f[0].Table.Rows) != 5 || f[0].Table.Rows[1][1] != "2e-3" || f[0].Table.Rows[1][6] != "true" {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestFamiliesHaveOneColour each, as long as there are colours for all.
+func TestFamiliesHaveOneColour(t *testing.T) {
+	var all []*Group
+	for width := 1; width <= 8; width++ {
+		for _, rate := range []string{"1e-3", "2e-3"} {
+			all = append(all, swept(fmt.Sprint(width, rate), rate, width, 2))
+		}
+	}
+	paint(all)
+	for i, g := range all {
+		if want := i/2 + i%2*plot.Colours; g.Colour != want {
+			t.Errorf("%s has the colour %d, want %d", g.Name, g.Colour, want)
+		}
+	}
+	ninth := ended("other", 0, 2)
+	ninth.Colour = 16
+	if paint(append(all, ninth)); ninth.Colour != 16 {
+		t.Error("a family too many has a colour of its own")
 	}
 }
 

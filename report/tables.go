@@ -160,10 +160,10 @@ func (p *Page) parities() grid {
 	for _, x := range p.Pairs() {
 		step := "never"
 		if x.Ratio != nil {
-			step = fmt.Sprintf("%.0f", x.Step)
+			step = thousands(int64(math.Round(x.Step)))
 		}
 		g.Rows = append(g.Rows, []string{
-			x.Model + " → " + x.Other, ratio(x.Ratio), x.Interval(), ratio(x.FLOPs), ratio(x.Seconds), fmt.Sprintf("%.4f", x.Loss), step, fmt.Sprintf("%.0f", x.OtherStep), fmt.Sprint(x.Seeds),
+			x.Model + " → " + x.Other, ratio(x.Ratio), x.Interval(), ratio(x.FLOPs), ratio(x.Seconds), fmt.Sprintf("%.4f", x.Loss), step, thousands(int64(x.OtherStep)), fmt.Sprint(x.Seeds),
 		})
 	}
 	return g

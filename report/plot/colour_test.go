@@ -76,7 +76,7 @@ func TestColoursAreToldApart(t *testing.T) {
 		}
 		names := []string{"heat", "cold"}
 		pairs := [][2]string{{"heat", "cold"}}
-		for i := range colours {
+		for i := range Colours {
 			names = append(names, fmt.Sprintf("c%d", i))
 			for j := range i {
 				pairs = append(pairs, [2]string{fmt.Sprintf("c%d", i), fmt.Sprintf("c%d", j)})

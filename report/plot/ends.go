@@ -20,13 +20,13 @@ type end struct {
 	number int
 }
 
-// ends writes each line's number beside its last point. Lines that end out of sight have none.
+// ends writes each line's number beside its last point that can be seen.
 func (d *Drawing) ends(series []Line, x, y scale) {
 	var all []end
 	for _, s := range series {
-		for i := len(s.X) - 1; i >= 0; i-- {
+		for i := len(s.X) - 1; i >= 0 && s.Number > 0; i-- {
 			if at := y.at(s.Y[i]); !math.IsNaN(at) && at >= y.to-0.5 && at <= y.from+0.5 {
-				all = append(all, end{x.at(s.X[i]), at, s.Colour + 1})
+				all = append(all, end{x.at(s.X[i]), at, s.Number})
 				break
 			}
 		}

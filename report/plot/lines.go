@@ -9,9 +9,9 @@ import (
 
 // Line is a series of points, with a band around it when Low and High are there.
 type Line struct {
-	Name string
-	// Colour is the place of the series among all that a page draws: it gives its colour, its
-	// dashes and, counted from 1, the number at its end and in the legend.
+	Name   string
+	Number int // at its end and in the legend; none for 0
+	// Colour counts through the colours, and on through them with one kind of dashes after another.
 	Colour    int
 	X, Y      []float64
 	Low, High []float64
@@ -54,9 +54,7 @@ func (l Lines) Draw() *Drawing {
 	for _, s := range l.Series {
 		d.series(l.ID, s, x, y)
 	}
-	if len(l.Series) > 1 {
-		d.ends(l.Series, x, y)
-	}
+	d.ends(l.Series, x, y)
 	d.height = top + area + 46
 	d.legend(l.Series)
 	return d
@@ -97,12 +95,12 @@ func (d *Drawing) grid(x, y scale, formatX, formatY func(float64) string) {
 func (d *Drawing) series(id string, s Line, x, y scale) {
 	d.put(`<g class="series"><title>%s</title><g clip-path="url(#%s-area)">`, html.EscapeString(s.Name), id)
 	if len(s.Low) > 0 {
-		d.put(`<path class="band" style="fill:var(--c%d)" d="%s%sZ"/>`, s.Colour%colours, path(x, y, s.X, s.High, false), path(x, y, s.X, s.Low, true))
+		d.put(`<path class="band" style="fill:var(--c%d)" d="%s%sZ"/>`, s.Colour%Colours, path(x, y, s.X, s.High, false), path(x, y, s.X, s.Low, true))
 	}
 	d.put(`<path class="line" style="%s" d="%s"/></g>`, stroke(s.Colour), path(x, y, s.X, s.Y, false))
 	if s.Dots {
 		for i := range s.X {
-			d.put(`<circle cx="%s" cy="%s" r="3.2" style="fill:var(--c%d)"/>`, num(x.at(s.X[i])), num(y.at(s.Y[i])), s.Colour%colours)
+			d.put(`<circle cx="%s" cy="%s" r="3.2" style="fill:var(--c%d)"/>`, num(x.at(s.X[i])), num(y.at(s.Y[i])), s.Colour%Colours)
 		}
 	}
 	d.put(`</g>`)
@@ -148,8 +146,8 @@ func (d *Drawing) legend(series []Line) {
 	size := math.Max(9.5, math.Min(13, 13*(each-40)/longest))
 	for i, s := range series {
 		x, y := legendLeft+each*float64(i/rows), d.height+legendRow*float64(i%rows)+12
-		if len(series) > 1 {
-			d.text(x-4, y, "end", "end", fmt.Sprint(s.Colour+1))
+		if s.Number > 0 {
+			d.text(x-4, y, "end", "end", fmt.Sprint(s.Number))
 		}
 		d.put(`<path class="line" style="%s" d="M%s %sh24"/>`, stroke(s.Colour), num(x), num(y-4))
 		d.put(`<text x="%s" y="%s" style="font-size:%spx">%s</text>`, num(x+30), num(y), num(size), html.EscapeString(shorten(s.Name, (each-36)*13/size)))

@@ -70,16 +70,16 @@ func num(x float64) string {
 	return s
 }
 
-// colours is how many colours there are; further series are dashed. They were chosen so that
-// people who see two kinds of colours tell them apart too, which a test computes.
-const colours = 8
+// Colours is how many there are; further series are dashed. They were chosen so that people who
+// see two kinds of colours tell them apart too, which a test computes.
+const Colours = 8
 
 var dashes = []string{"", "7 3", "2 3", "9 3 2 3"}
 
 // stroke is the style of series n.
 func stroke(n int) string {
-	s := fmt.Sprintf("stroke:var(--c%d)", n%colours)
-	if dash := dashes[n/colours%len(dashes)]; dash != "" {
+	s := fmt.Sprintf("stroke:var(--c%d)", n%Colours)
+	if dash := dashes[n/Colours%len(dashes)]; dash != "" {
 		s += ";stroke-dasharray:" + dash
 	}
 	return s
