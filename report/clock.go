@@ -43,34 +43,44 @@ func (r *Run) stepTimes() (mean, median float64) {
 // unsteady is from which share on the mean of steps over their median is told of as disturbed.
 const unsteady = 1.1
 
-// disturbance says how far the clock can be trusted: whether runs were made side by side, and
-// whether their steps took unequally long.
-func (p *Page) disturbance() string {
-	beside, timed, disturbed, worst := 0, 0, 0, 1.0
+// clock is how far the seconds of runs can be trusted.
+type clock struct {
+	timed     int     // runs whose steps were timed
+	beside    int     // of these, at the same time as others of them
+	disturbed int     // whose steps took unequally long
+	worst     float64 // mean of steps over their median
+}
+
+func (p *Page) clock() clock {
+	c := clock{worst: 1}
 	for _, r := range p.Runs {
 		mean, median := r.stepTimes()
 		if r.Record == nil || math.IsNaN(mean) {
 			continue
 		}
-		timed++
+		c.timed++
 		if slices.ContainsFunc(p.Runs, r.besides) {
-			beside++
+			c.beside++
 		}
 		if mean/median > unsteady {
-			disturbed++
+			c.disturbed++
 		}
-		worst = math.Max(worst, mean/median)
+		c.worst = math.Max(c.worst, mean/median)
 	}
-	if timed == 0 {
+	return c
+}
+
+// words say it.
+func (c clock) words() string {
+	switch {
+	case c.timed == 0:
 		return ""
+	case c.disturbed > 0:
+		return fmt.Sprintf("Going by when they began, %d of %s were made beside others of them. In %d, steps took up to %.2f times their run’s median on average: other work had a part in it, and seconds are no measure of these models.",
+			c.beside, counted(c.timed, "run"), c.disturbed, c.worst)
 	}
-	said := fmt.Sprintf("Going by when they began, %d of %s were made beside others of them.", beside, counted(timed, "run"))
-	if disturbed > 0 {
-		said += fmt.Sprintf(" In %d, other work slowed steps down, which took up to %.2f times their run's median on average: seconds are no measure of these models.", disturbed, worst)
-	} else {
-		said += fmt.Sprintf(" Steps took at most %.2f times their run's median on average; work that slows all steps down alike does not show in that.", worst)
-	}
-	return said
+	return fmt.Sprintf("Going by when they began, %d of %s were made beside others of them. Steps took at most %.2f times their run’s median on average; work that slows all steps down alike does not show in that.",
+		c.beside, counted(c.timed, "run"), c.worst)
 }
 
 // besides tells whether another run was made at the same time on the same machine.

@@ -30,11 +30,11 @@ func TestDisturbedClocksAreToldOf(t *testing.T) {
 		{[]*Run{timed(0, even...), timed(2, even...)}, []string{"0 of 2 runs were made beside", "at most 1.00 times"}}, // 70 seconds each
 		{[]*Run{timed(0, even...), timed(1, even...), timed(9, even...)}, []string{"2 of 3 runs were made beside", "at most 1.00"}},
 		{[]*Run{timed(0, even...), other}, []string{"0 of 2 runs were made beside"}},
-		{[]*Run{timed(0, even...), timed(2, slow...)}, []string{"In 1, other work slowed", "2.00 times", "no measure of these models"}},
+		{[]*Run{timed(0, even...), timed(2, slow...)}, []string{"In 1, steps took up to 2.00 times", "no measure of these models"}},
 		{[]*Run{timed(0, 1)}, nil},
 	} {
 		p := &Page{Runs: c.runs}
-		said := p.disturbance()
+		said := p.clock().words()
 		for _, w := range c.want {
 			if !strings.Contains(said, w) {
 				t.Errorf("%q does not say %q", said, w)
@@ -51,7 +51,7 @@ func TestFactsAreSaidOnceOrCounted(t *testing.T) {
 	for i, r := range p.Runs {
 		r.Record.Host = zoo.Host{Machine: "amd64/avx512", System: "linux/amd64", Go: "go1.26", Revision: []string{"one", "one", "two"}[i]}
 	}
-	p.Runs[1].Skipped = 2
+	p.Runs[1].Skipped, p.Program = 2, "zoo of another day" // the runs know better
 	got := map[string]string{}
 	for _, f := range p.facts() {
 		got[f.Name] = f.Value

@@ -19,6 +19,7 @@ type Page struct {
 	Title, Doc string
 	Command    string // that makes its runs
 	Note       string // what a person has to say of how they were made
+	Program    string // that made them, where they do not tell its revision
 	Reference  string // label of the model that others are compared with; the first when empty
 	Runs       []*Run
 	Groups     []*Group

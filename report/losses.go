@@ -45,7 +45,7 @@ func (p *Page) lossFigures() []Figure {
 		}
 		f.Caption = words("Held-out loss at every evaluation, which drops no token.", p.bandWords(), a.caption)
 		if a.id == "seconds" {
-			f.Caption = words(f.Caption, p.disturbance(), p.Note)
+			f.Caption = words(f.Caption, p.clock().words(), p.Note)
 		}
 		out = append(out, f)
 	}

@@ -23,6 +23,7 @@ type content struct {
 	Facts      []fact
 	Provenance grid
 	Sections   []section
+	Disturbed  bool   // whether seconds are no measure
 	Made       string // when, on a live page
 	Live       bool
 }
@@ -74,7 +75,7 @@ const (
 
 // HTML is the page. A live one follows its runs, and says when it was made.
 func (p *Page) HTML(live bool) ([]byte, error) {
-	c := content{Page: p, Style: template.CSS(plot.Style), Results: p.results(), Sizes: p.sizes(), Facts: p.facts(), Provenance: p.provenance(), Live: live}
+	c := content{Page: p, Style: template.CSS(plot.Style), Results: p.results(), Sizes: p.sizes(), Facts: p.facts(), Provenance: p.provenance(), Disturbed: p.clock().disturbed > 0, Live: live}
 	if live {
 		c.Made = time.Now().UTC().Format("2006-01-02 15:04 MST")
 	}

@@ -20,10 +20,13 @@ func (p *Page) facts() []fact {
 		of   func(*zoo.Record) string
 	}{
 		{"program", func(r *zoo.Record) string {
-			if r.Host.Revision == "" {
-				return "zoo, built outside of a repository, " + r.Host.Go
+			switch {
+			case r.Host.Revision != "":
+				return "zoo of revision " + r.Host.Revision + ", " + r.Host.Go
+			case p.Program != "":
+				return p.Program + ", " + r.Host.Go
 			}
-			return "zoo of revision " + r.Host.Revision + ", " + r.Host.Go
+			return "zoo, built without its revision, " + r.Host.Go
 		}},
 		{"machine and kernels", func(r *zoo.Record) string { return r.Host.Machine + " on " + r.Host.System }},
 		{"processor", func(r *zoo.Record) string {

@@ -83,12 +83,17 @@ type grid struct {
 	Rows   [][]string
 }
 
-// results are the final losses, best first.
+// whole tells whether all runs are finished, so that their losses can be compared with others'.
+func (f *Final) whole() bool { return f.Finished == f.Seeds }
+
+// results are the final losses, best first, and then those of what is not finished.
 func (p *Page) results() grid {
 	g := grid{Header: []string{"model", "held-out loss", "±", "bits/byte", "±", "runs finished", "steps", "tokens", "tokens/s"}}
 	finals := p.Finals()
 	slices.SortStableFunc(finals, func(a, b Final) int {
 		switch {
+		case a.whole() != b.whole():
+			return boolean(b.whole()) - boolean(a.whole())
 		case a.Loss == nil || b.Loss == nil:
 			return boolean(a.Loss == nil) - boolean(b.Loss == nil)
 		case *a.Loss < *b.Loss:
@@ -157,7 +162,11 @@ func (p *Page) parities() grid {
 		}
 		return factor(*x)
 	}
+	disturbed := p.clock().disturbed > 0
 	for _, x := range p.Pairs() {
+		if disturbed {
+			x.Seconds = nil
+		}
 		step := "never"
 		if x.Ratio != nil {
 			step = thousands(int64(math.Round(x.Step)))

@@ -14,7 +14,7 @@ import (
 type reporting struct {
 	out, serve string
 	// What a person says of the runs, instead of the study's folder.
-	title, command, note, reference string
+	title, command, program, note, reference string
 }
 
 func reportCommand() *cobra.Command {
@@ -35,6 +35,7 @@ shown by a server on this machine instead, and follows runs while they train.`,
 	f.StringVarP(&o.out, "output", "o", "report.html", "the page; or a folder, when it does not end in .html")
 	f.StringVar(&o.title, "title", "", "of the page")
 	f.StringVar(&o.command, "command", "", "that makes the runs again (default: what the study's folder says)")
+	f.StringVar(&o.program, "program", "", "that made the runs, such as 'zoo of revision 1a2b3c4', for runs of a program that was built without it")
 	f.StringVar(&o.note, "note", "", "a sentence about how the runs were made, such as that other programs ran meanwhile")
 	f.StringVar(&o.reference, "reference", "", "model that the others are compared with (default: the one that the study matches to, or the first)")
 	f.StringVar(&o.serve, "serve", "", "show the page at this address, such as localhost:8080, until Ctrl-C; :0 finds a free port")
@@ -51,7 +52,7 @@ func makeReport(c *cobra.Command, args []string, o *reporting) error {
 		for _, x := range []struct {
 			to   *string
 			said string
-		}{{&p.Title, o.title}, {&p.Command, o.command}, {&p.Note, o.note}} {
+		}{{&p.Title, o.title}, {&p.Command, o.command}, {&p.Program, o.program}, {&p.Note, o.note}} {
 			if x.said != "" {
 				*x.to = x.said
 			}
