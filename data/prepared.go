@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,8 @@ type Prepared struct {
 	*Set
 	Manifest  *Manifest
 	Tokenizer tokenizer.Tokenizer
+
+	train, held *chain
 }
 
 // TokenizerFile is the tokenizer in a prepared folder that has one of its own.
@@ -34,8 +37,10 @@ func IsPrepared(path string) bool {
 	return err == nil && len(shards) > 0
 }
 
-// OpenPrepared reads a prepared folder. Its token files are held against the manifest's
-// checksums, then mapped.
+// OpenPrepared reads a prepared folder and maps its token files, which takes no longer for large
+// ones. A file is held against the manifest's checksum before its first token is read: what is
+// not as it was prepared is never trained on, but may be found out late. [Prepared.Check] looks at
+// all files. What changes behind the first reading is not noticed.
 func OpenPrepared(dir string) (*Prepared, error) {
 	m, err := readManifest(filepath.Join(dir, ManifestFile))
 	if err != nil {
@@ -59,9 +64,14 @@ func OpenPrepared(dir string) (*Prepared, error) {
 		train.append(t)
 		held.append(h)
 	}
-	p.Train, p.Held = train, held
+	p.Train, p.Held, p.train, p.held = train, held, train, held
 	p.decode = func() (text, int64, error) { return p.decodedText(train, held) }
 	return p, nil
+}
+
+// Check holds all token files against the manifest's checksums; the error names those that differ.
+func (p *Prepared) Check() error {
+	return errors.Join(p.train.check(), p.held.check())
 }
 
 // decodedText is what the tokens stand for, which is what they were made of but for what the

@@ -34,7 +34,12 @@ func prepared(t *testing.T) (dir string, texts []string) {
 			if i == 4 {
 				cut = 10
 			}
-			if _, _, err := p.Document(context.Background(), d, cut, sum); err != nil {
+			if i%2 == 0 {
+				err = p.Add(Encode(tokenizer.Bytes{}, []byte(text), cut))
+			} else {
+				err = p.Document(context.Background(), d, cut, sum, 0, nil)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 			m.Total.Bytes += d.Size
@@ -122,7 +127,14 @@ func TestChangedPreparedDataIsRefused(t *testing.T) {
 			if err := c.change(dir); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := OpenPrepared(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+			p, err := OpenPrepared(dir)
+			if err == nil {
+				err = p.Check()
+				if own := p.Train.Copy(make([]int64, p.Train.Len()), 0); own == nil || own.Error() != err.Error() {
+					t.Errorf("reading all tokens: %v, want %v", own, err)
+				}
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("error %v, want %q", err, c.want)
 			}
 		})

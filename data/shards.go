@@ -7,10 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"sort"
+	"sync"
 )
 
 // Shard is one token file of a prepared folder.
@@ -20,106 +21,84 @@ type Shard struct {
 	SHA256 string `json:"sha256"`
 }
 
-// shardWriter is a sink whose tokens go to files of a bounded size.
-type shardWriter struct {
-	folder, name string
-	vocabulary   int
-	most         int    // tokens of one file
-	seen         []bool // ids that have occurred
-	shards       []Shard
-	open         *tokenWriter
-	count        int
+// shardFile is a shard of which no token is read before all of it has been held against the
+// manifest's checksum, once.
+type shardFile struct {
+	*TokenFile
+	sum  string
+	once sync.Once
+	err  error
 }
 
-// Len is the number of tokens so far.
-func (w *shardWriter) Len() int { return w.count }
-
-func (w *shardWriter) add(ids []int64) (err error) {
-	for len(ids) > 0 {
-		if w.open == nil {
-			if w.open, err = newTokenWriter(w.folder, w.vocabulary); err != nil {
-				return err
-			}
-		}
-		n := min(len(ids), w.most-w.open.Len())
-		if err := w.open.add(ids[:n]); err != nil {
-			return err
-		}
-		for _, id := range ids[:n] {
-			w.seen[id] = true
-		}
-		w.count += n
-		ids = ids[n:]
-		if w.open.Len() == w.most {
-			if err := w.finish(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// finish gives the open file its name.
-func (w *shardWriter) finish() error {
-	if w.open == nil {
-		return nil
-	}
-	s := Shard{File: fmt.Sprintf("%s-%05d.tokens", w.name, len(w.shards)), Tokens: w.open.Len()}
-	path := filepath.Join(w.folder, s.File)
-	err := errors.Join(w.open.finish(), w.open.file.Chmod(0o644), os.Rename(w.open.file.Name(), path))
-	if err = errors.Join(err, w.open.file.Close()); err != nil {
+// Copy copies ids of a shard that is as it was written, else it is an error.
+func (s *shardFile) Copy(dst []int64, at int) error {
+	if err := s.check(); err != nil {
 		return err
 	}
-	w.open = nil
-	if s.SHA256, err = fileHash(path); err != nil {
-		return err
-	}
-	w.shards = append(w.shards, s)
-	return nil
+	return s.TokenFile.Copy(dst, at)
 }
 
-// fileHash is the SHA-256 of a file.
-func fileHash(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.CopyBuffer(h, f, make([]byte, 1<<18)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+// check compares the whole file with its checksum, when that has not been done.
+func (s *shardFile) check() error {
+	s.once.Do(func() {
+		sum, err := s.hash()
+		if err == nil && sum != s.sum {
+			err = fmt.Errorf("%s: has changed since it was prepared: its SHA-256 is %.12s…, the manifest says %.12s…", s.path, sum, s.sum)
+		}
+		s.err = err
+	})
+	return s.err
+}
+
+// hash is the SHA-256 of the file as it is mapped.
+func (s *shardFile) hash() (sum string, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: cannot be read: has the file shrunk?", s.path)
+		}
+	}()
+	h := sha256.Sum256(s.mapped)
+	return hex.EncodeToString(h[:]), nil
 }
 
 // chain is token files behind one another.
 type chain struct {
-	files []*TokenFile
+	files []*shardFile
 	ends  []int // behind each file
 }
 
-// openShards maps the shards of a folder. One that is not what the manifest says is an error.
+// openShards maps the shards of a folder. One whose size or vocabulary is not what the manifest
+// says is an error now, one of other content when it is read.
 func openShards(folder string, shards []Shard, vocabulary int) (*chain, error) {
 	c := &chain{}
 	for _, s := range shards {
-		path := filepath.Join(folder, s.File)
-		sum, err := fileHash(path)
-		if err != nil {
-			return nil, err
-		}
-		if sum != s.SHA256 {
-			return nil, fmt.Errorf("%s: has changed since it was prepared: its SHA-256 is %.12s…, the manifest says %.12s…", path, sum, s.SHA256)
-		}
-		f, err := OpenTokens(path)
+		f, err := OpenTokens(filepath.Join(folder, s.File))
 		if err != nil {
 			return nil, err
 		}
 		if f.Len() != s.Tokens || f.vocabulary != int64(vocabulary) {
-			return nil, fmt.Errorf("%s: holds %d tokens of a vocabulary of %d, the manifest says %d of %d", path, f.Len(), f.vocabulary, s.Tokens, vocabulary)
+			return nil, fmt.Errorf("%s: has changed since it was prepared: it holds %d tokens of a vocabulary of %d, the manifest says %d of %d", f.path, f.Len(), f.vocabulary, s.Tokens, vocabulary)
 		}
-		c.files, c.ends = append(c.files, f), append(c.ends, c.Len()+f.Len())
+		c.files, c.ends = append(c.files, &shardFile{TokenFile: f, sum: s.SHA256}), append(c.ends, c.Len()+f.Len())
 	}
 	return c, nil
+}
+
+// check compares all files with their checksums, several at a time, and tells of all that differ.
+func (c *chain) check() error {
+	faults := make([]error, len(c.files))
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var all sync.WaitGroup
+	for i, f := range c.files {
+		slots <- struct{}{}
+		all.Go(func() {
+			faults[i] = f.check()
+			<-slots
+		})
+	}
+	all.Wait()
+	return errors.Join(faults...)
 }
 
 // Len is the number of tokens.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -38,15 +39,29 @@ func newTokenWriter(folder string, vocabulary int) (*tokenWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tokenWriter{file: f, w: bufio.NewWriterSize(f, 1<<20), width: 4, vocabulary: int64(vocabulary)}
-	if vocabulary <= 1<<16 {
-		t.width = 2
-	}
-	_, err = t.w.Write(make([]byte, tokenHeader)) // the count is known at the end
+	t, err := writeTokensTo(f, vocabulary, 0)
 	if err != nil {
 		t.discard()
 	}
 	return t, err
+}
+
+// writeTokensTo goes on behind the first count tokens of a file.
+func writeTokensTo(f *os.File, vocabulary, count int) (*tokenWriter, error) {
+	t := &tokenWriter{file: f, w: bufio.NewWriterSize(f, 1<<20), width: tokenWidth(vocabulary), vocabulary: int64(vocabulary), count: count}
+	err := f.Truncate(int64(tokenHeader + count*t.width)) // the header is written at the end
+	if err == nil {
+		_, err = f.Seek(0, io.SeekEnd)
+	}
+	return t, err
+}
+
+// tokenWidth is how many bytes a token of a vocabulary takes.
+func tokenWidth(vocabulary int) int {
+	if vocabulary <= 1<<16 {
+		return 2
+	}
+	return 4
 }
 
 // Len is the number of tokens so far.

@@ -45,7 +45,7 @@ func tokenize(ctx context.Context, s *Set, t tokenizer.Tokenizer, train, held si
 	from := int64(0)
 	for _, d := range s.text.docs {
 		cut := min(max(s.TrainBytes-from, 0), d.Size)
-		if err := w.document(d, cut, train, held); err != nil {
+		if err := w.document(d, cut, 0, train, held); err != nil {
 			return err
 		}
 		h.Write([]byte{0})
@@ -60,43 +60,64 @@ func tokenize(ctx context.Context, s *Set, t tokenizer.Tokenizer, train, held si
 // wordStream turns a stream of bytes into ids, holding what may still change: the
 // beginning of a word whose end has not been seen.
 type wordStream struct {
-	ctx  context.Context
-	t    tokenizer.Tokenizer
-	hash hash.Hash
-	held []byte // text without ids yet
-	ids  []int64
+	ctx   context.Context
+	t     tokenizer.Tokenizer
+	hash  hash.Hash
+	taken func(bytes int64) error // told of a document's bytes whose ids are in the sinks; nil for nobody
+	at    int64                   // that number
+	line  int                     // where they end
+	held  []byte                  // text without ids yet
+	ids   []int64
 }
 
 // document tokenizes one document, its first cut bytes into one sink, the rest into
-// another.
-func (w *wordStream) document(d corpus.Document, cut int64, before, behind sink) error {
+// another. The sinks have the ids of its first from bytes.
+func (w *wordStream) document(d corpus.Document, cut, from int64, before, behind sink) error {
 	r, err := d.Section(0, d.Size)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	all := io.TeeReader(whileAlive{w.ctx, r}, w.hash)
-	line, err := w.part(io.LimitReader(all, cut), before, 1)
+	w.at, w.line = from, 1
+	if err := w.skip(io.LimitReader(all, from)); err != nil {
+		return err
+	}
+	err = w.part(io.LimitReader(all, max(cut-from, 0)), before, from == 0)
 	if err == nil {
-		_, err = w.part(all, behind, line)
+		err = w.part(all, behind, from <= cut)
 	}
 	var long *longWord
 	if errors.As(err, &long) {
-		return fmt.Errorf("%s: line %d: a word of more than %d bytes, such as one character repeated; the tokenizer cannot take it apart in bounded memory", d.Name, long.line, maxWord)
+		return fmt.Errorf("%s: line %d: a word of more than %d bytes, such as one character repeated; the tokenizer cannot take it apart in bounded memory", d.Name, w.line, maxWord)
 	}
 	return err
 }
 
+// skip reads what has ids already.
+func (w *wordStream) skip(r io.Reader) error {
+	block := make([]byte, chunkBytes)
+	for {
+		n, err := r.Read(block)
+		w.line += bytes.Count(block[:n], []byte{'\n'})
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // longWord says that a word does not fit the memory for one.
-type longWord struct{ line int }
+type longWord struct{}
 
 func (*longWord) Error() string { return "a word is too long" }
 
-// part tokenizes r until it ends, behind an end token when tokens came before, and answers
-// the number of the line where it ended.
-func (w *wordStream) part(r io.Reader, to sink, line int) (int, error) {
+// part tokenizes r until it ends; when that is the beginning, behind an end token if tokens came
+// before.
+func (w *wordStream) part(r io.Reader, to sink, first bool) error {
 	w.held = w.held[:0]
-	first := true
 	for {
 		n := len(w.held)
 		// A long word is looked at log n times.
@@ -105,12 +126,12 @@ func (w *wordStream) part(r io.Reader, to sink, line int) (int, error) {
 		w.held = w.held[:n+read]
 		end := err == io.EOF || err == io.ErrUnexpectedEOF
 		if err != nil && !end {
-			return line, err
+			return err
 		}
 		if first && len(w.held) > 0 {
 			first = false
 			if err := w.separate(to); err != nil {
-				return line, err
+				return err
 			}
 		}
 		taken := len(w.held)
@@ -119,13 +140,22 @@ func (w *wordStream) part(r io.Reader, to sink, line int) (int, error) {
 		} else {
 			w.ids, taken = w.t.AppendSettled(w.ids[:0], w.held)
 		}
-		line += bytes.Count(w.held[:taken], []byte{'\n'})
-		if err := to.add(w.ids); err != nil || end {
-			return line, err
+		if err := to.add(w.ids); err != nil {
+			return err
+		}
+		w.line += bytes.Count(w.held[:taken], []byte{'\n'})
+		w.at += int64(taken)
+		if w.taken != nil && taken > 0 {
+			if err := w.taken(w.at); err != nil {
+				return err
+			}
+		}
+		if end {
+			return nil
 		}
 		w.held = append(w.held[:0], w.held[taken:]...)
 		if len(w.held) > maxWord {
-			return line, &longWord{line}
+			return &longWord{}
 		}
 	}
 }

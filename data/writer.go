@@ -3,8 +3,6 @@
 package data
 
 import (
-	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,60 +10,106 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
-	"github.com/moezoo/moezoo/data/corpus"
 	"github.com/moezoo/moezoo/data/tokenizer"
 )
 
 // Writer writes a prepared folder. Its parts are written side by side; the manifest, which
 // makes the folder one, comes last.
 type Writer struct {
-	dir   string
-	t     tokenizer.Tokenizer
-	most  int
-	seen  []bool
-	parts []*PartWriter
+	dir    string
+	t      tokenizer.Tokenizer
+	most   int
+	reader *shardReader
+	parts  []*PartWriter
 }
 
 // NewWriter begins to write into a folder, in files of at most shardBytes.
 func NewWriter(dir string, t tokenizer.Tokenizer, shardBytes int64) *Writer {
-	width := int64(4)
-	if t.Size() <= 1<<16 {
-		width = 2
-	}
-	return &Writer{dir: dir, t: t, most: int(max(1, (shardBytes-tokenHeader)/width)), seen: make([]bool, t.Size())}
-}
-
-// PartWriter takes the documents of one part.
-type PartWriter struct {
-	part        Part
-	train, held *shardWriter
-	words       wordStream
+	return &Writer{dir: dir, t: t, most: int(max(1, (shardBytes-tokenHeader)/int64(tokenWidth(t.Size())))), reader: newShardReader(t.Size())}
 }
 
 // Part begins a part with a weight.
 func (w *Writer) Part(name string, weight uint64) *PartWriter {
 	shards := func(kind string) *shardWriter {
-		return &shardWriter{folder: w.dir, name: fmt.Sprintf("%s-%03d", kind, len(w.parts)), vocabulary: w.t.Size(), most: w.most, seen: w.seen}
+		return &shardWriter{folder: w.dir, name: fmt.Sprintf("%s-%03d", kind, len(w.parts)), vocabulary: w.t.Size(), most: w.most, reader: w.reader}
 	}
 	p := &PartWriter{part: Part{Name: name, Weight: weight}, train: shards("train"), held: shards("held-out"), words: wordStream{t: w.t}}
 	w.parts = append(w.parts, p)
 	return p
 }
 
-// Document tokenizes a document, its first cut bytes for training, the rest held out. sum is
-// the SHA-256 it was known by before: a document that has changed is an error. It answers how
-// many tokens both have gained.
-func (p *PartWriter) Document(ctx context.Context, d corpus.Document, cut int64, sum [sha256.Size]byte) (train, held int, err error) {
-	train, held = p.train.Len(), p.held.Len()
-	p.words.ctx, p.words.hash = ctx, sha256.New()
-	if err := p.words.document(d, cut, p.train, p.held); err != nil {
-		return 0, 0, err
+// Written is how many tokens a part has.
+type Written struct {
+	Train int `json:"train"`
+	Held  int `json:"held_out"`
+}
+
+// Files is the number of files that are whole.
+func (w *Writer) Files() (n int) {
+	for _, p := range w.parts {
+		n += len(p.train.shards) + len(p.held.shards)
 	}
-	if !bytes.Equal(p.words.hash.Sum(nil), sum[:]) {
-		return 0, 0, fmt.Errorf("%s: has changed while it was read", d.Name)
+	return n
+}
+
+// Save makes durable what has been written, and answers how much that is.
+func (w *Writer) Save() (all []Written, err error) {
+	for _, p := range w.parts {
+		err = errors.Join(err, p.train.save(), p.held.save())
+		all = append(all, p.Written())
 	}
-	return p.train.Len() - train, p.held.Len() - held, nil
+	return all, err
+}
+
+// Restore goes on from the files of a writer of the same parts that saved so much. Without an
+// error they hold that; [Writer.Close] lets go of them, also after one.
+func (w *Writer) Restore(all []Written) error {
+	if len(all) != len(w.parts) {
+		return fmt.Errorf("%d parts were saved, want %d", len(all), len(w.parts))
+	}
+	for i, n := range all {
+		if n.Train < 0 || n.Held < 0 {
+			return fmt.Errorf("part %d holds %d and %d tokens", i, n.Train, n.Held)
+		}
+		if err := errors.Join(w.parts[i].train.restore(n.Train), w.parts[i].held.restore(n.Held)); err != nil {
+			return err
+		}
+	}
+	return w.removeOthers()
+}
+
+// removeOthers removes what came into the folder behind a saving. Hidden files are not the
+// writer's.
+func (w *Writer) removeOthers() error {
+	ours := map[string]bool{}
+	for _, p := range w.parts {
+		for _, s := range []*shardWriter{p.train, p.held} {
+			for _, whole := range s.shards {
+				ours[whole.File] = true
+			}
+			if s.open != nil {
+				ours[filepath.Base(s.open.file.Name())] = true
+			}
+		}
+	}
+	there, err := os.ReadDir(w.dir)
+	for _, e := range there {
+		if name := e.Name(); !ours[name] && !strings.HasPrefix(name, ".") {
+			err = errors.Join(err, os.Remove(filepath.Join(w.dir, name)))
+		}
+	}
+	return err
+}
+
+// Close waits for what is at work, and closes the files that are not whole.
+func (w *Writer) Close() (err error) {
+	w.reader.all.Wait()
+	for _, p := range w.parts {
+		err = errors.Join(err, p.train.close(), p.held.close())
+	}
+	return err
 }
 
 // Finish writes the tokenizer and the manifest, whose parts, tokenizer and used ids it fills in.
@@ -75,12 +119,22 @@ func (w *Writer) Finish(m *Manifest) error {
 		if err := errors.Join(p.train.finish(), p.held.finish()); err != nil {
 			return err
 		}
-		m.Parts = append(m.Parts, ManifestedPart{p.part.Name, p.part.Weight, p.train.shards, p.held.shards})
 	}
-	for _, used := range w.seen {
-		if used {
-			m.UsedIDs++
+	m.UsedIDs = w.reader.wait()
+	for _, p := range w.parts {
+		part := ManifestedPart{Name: p.part.Name, Weight: p.part.Weight}
+		for _, f := range []struct {
+			to   *[]Shard
+			from *shardWriter
+		}{{&part.Train, p.train}, {&part.Held, p.held}} {
+			for _, s := range f.from.shards {
+				if s.err != nil {
+					return s.err
+				}
+				*f.to = append(*f.to, s.Shard)
+			}
 		}
+		m.Parts = append(m.Parts, part)
 	}
 	var raw []byte
 	var err error

@@ -20,9 +20,9 @@ import (
 func dataCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "data", Short: "Prepare texts for training",
-		Example: "  zoo data prepare books/ -o prepared",
+		Example: "  zoo data prepare books/ -o prepared\n  zoo data check prepared",
 	}
-	c.AddCommand(prepareCommand())
+	c.AddCommand(prepareCommand(), checkDataCommand())
 	return group(c)
 }
 
@@ -42,7 +42,9 @@ func prepareCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "prepare SOURCE... -o DIR", Short: "Turn texts into tokens in files that training maps into memory",
 		Long: `Turn texts into a folder that zoo train --data takes: token files, a manifest with checksums and statistics, and
-the tokenizer if it is neither bytes nor gpt2. The folder appears whole or not at all.
+the tokenizer if it is neither bytes nor gpt2. The folder appears whole or not at all. Interrupted, even by SIGKILL, the
+same command goes on: token files that were whole are kept, when the documents are the same. The result depends neither on
+that nor on --threads.
 
 A source is a text file, a file of JSON lines (.jsonl, .ndjson), a .parquet file, a folder of such files, or - for
 standard input; texts and JSON lines also with .gz. A text file is one document; every line of a .jsonl file is one,
@@ -90,7 +92,7 @@ func runPrepare(c *cobra.Command, o *preparing) (err error) {
 	if o.Weights, err = parseWeights(o.weights); err != nil {
 		return err
 	}
-	o.ShardSize = int64(o.shard)
+	o.ShardSize, o.Threads = int64(o.shard), global.threads
 	if (o.tokenizer == "train") != (o.size != 0) {
 		return errors.New("--tokenizer train and --vocab-size N go together")
 	}
@@ -123,6 +125,34 @@ func runPrepare(c *cobra.Command, o *preparing) (err error) {
 	}
 	printPrepared(c.OutOrStdout(), m, o.Out, o.Learn)
 	return nil
+}
+
+func checkDataCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "check DIR", Short: "Hold every file of prepared data against its checksum",
+		Long: `Read all files of a folder that zoo data prepare made, and compare them with the checksums in its manifest. Training
+does the same with each token file before it first reads from it.`,
+		Example: "  zoo data check prepared",
+		Args:    exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !data.IsPrepared(args[0]) {
+				return fmt.Errorf("%s: is no folder that zoo data prepare made", args[0])
+			}
+			p, err := data.OpenPrepared(args[0])
+			if err != nil {
+				return err
+			}
+			if err := p.Check(); err != nil {
+				return errors.Join(errCheck, err)
+			}
+			files := 0
+			for _, part := range p.Manifest.Parts {
+				files += len(part.Train) + len(part.Held)
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s: %s token files with %s tokens are as they were prepared\n", args[0], human(int64(files)), human(p.Manifest.Total.Tokens))
+			return nil
+		},
+	}
 }
 
 // parseShare reads 0.01 or 1%.

@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func eachRow(ctx context.Context, f corpus.Document, field string, use func(corp
 			if len(text) > maxRecord {
 				return fmt.Errorf("%s: row %d: a text of more than %d bytes", f.Name, row, maxRecord)
 			}
-			return use(corpus.FromBytes(fmt.Sprintf("%s: row %d", f.Name, row), text))
+			return use(corpus.FromBytes(fmt.Sprintf("%s: row %d", f.Name, row), bytes.Clone(text)))
 		})
 		var fault pageFault
 		if errors.As(err, &fault) {

@@ -188,29 +188,6 @@ func TestSourcesWithWeightsArePartsOfAMixture(t *testing.T) {
 	}
 }
 
-// TestTheSameSourcesGiveTheSameFolder, byte by byte.
-func TestTheSameSourcesGiveTheSameFolder(t *testing.T) {
-	write(t, map[string]string{"a.jsonl": lines("one", "two", "three"), "b.txt": "text"})
-	for _, out := range []string{"x", "y"} {
-		o := options("a.jsonl", "b.txt")
-		o.Out, o.Dedup, o.Holdout = out, true, 0.3
-		if _, err := Prepare(context.Background(), o); err != nil {
-			t.Fatal(err)
-		}
-	}
-	files, err := os.ReadDir("x")
-	if err != nil || len(files) < 2 {
-		t.Fatal(files, err)
-	}
-	for _, f := range files {
-		a, errA := os.ReadFile(filepath.Join("x", f.Name()))
-		b, errB := os.ReadFile(filepath.Join("y", f.Name()))
-		if errA != nil || errB != nil || !bytes.Equal(a, b) {
-			t.Errorf("%s differs: %v %v", f.Name(), errA, errB)
-		}
-	}
-}
-
 // TestFaultsLeaveNothing and are named.
 func TestFaultsLeaveNothing(t *testing.T) {
 	files := map[string]string{
@@ -253,25 +230,6 @@ func TestFaultsLeaveNothing(t *testing.T) {
 				t.Errorf("left behind: %v", after)
 			}
 		})
-	}
-}
-
-// TestAKilledProcessLeftItsFolder: the next one takes it over, unless it is still at work.
-func TestAKilledProcessLeftItsFolder(t *testing.T) {
-	write(t, map[string]string{"a.txt": "text", ".out.preparing/train-000-00000.tokens": "half"})
-	dir, done, err := stage("out")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("%v, %v", left, err)
-	}
-	if _, err := Prepare(context.Background(), options("a.txt")); err == nil || !strings.Contains(err.Error(), "out: is being prepared by another process") {
-		t.Errorf("error %v", err)
-	}
-	done()
-	if _, err := Prepare(context.Background(), options("a.txt")); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -16,7 +16,6 @@ type source struct {
 	single bool // it is one text
 	size   int64
 	hash   hash.Hash // of its documents' hashes, during a pass
-	read   func(bytes int64)
 }
 
 // file is a text, or a file of many documents.
@@ -43,7 +42,7 @@ func open(path string, o *Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{name: path, hash: sha256.New(), read: func(int64) {}}
+	s := &source{name: path, hash: sha256.New()}
 	for _, d := range docs {
 		f := file{Document: d, field: o.Field}
 		if path == "-" && o.Lines {
@@ -60,27 +59,24 @@ func open(path string, o *Options) (*source, error) {
 	return s, nil
 }
 
-// each calls use for every document, in order.
-func (s *source) each(ctx context.Context, use func(corpus.Document) error) error {
+// each calls use for every document, in order, with how many bytes of its file it stands for.
+func (s *source) each(ctx context.Context, use func(d corpus.Document, bytes int64) error) error {
 	for _, f := range s.files {
 		if f.each == nil {
-			if err := use(f.Document); err != nil {
+			if err := use(f.Document, f.Size); err != nil {
 				return err
 			}
-			s.read(f.Size)
 			continue
 		}
-		told := int64(0) // of the file's bytes, by the documents read
+		left := f.Size
 		err := f.each(ctx, f.Document, f.field, func(d corpus.Document) error {
-			n := min(d.Size, f.Size-told)
-			told += n
-			s.read(n)
-			return use(d)
+			n := min(d.Size, left)
+			left -= n
+			return use(d, n)
 		})
 		if err != nil {
 			return err
 		}
-		s.read(f.Size - told)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/moezoo/moezoo/data"
@@ -12,7 +13,10 @@ func (p *preparation) learnTokenizer() error {
 	p.pass("learning the vocabulary")
 	var l tokenizer.Learner
 	for _, s := range p.sources {
-		_, err := p.walk(s, func(d document) error {
+		_, err := p.walk(s, visitor{use: func(d *document) error {
+			if d.text != nil {
+				return l.Add(bytes.NewReader(d.text[:d.cut]))
+			}
 			r, err := d.Section(0, d.cut)
 			if err != nil {
 				return err
@@ -22,7 +26,7 @@ func (p *preparation) learnTokenizer() error {
 				return fmt.Errorf("%s: %w", d.Name, err)
 			}
 			return nil
-		})
+		}})
 		if err != nil {
 			return err
 		}
