@@ -53,7 +53,7 @@ func TestKilledPreparationsGoOn(t *testing.T) {
 		return files
 	}
 	kills, kept := 0, 0
-	for range 8 {
+	for range 5 {
 		before, c := left(), prepare("killed")
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
