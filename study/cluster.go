@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"regexp"
 	"strings"
 	"text/template"
@@ -24,28 +25,49 @@ type Cluster struct {
 	Hours    float64 // after which a job is ended; 0 for no limit
 	Image    string  // of Kubernetes: a container with zoo in it
 	Claim    string  // of Kubernetes: the volume claim that is mounted at Mount
-	Mount    string  // where File and Out are
+	Mount    string  // likewise: where the volume is seen, and what paths are relative to
 }
 
+// Slurm's own signal before the time limit is not the one of a cancelled or preempted job: only
+// the first makes the job wait for its turn again. The batch shell gets both.
 var slurm = template.Must(template.New("slurm").Funcs(clusterFuncs).Parse(`#!/bin/bash
 # {{.Tasks}} runs of the study {{.Name}}, one an array task. Written by zoo compare plan --slurm.
-# Submit it again after an interruption: what is finished is not repeated, the rest is resumed.
+# Submit it from the folder that its paths are relative to, which all nodes see; zoo is in the PATH there.
+# A run that its time limit ends saves, is queued again and goes on, and so does one whose node fails or is taken away.
+# Submit it again after anything else: what is finished is not repeated, the rest is resumed. A run is resumed on
+# processors of the kind that it began on, as others give other bits, unless its command has --any-machine.
 # When all are done, "zoo compare {{quote .File}} --out {{quote .Out}}" writes the report.
+{{- if gt .Tasks 1001}}
+# Slurm allows 1,001 tasks an array unless MaxArraySize says more: submit it in parts, sbatch --array=0-999 and so on.
+{{- end}}
 #SBATCH --job-name={{.Name}}
 #SBATCH --array=0-{{.Last}}{{if .Parallel}}%{{.Parallel}}{{end}}
+#SBATCH --ntasks=1
 #SBATCH --cpus-per-task={{.CPUs}}
 #SBATCH --mem={{.Megabytes}}M
 {{- if .Hours}}
 #SBATCH --time={{.Clock}}
 {{- end}}
 #SBATCH --output=slurm-%A-%a.out
-#SBATCH --signal=B:TERM@120
+#SBATCH --open-mode=append
+#SBATCH --signal=B:USR1@120
 #SBATCH --requeue
-set -euo pipefail
-exec zoo compare run {{quote .File}} --task "${SLURM_ARRAY_TASK_ID:?is set by sbatch}" --out {{quote .Out}} --threads {{.CPUs}} --memory {{.Training}}MB{{.Reused}}
+set -u
+task=${SLURM_ARRAY_TASK_ID:?is set by sbatch}
+zoo compare run {{quote .File}} --task "$task" --out {{quote .Out}} --threads {{.CPUs}} --memory {{.Training}}MB{{.Reused}} &
+run=$!
+limit=
+trap 'limit=near; kill -TERM "$run"' USR1
+trap 'kill -TERM "$run"' TERM
+while wait "$run"; code=$?; kill -0 "$run" 2>/dev/null; do :; done # a signal ends wait, not the run
+if [ -n "$limit" ] && [ "$code" -gt 128 ]; then
+  scontrol requeue "${SLURM_ARRAY_JOB_ID}_$task"
+fi
+exit "$code"
 `))
 
-var kubernetes = template.Must(template.New("kubernetes").Funcs(clusterFuncs).Parse(`# {{.Tasks}} runs of the study {{.Name}}, one an index of the Job. Written by zoo compare plan --k8s.
+var kubernetes = template.Must(template.New("kubernetes").Funcs(clusterFuncs).Parse(`# {{.Tasks}} runs of the study {{.Name}}, one an index of the Job. Written by zoo compare plan --k8s; for Kubernetes 1.33 and on.
+# Paths are those below {{.Mount}}, where every Pod sees the volume: of access mode ReadWriteMany, if Pods run on several nodes.
 # A run that is interrupted is resumed by the Pod that takes its place. When all are done,
 # "zoo compare {{quote .File}} --out {{quote .Out}}" writes the report.
 apiVersion: batch/v1
@@ -56,17 +78,25 @@ spec:
   completionMode: Indexed
   completions: {{.Tasks}}
   parallelism: {{if .Parallel}}{{.Parallel}}{{else}}{{.Tasks}}{{end}}
-  backoffLimitPerIndex: 3
-{{- if .Hours}}
-  activeDeadlineSeconds: {{.Seconds}}
-{{- end}}
+  backoffLimitPerIndex: {{.Retries}}
+  podFailurePolicy:
+    rules:
+      - action: Ignore # evicted, preempted, its node drained: that is no failure of the run
+        onPodConditions:
+          - {type: DisruptionTarget, status: "True"}
+      - action: FailIndex # diverged, wrong input, a plugin's fault: it would fail again
+        onExitCodes: {containerName: zoo, operator: In, values: [1, 2, 3]}
   template:
     spec:
       restartPolicy: Never
       terminationGracePeriodSeconds: 120
+{{- if .Hours}}
+      activeDeadlineSeconds: {{.Seconds}} # of a Pod; up to {{.Retries}} others go on
+{{- end}}
       containers:
         - name: zoo
           image: {{json .Image}}
+          workingDir: {{json .Mount}}
           command: ["/bin/sh", "-c"]
           args:
             - {{json .Command}}
@@ -100,6 +130,18 @@ func (c *Cluster) Kubernetes(w io.Writer) error {
 	if c.Image == "" || c.Claim == "" {
 		return fmt.Errorf("a Job needs an image that has zoo in it, and the volume claim that holds the study")
 	}
+	if !path.IsAbs(c.Mount) || path.Clean(c.Mount) == "/" {
+		return fmt.Errorf("--mount %s: want the folder where Pods see the volume, such as /study", c.Mount)
+	}
+	for _, p := range append([]string{c.File, c.Out}, c.Reuse...) {
+		seen := path.Clean(p)
+		if !path.IsAbs(p) {
+			seen = path.Join(c.Mount, p)
+		}
+		if !strings.HasPrefix(seen, path.Clean(c.Mount)+"/") {
+			return fmt.Errorf("%s: no Pod sees it; want a path on the volume, below --mount %s or relative to it", p, c.Mount)
+		}
+	}
 	return kubernetes.Execute(w, c)
 }
 
@@ -111,6 +153,9 @@ func (c *Cluster) Training() int { return (c.Bytes + c.Bytes/10 + 1<<20 - 1) >> 
 
 // Megabytes of memory for a job: training, and what reads text and writes checkpoints.
 func (c *Cluster) Megabytes() int { return c.Training() + 256 }
+
+// Retries are how often a Pod takes the place of one that failed.
+func (c *Cluster) Retries() int { return 3 }
 
 // Seconds after which a job is ended.
 func (c *Cluster) Seconds() int { return int(math.Ceil(c.Hours * 3600)) }

@@ -2,12 +2,16 @@ package study_test
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -35,7 +39,7 @@ func TestSlurmScriptIsOne(t *testing.T) {
 			options[k] = v
 		}
 	}
-	for k, want := range map[string]string{"array": "0-17%6", "cpus-per-task": "4", "mem": "366M", "time": "01:30:00", "signal": "B:TERM@120", "job-name": "Paper_debug.1", "requeue": ""} {
+	for k, want := range map[string]string{"array": "0-17%6", "cpus-per-task": "4", "mem": "366M", "time": "01:30:00", "signal": "B:USR1@120", "job-name": "Paper_debug.1", "requeue": "", "open-mode": "append"} {
 		if got, ok := options[k]; !ok || got != want {
 			t.Errorf("--%s=%q, want %q", k, got, want)
 		}
@@ -62,23 +66,85 @@ func TestSlurmScriptIsOne(t *testing.T) {
 	}
 }
 
+// TestSlurmJobsAreQueuedAgainOnlyWhenTheirTimeIsUp plays Slurm: a job that is told of its limit
+// saves and is queued again, one that is cancelled saves and is not, and neither is one that
+// ends by itself.
+func TestSlurmJobsAreQueuedAgainOnlyWhenTheirTimeIsUp(t *testing.T) {
+	dir := t.TempDir()
+	var b bytes.Buffer
+	if err := cluster().Slurm(&b); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"job":      b.String(),
+		"zoo":      "#!/bin/bash\n[ \"$HOW\" = fails ] && exit 2\ntrap 'echo saved >>log; exit 143' TERM\necho began >>log\nfor i in $(seq 300); do sleep 0.1; done\n",
+		"scontrol": "#!/bin/sh\necho \"$@\" >>log\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, how := range []struct {
+		name   string
+		signal syscall.Signal
+		log    string
+		code   int
+	}{
+		{"limit", syscall.SIGUSR1, "began\nsaved\nrequeue 77_5\n", 143},
+		{"cancelled", syscall.SIGTERM, "began\nsaved\n", 143},
+		{"fails", 0, "", 2},
+	} {
+		log := filepath.Join(dir, "log")
+		if err := os.WriteFile(log, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command("bash", "job")
+		c.Dir, c.Env = dir, []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "SLURM_ARRAY_TASK_ID=5", "SLURM_ARRAY_JOB_ID=77", "HOW=" + how.name}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(20 * time.Second); how.signal != 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if raw, _ := os.ReadFile(log); len(raw) > 0 {
+				_ = c.Process.Signal(how.signal)
+				break
+			}
+		}
+		_ = c.Wait()
+		if raw, err := os.ReadFile(log); err != nil || string(raw) != how.log || c.ProcessState.ExitCode() != how.code {
+			t.Errorf("%s: the job ends with %v and %q, want %d and %q: %v", how.name, c.ProcessState, raw, how.code, how.log, err)
+		}
+	}
+}
+
 // job is the part of a batch/v1 Job that the manifest may have; unknown keys are mistakes.
 type job struct {
 	APIVersion string `yaml:"apiVersion"`
 	Kind       string
 	Metadata   struct{ Name string }
 	Spec       struct {
-		CompletionMode        string `yaml:"completionMode"`
-		Completions           int
-		Parallelism           int
-		BackoffLimitPerIndex  int `yaml:"backoffLimitPerIndex"`
-		ActiveDeadlineSeconds int `yaml:"activeDeadlineSeconds"`
-		Template              struct {
+		CompletionMode       string `yaml:"completionMode"`
+		Completions          int
+		Parallelism          int
+		BackoffLimitPerIndex int `yaml:"backoffLimitPerIndex"`
+		PodFailurePolicy     struct {
+			Rules []struct {
+				Action          string
+				OnPodConditions []struct{ Type, Status string } `yaml:"onPodConditions"`
+				OnExitCodes     struct {
+					ContainerName string `yaml:"containerName"`
+					Operator      string
+					Values        []int
+				} `yaml:"onExitCodes"`
+			}
+		} `yaml:"podFailurePolicy"`
+		Template struct {
 			Spec struct {
 				RestartPolicy                 string `yaml:"restartPolicy"`
 				TerminationGracePeriodSeconds int    `yaml:"terminationGracePeriodSeconds"`
+				ActiveDeadlineSeconds         int    `yaml:"activeDeadlineSeconds"`
 				Containers                    []struct {
 					Name, Image   string
+					WorkingDir    string `yaml:"workingDir"`
 					Command, Args []string
 					Resources     struct{ Requests, Limits map[string]string }
 					VolumeMounts  []struct {
@@ -107,14 +173,19 @@ func TestKubernetesManifestIsAnIndexedJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, pod := j.Spec, j.Spec.Template.Spec
-	if j.APIVersion != "batch/v1" || j.Kind != "Job" || j.Metadata.Name != "paper-debug-1" || s.CompletionMode != "Indexed" || s.Completions != 18 || s.Parallelism != 6 || s.ActiveDeadlineSeconds != 5400 || s.BackoffLimitPerIndex < 1 {
+	if j.APIVersion != "batch/v1" || j.Kind != "Job" || j.Metadata.Name != "paper-debug-1" || s.CompletionMode != "Indexed" || s.Completions != 18 || s.Parallelism != 6 || pod.ActiveDeadlineSeconds != 5400 || s.BackoffLimitPerIndex < 1 {
 		t.Errorf("%+v", j)
 	}
 	if pod.RestartPolicy != "Never" || len(pod.Containers) != 1 || len(pod.Volumes) != 1 { // Indexed Jobs with a backoff limit for each index want Never
 		t.Fatalf("%+v", pod)
 	}
 	c := pod.Containers[0]
-	if c.Image != "registry.example/zoo:1" || c.Resources.Requests["cpu"] != "4" || c.Resources.Limits["memory"] != "366Mi" || c.VolumeMounts[0].MountPath != "/shared" ||
+	// The first rule that fits a failed Pod counts: what was taken away must not fail its run.
+	if r := s.PodFailurePolicy.Rules; len(r) != 2 || r[0].Action != "Ignore" || len(r[0].OnPodConditions) != 1 || r[0].OnPodConditions[0].Type != "DisruptionTarget" ||
+		r[1].Action != "FailIndex" || r[1].OnExitCodes.ContainerName != c.Name || r[1].OnExitCodes.Operator != "In" || !slices.Equal(r[1].OnExitCodes.Values, []int{1, 2, 3}) {
+		t.Errorf("%+v", s.PodFailurePolicy)
+	}
+	if c.Image != "registry.example/zoo:1" || c.WorkingDir != "/shared" || c.Resources.Requests["cpu"] != "4" || c.Resources.Limits["memory"] != "366Mi" || c.VolumeMounts[0].MountPath != "/shared" ||
 		c.VolumeMounts[0].Name != pod.Volumes[0].Name || pod.Volumes[0].PersistentVolumeClaim.ClaimName != "study" {
 		t.Errorf("%+v", pod)
 	}
@@ -133,5 +204,12 @@ func TestKubernetesManifestIsAnIndexedJob(t *testing.T) {
 	without.Claim = ""
 	if without.Kubernetes(&b) == nil {
 		t.Error("a Job without a volume is written")
+	}
+	for path, ok := range map[string]bool{"a/b": true, "/shared/a": true, "../a": false, "/sharedness/a": false, "/shared/../a": false} {
+		elsewhere := cluster()
+		elsewhere.Out = path
+		if err := elsewhere.Kubernetes(io.Discard); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), path+": no Pod sees it") {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }

@@ -34,7 +34,7 @@ written instead, with --k8s the manifest of an Indexed Job: both make one run a 
 		Example: `  zoo compare plan study.yaml --throughput 'two cores=60e9'
   zoo compare plan paper.yaml --throughput 'H100=200e12' --throughput 'A100=100e12' --json
   zoo compare plan study.yaml --out /shared/a --slurm --cpus 8 --hours 4 >study.sbatch
-  zoo compare plan /study/study.yaml --out /study/a --k8s --image registry/zoo:1 --claim study >job.yaml`,
+  zoo compare plan study.yaml --out a --k8s --image registry/zoo:1 --claim study >job.yaml`,
 		Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error { return plan(c, args[0], o) },
 	}
@@ -48,10 +48,10 @@ written instead, with --k8s the manifest of an Indexed Job: both make one run a 
 	f.BoolVar(&o.k8s, "k8s", false, "write an Indexed Job for Kubernetes")
 	f.IntVar(&o.Parallel, "parallel", 0, "jobs at a time; 0 for as many as the cluster likes")
 	f.IntVar(&o.CPUs, "cpus", 2, "processors for each job")
-	f.Float64Var(&o.Hours, "hours", 0, "after which a job is ended; 0 for no limit")
+	f.Float64Var(&o.Hours, "hours", 0, "after which a job is ended, to go on in another; 0 for no limit")
 	f.StringVar(&o.Image, "image", "", "of --k8s: a container image with zoo in it")
 	f.StringVar(&o.Claim, "claim", "", "of --k8s: the volume claim that holds the study")
-	f.StringVar(&o.Mount, "mount", "/study", "of --k8s: where the volume is seen")
+	f.StringVar(&o.Mount, "mount", "/study", "of --k8s: where the volume is seen, and what paths are relative to")
 	return c
 }
 

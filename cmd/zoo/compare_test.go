@@ -59,20 +59,29 @@ func findings(t *testing.T, out string) string {
 }
 
 // TestKilledStudiesEndAsUndisturbedOnes kills the study, or one of its runs, with SIGKILL at
-// random moments, and starts it again each time.
+// random moments, and starts it again each time: one that makes all runs, and a larger one that
+// takes some of them from the first.
 func TestKilledStudiesEndAsUndisturbedOnes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("trains a study several times")
+		t.Skip("trains studies several times")
 	}
 	dir := t.TempDir()
-	file := filepath.Join(dir, "study.yaml")
-	if err := os.WriteFile(file, []byte(killedStudy), 0o666); err != nil {
+	first := filepath.Join(dir, "whole")
+	disturb(t, dir, first, killedStudy)
+	larger := strings.NewReplacer("name: killed", "name: larger", "seeds: [0]", "seeds: [0, 1]", "name: mamba", "name: plain").Replace(killedStudy)
+	disturb(t, filepath.Join(dir, "larger"), filepath.Join(dir, "larger", "whole"), larger, "--reuse", first)
+}
+
+// disturb makes a study in one go, and again with kills and with flags.
+func disturb(t *testing.T, dir, whole, text string, flags ...string) {
+	t.Helper()
+	file, killed := filepath.Join(dir, "study.yaml"), filepath.Join(dir, "killed")
+	if err := errors.Join(os.MkdirAll(dir, 0o777), os.WriteFile(file, []byte(text), 0o666)); err != nil {
 		t.Fatal(err)
 	}
 	command := func(out string, more ...string) *exec.Cmd {
 		return zooProcess(t, append([]string{"compare", file, "--out", out}, more...)...)
 	}
-	whole, killed := filepath.Join(dir, "whole"), filepath.Join(dir, "killed")
 	began := time.Now()
 	if out, err := command(whole).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -81,7 +90,7 @@ func TestKilledStudiesEndAsUndisturbedOnes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, uint64(time.Now().UnixNano())))
 	studies, runs := 0, 0
 	for try := 0; try < 10 && (studies < 3 || runs < 2); try++ {
-		c := command(killed, "--parallel", fmt.Sprint(1+try%2))
+		c := command(killed, append(flags, "--parallel", fmt.Sprint(1+try%2))...)
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +106,7 @@ func TestKilledStudiesEndAsUndisturbedOnes(t *testing.T) {
 			studies++
 		}
 	}
-	if out, err := command(killed).CombinedOutput(); err != nil {
+	if out, err := command(killed, flags...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if got, want := findings(t, killed), findings(t, whole); got != want {

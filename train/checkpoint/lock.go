@@ -33,7 +33,10 @@ func Acquire(run string) (*Lock, error) {
 	if err != nil {
 		return nil, environment("run folder: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+		f.Close()
+		return nil, environment("%s cannot be locked, which keeps two processes from training one run: %w; its file system needs flock", run, err)
+	} else if err != nil {
 		raw, _ := os.ReadFile(path)
 		f.Close()
 		return nil, environment("%s %w by process %s", run, ErrInUse, strings.TrimSpace(string(raw)))
