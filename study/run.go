@@ -60,9 +60,10 @@ func (s *Study) RunTask(ctx context.Context, t *Task, o RunOptions) (dir string,
 		}
 		var reused bool
 		if reused, err = reuse(t, dir, identity, size.Steps, o); err == nil && !reused {
-			err = s.train(ctx, t, r, state.Step > 0, dir, texts, o)
+			err = s.train(ctx, t, r, state.Saved, dir, texts, o)
 		}
-		if !errors.Is(err, checkpoint.ErrInUse) || time.Now().After(wait) || ctx.Err() != nil {
+		orphan := errors.Is(err, checkpoint.ErrInUse) || errors.Is(err, checkpoint.ErrHoldsRun) // that began meanwhile
+		if !orphan || time.Now().After(wait) || ctx.Err() != nil {
 			return dir, err
 		}
 		time.Sleep(orphanTime / 100)
@@ -78,7 +79,7 @@ func (s *Study) train(ctx context.Context, t *Task, r *recipe.Recipe, resume boo
 	var m *zoo.Model
 	var err error
 	if resume {
-		m, err = zoo.OpenModel(dir) // as it was built when the run began
+		m, err = reopen(dir)
 	} else {
 		m, err = s.build(ctx, r)
 	}
@@ -98,6 +99,16 @@ func (s *Study) train(ctx context.Context, t *Task, r *recipe.Recipe, resume boo
 	defer run.Close()
 	_, err = run.Train(ctx)
 	return err
+}
+
+// reopen is a run's model as it was built when the run began, read while nobody saves.
+func reopen(dir string) (*zoo.Model, error) {
+	lock, err := checkpoint.Acquire(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	return zoo.OpenModel(dir)
 }
 
 // How long and how many steps a rate is measured.

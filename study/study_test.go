@@ -153,6 +153,11 @@ func TestTaskIsResumedAndNeverRepeated(t *testing.T) {
 		t.Errorf("a finished run made %d steps more: %v", made-12, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	stop() // before the first step
+	if _, err = s.RunTask(ctx, task, study.RunOptions{Out: parts, Device: d, Progress: count}); !errors.Is(err, context.Canceled) || made != 12 {
+		t.Fatal(made, err)
+	}
+	ctx, stop = context.WithCancel(context.Background())
 	_, err = s.RunTask(ctx, task, study.RunOptions{Out: parts, Device: d, Progress: func(p train.Progress) {
 		if p.Step == 5 {
 			stop()

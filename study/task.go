@@ -120,6 +120,7 @@ func ending(identity string) string { return fmt.Sprintf("-%.8s", identity) }
 // State is how far a run has come.
 type State struct {
 	Step, Steps int64
+	Saved       bool // if only before the first step
 	Finished    bool
 }
 
@@ -143,7 +144,7 @@ func StateOf(dir, identity string, steps int64) (State, error) {
 	if err != nil || len(saved) == 0 {
 		return s, err
 	}
-	s.Step = int64(saved[len(saved)-1])
+	s.Step, s.Saved = int64(saved[len(saved)-1]), true
 	r, err := zoo.ReadRecord(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil

@@ -154,7 +154,7 @@ func (r *Run) refuseOldRun() error {
 		return err
 	}
 	if len(steps) > 0 && !r.cfg.Resume {
-		return &checkpoint.Error{Path: r.cfg.Dir, Err: fmt.Errorf("already holds a run, at step %d: resume it, or choose another folder", steps[len(steps)-1])}
+		return &checkpoint.Error{Path: r.cfg.Dir, Err: fmt.Errorf("%w, at step %d: resume it, or choose another folder", checkpoint.ErrHoldsRun, steps[len(steps)-1])}
 	}
 	return nil
 }

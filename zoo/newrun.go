@@ -59,7 +59,7 @@ func saveOnly(run string, content checkpoint.Content) (err error) {
 		return err
 	}
 	if len(steps) > 0 {
-		return &checkpoint.Error{Path: run, Err: fmt.Errorf("already holds a run, at step %d: choose another folder", steps[len(steps)-1])}
+		return &checkpoint.Error{Path: run, Err: fmt.Errorf("%w, at step %d: choose another folder", checkpoint.ErrHoldsRun, steps[len(steps)-1])}
 	}
 	return checkpoint.Save(faultfs.OS{}, run, 0, content)
 }

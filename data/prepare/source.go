@@ -32,8 +32,13 @@ var kinds = []struct {
 	each   func(ctx context.Context, f corpus.Document, field string, use func(corpus.Document) error) error
 	said   bool
 }{
-	{".jsonl", eachLine, false}, {".jsonl.gz", eachLine, false}, {".ndjson", eachLine, false}, {".ndjson.gz", eachLine, false},
-	{".json", eachLine, true}, {".json.gz", eachLine, true}, {".parquet", eachRow, false},
+	{".jsonl", eachLine, false},
+	{".jsonl.gz", eachLine, false},
+	{".ndjson", eachLine, false},
+	{".ndjson.gz", eachLine, false},
+	{".json", eachLine, true},
+	{".json.gz", eachLine, true},
+	{".parquet", eachRow, false},
 }
 
 // open finds the files of a source.

@@ -15,6 +15,9 @@ import (
 // ErrInUse says that another process works in a run's folder.
 var ErrInUse = errors.New("is in use")
 
+// ErrHoldsRun says that a folder for a new run has checkpoints in it.
+var ErrHoldsRun = errors.New("already holds a run")
+
 // Lock keeps other runs out of a folder until it is released; the system releases it
 // when the process ends in any way.
 type Lock struct{ f *os.File }
