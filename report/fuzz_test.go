@@ -9,7 +9,7 @@ import (
 	"github.com/moezoo/moezoo/zoo"
 )
 
-// FuzzRun reads any run folder, and makes a page of it together with a sound one.
+// FuzzRun reads any run folder, and makes a page and a summary of it together with a sound one.
 func FuzzRun(f *testing.F) {
 	dir := f.TempDir()
 	synthesise(f, dir, sized{models: 2, seeds: 1, layers: 1, experts: 2, steps: 30})
@@ -37,5 +37,7 @@ func FuzzRun(f *testing.F) {
 		if _, err := p.HTML(false); err != nil {
 			t.Fatal(err)
 		}
+		table := p.summaryTable()
+		_, _ = table.CSV(), p.Markdown()
 	})
 }

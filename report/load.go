@@ -26,7 +26,7 @@ type Page struct {
 	Missing    []string // runs of the study that have not begun
 	Decoding   []*bench.Decoding
 
-	pairs []Pair
+	pairs map[[2]*Group]*Pair // computed so far
 }
 
 // Manifest is what a study's folder says of its runs, so that a report finds them in its order.

@@ -64,7 +64,7 @@ var sections = []struct {
 		notes: "Losses are smoothed (local quadratic regression in the logarithm of the step, then made non-increasing) before the crossing is looked for. “Never” at the lower end means that the confidence interval includes never reaching it.",
 	},
 	{id: "inference", title: "Cost of inference", holds: []string{"decode-"}},
-	{id: "routing", title: "Routing", holds: []string{"load-", "entropy", "dropped"}},
+	{id: "routing", title: "Routing", holds: []string{"load-", "entropy", "busiest", "dropped"}},
 }
 
 // mostShown is how many figures of a section are unfolded, mostOpen up to how many rows a table is.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func page3(t testing.TB) (dir string, p *Page) {
 }
 
 // wanted are the figures that a study with routers and measured decoding has.
-var wanted = []string{"loss-steps", "loss-tokens", "loss-flops", "loss-seconds", "train-loss", "parity", "decode-time", "decode-state", "load-moe-mamba", "load-transformer-moe", "entropy", "dropped", "differences"}
+var wanted = []string{"loss-steps", "loss-tokens", "loss-flops", "loss-seconds", "train-loss", "parity", "decode-time", "decode-state", "load-moe-mamba", "load-transformer-moe", "entropy", "busiest", "dropped", "differences"}
 
 func TestPageHoldsEveryFigureAndNoAddress(t *testing.T) {
 	dir, p := page3(t)
@@ -156,6 +157,13 @@ func TestEvaluationsMadeUpForCount(t *testing.T) {
 	r, err := LoadRun(dir)
 	if err != nil || len(r.Held.Step) != 1 || r.Held.Step[0] != 2 || r.Held.Tokens[0] != 20 || r.Held.Seconds[0] != 1 || len(r.Train.Step) != 2 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestBusiestExperts(t *testing.T) {
+	x := &Router{Load: [][]float64{{1, 1, 1, 1}, {4, 0, 0, 0}, {3, 1, 2, 2}}}
+	if got := x.busiest(); !slices.Equal(got, []float64{1, 4, 1.5}) {
+		t.Errorf("%v", got)
 	}
 }
 

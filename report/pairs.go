@@ -7,16 +7,24 @@ import (
 	"github.com/moezoo/moezoo/report/plot"
 )
 
-// Pairs compare every two models: the one of lower final loss with the other. They are
-// computed once.
-func (p *Page) Pairs() []Pair {
-	if p.pairs == nil {
-		p.pairs = p.compare()
+// parity compares two groups, once; nil when they cannot be compared.
+func (p *Page) parity(a, b *Group) *Pair {
+	key := [2]*Group{a, b}
+	found, ok := p.pairs[key]
+	if !ok {
+		if pair, ok := parity(a, b); ok {
+			found = &pair
+		}
+		if p.pairs == nil {
+			p.pairs = map[[2]*Group]*Pair{}
+		}
+		p.pairs[key] = found
 	}
-	return p.pairs
+	return found
 }
 
-func (p *Page) compare() []Pair {
+// Pairs compare every two models: the one of lower final loss with the other.
+func (p *Page) Pairs() []Pair {
 	out := []Pair{}
 	for i, a := range p.Groups {
 		for _, b := range p.Groups[i+1:] {
@@ -24,8 +32,8 @@ func (p *Page) compare() []Pair {
 			if la, lb := a.finalLoss(), b.finalLoss(); lb < la || math.IsNaN(la) {
 				x, y = b, a
 			}
-			if pair, ok := parity(x, y); ok {
-				out = append(out, pair)
+			if pair := p.parity(x, y); pair != nil {
+				out = append(out, *pair)
 			}
 		}
 	}
@@ -95,6 +103,7 @@ func (p *Page) parityFigures() []Figure {
 	}
 	f := Figure{Caption: caption, Table: table}
 	if len(pairs) > mostIntervals {
+		f.Caption += " A cell is empty where the column’s model ends lower, and a dash where its loss is never reached."
 		f.Drawing = p.parityMatrix(pairs).Draw()
 	} else {
 		f.Drawing = intervals(pairs).Draw()

@@ -35,6 +35,11 @@ func (p *Page) routerFigures() []Figure {
 		f.Caption = "Entropy of the routers' probabilities over the logarithm of the number of experts: 1 is undecided, 0 certain, " + over
 		out = append(out, f)
 	}
+	busiest := plot.Lines{ID: "busiest", Title: "Busiest expert", Y: plot.Axis{Label: "times an even share", Low: 1}}
+	if f, ok := p.routerFigure(busiest, (*Router).busiest); ok {
+		f.Caption = "Rows of each batch’s busiest expert over those of an even share, " + over
+		out = append(out, f)
+	}
 	dropped := plot.Lines{ID: "dropped", Title: "Dropped tokens", Y: plot.Axis{Label: "share of assignments"}}
 	if f, ok := p.routerFigure(dropped, func(x *Router) []float64 { return x.Dropped }); ok {
 		f.Caption = "Assignments over the experts' capacity while training, " + over + " Evaluation drops none."
@@ -69,9 +74,13 @@ func (p *Page) routerFigure(chart plot.Lines, of func(*Router) []float64) (Figur
 	if len(chart.Series) == 0 {
 		return Figure{}, false
 	}
-	if chart.Y.High == 0 { // from 0 to what there is
+	if chart.Y.High == 0 { // as high as there is something
 		for _, l := range chart.Series {
-			chart.Y.High = math.Max(chart.Y.High, 1.05*slices.Max(slices.Concat(l.Y, l.High)))
+			for _, v := range slices.Concat(l.Y, l.High) {
+				if 1.05*v > chart.Y.High { // not for NaN
+					chart.Y.High = 1.05 * v
+				}
+			}
 		}
 	}
 	return Figure{Drawing: chart.Draw(), Table: table}, true
@@ -117,6 +126,22 @@ func (x *Router) experts() int {
 		return 0
 	}
 	return len(x.Load[0])
+}
+
+// busiest is, for every step, the load of the busiest expert in multiples of an even share.
+func (x *Router) busiest() []float64 {
+	if x.experts() < 2 {
+		return nil
+	}
+	out := make([]float64, len(x.Load))
+	for i, load := range x.Load {
+		total, most := 0.0, 0.0
+		for _, v := range load {
+			total, most = total+v, math.Max(most, v)
+		}
+		out[i] = most * float64(len(load)) / total // NaN when nothing was computed
+	}
+	return out
 }
 
 // loadFigure draws how the load is shared: a panel for each seed.

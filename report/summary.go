@@ -33,18 +33,11 @@ func (p *Page) summaries() []summary {
 			if d, ok := difference(g, reference); ok {
 				s.difference = &d
 			}
-			s.ahead, s.behind = parityOf(g, reference), parityOf(reference, g)
+			s.ahead, s.behind = p.parity(g, reference), p.parity(reference, g)
 		}
 		out = append(out, s)
 	}
 	return out
-}
-
-func parityOf(a, b *Group) *Pair {
-	if p, ok := parity(a, b); ok {
-		return &p
-	}
-	return nil
 }
 
 // bitsBySeed are those of finished runs, in the order of seeds.

@@ -55,10 +55,14 @@ func (d *Drawing) SVG() string {
 		d.ID, style, num(d.width), num(d.height), html.EscapeString(d.Title), d.body.String())
 }
 
-// File is the drawing as a file of its own.
+// titleRow is the height of a file's title, which a page has in its own words.
+const titleRow = 28.0
+
+// File is the drawing as a file of its own, with its title.
 func (d *Drawing) File() string {
-	return fmt.Sprintf(`<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" width="%s" height="%s"><title>%s</title><style>%s</style><rect width="100%%" height="100%%" style="fill:var(--paper)"/>%s</svg>`+"\n",
-		num(d.width), num(d.height), num(d.width), num(d.height), html.EscapeString(d.Title), Style, d.body.String())
+	width, height := num(d.width), num(d.height+titleRow)
+	return fmt.Sprintf(`<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" width="%s" height="%s"><style>%s</style><rect width="100%%" height="100%%" style="fill:var(--paper)"/><text x="8" y="20" style="font-weight:600">%s</text><g transform="translate(0 %s)">%s</g></svg>`+"\n",
+		width, height, width, height, Style, html.EscapeString(shorten(d.Title, d.width)), num(titleRow), d.body.String())
 }
 
 // num is a coordinate with at most one decimal.
