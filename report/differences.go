@@ -136,7 +136,7 @@ func last(x []float64) float64 { return x[len(x)-1] }
 func (d *Difference) Verdict() string {
 	switch {
 	case d.Low == nil:
-		return "unknown: one seed"
+		return "unknown"
 	case *d.High < 0:
 		return "lower"
 	case *d.Low > 0:

@@ -52,6 +52,31 @@ func TestDifferencesWithKnownAnswers(t *testing.T) {
 	}
 }
 
+// TestRunsOnTheirWayCountForNothing where others of the model are finished.
+func TestRunsOnTheirWayCountForNothing(t *testing.T) {
+	straggler := func(g *Group) *Group {
+		r := *g.Runs[0]
+		record := *r.Record
+		record.Seed, r.Record = 9, &record
+		r.Held, r.Bits = Curve{Step: []float64{50}, Loss: []float64{9}, Tokens: []float64{1}}, []float64{9}
+		g.Runs = append(g.Runs, &r)
+		return g
+	}
+	g := straggler(ended("a", 0, 2, 2.2))
+	l, seeds := g.line(axes[0].of, func(r *Run) Curve { return r.Held })
+	if len(l.X) != 2 || l.X[1] != 100 || math.Abs(l.Y[1]-2.1) > 1e-12 || seeds[0] != 2 {
+		t.Errorf("%+v, %v seeds", l, seeds)
+	}
+	if f := pageOf(g).Finals()[0]; math.Abs(*f.Loss-2.1) > 1e-12 || f.Finished != 2 || f.Seeds != 3 {
+		t.Errorf("%+v", f)
+	}
+	// Two that are on their way are drawn as far as both have come.
+	g.Runs = []*Run{g.Runs[2], {Record: g.Runs[2].Record, Held: Curve{Step: []float64{50, 75}, Loss: []float64{7, 6}}}}
+	if l, _ := g.line(axes[0].of, func(r *Run) Curve { return r.Held }); len(l.X) != 1 || l.Y[0] != 8 {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		losses []float64
@@ -60,7 +85,7 @@ func TestVerdicts(t *testing.T) {
 		{[]float64{2.1, 2.2, 2.4}, "higher"},
 		{[]float64{2.1, 2.0, 2.35}, "undecided"},
 		{[]float64{2, 2.1, 2.3}, "undecided"}, // the same numbers: no difference, no spread
-		{[]float64{1.9}, "unknown: one seed"},
+		{[]float64{1.9}, "unknown"},
 	} {
 		d, ok := difference(ended("a", 0, c.losses...), ended("b", 0, 2, 2.1, 2.3))
 		if !ok || d.Verdict() != c.want {

@@ -18,6 +18,11 @@
 // and layer, the load of experts in 48 for one seed and 24 for each of several. runs.csv says
 // what was run, with whole hashes; summary.csv has a row for each model, with every digit.
 //
+// # Runs that are not finished
+//
+// Means, parities and differences are of finished runs. Only of a model of which no run is
+// finished the others are shown, as far as all of them have come.
+//
 // # Differences at the end
 //
 // Runs of the same seed see the same batches in the same order, so what they have in common falls

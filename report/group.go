@@ -67,6 +67,21 @@ func (r *Run) seed() uint64 {
 	return r.Record.Seed
 }
 
+// comparable are the finished runs; all of them while none is. One that is still on its way would
+// pull means to where it is.
+func (g *Group) comparable() []*Run {
+	var out []*Run
+	for _, r := range g.Runs {
+		if r.Finished() {
+			out = append(out, r)
+		}
+	}
+	if len(out) == 0 {
+		return g.Runs
+	}
+	return out
+}
+
 // tokenCost is the operations that training one token takes, 0 when unknown.
 func (g *Group) tokenCost() float64 {
 	if r := g.Runs[0].Record; r != nil {

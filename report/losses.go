@@ -96,38 +96,34 @@ func (p *Page) lossFigure(chart plot.Lines, axis string, xs func(*Group, *Curve)
 	return Figure{Drawing: chart.Draw(), Table: table}, true
 }
 
-// line is the mean of a group's curves at the points of the run that has come furthest, each
-// over as many runs as have come there, with the range between them.
+// line is the mean of the curves of a group's comparable runs, as far as all of them have come,
+// with the range between them.
 func (g *Group) line(xs func(*Group, *Curve) []float64, of func(*Run) Curve) (plot.Line, []int) {
 	l := plot.Line{Name: g.Name, Number: g.Number, Colour: g.Colour}
-	var steps, longest []float64
 	var curves []Curve
-	for _, r := range g.Runs {
-		c := of(r)
-		if n := len(c.Step); n > 0 && (len(steps) == 0 || c.Step[n-1] > steps[len(steps)-1]) {
-			steps = c.Step
+	end := math.Inf(1)
+	for _, r := range g.comparable() {
+		if c := of(r); len(c.Step) > 0 {
+			curves = append(curves, c)
+			end = math.Min(end, last(c.Step))
 		}
-		curves = append(curves, c)
 	}
 	var seeds []int
-	for _, s := range steps {
+	for i := 0; len(curves) > 0 && i < len(curves[0].Step) && curves[0].Step[i] <= end; i++ {
+		s := curves[0].Step[i]
 		x, sum, low, high, n := 0.0, 0.0, math.Inf(1), math.Inf(-1), 0
-		for i := range curves {
-			c := &curves[i]
-			if len(c.Step) == 0 || c.Step[len(c.Step)-1] < s || c.Step[0] > s {
+		for k := range curves {
+			c := &curves[k]
+			if c.Step[0] > s {
 				continue
 			}
 			v := interpolate(c.Step, c.Loss, s)
 			x += interpolate(c.Step, xs(g, c), s)
 			sum, low, high, n = sum+v, math.Min(low, v), math.Max(high, v), n+1
 		}
-		if n == 0 {
-			continue
-		}
-		longest = append(longest, x/float64(n))
+		l.X = append(l.X, x/float64(n))
 		l.Y, l.Low, l.High, seeds = append(l.Y, sum/float64(n)), append(l.Low, low), append(l.High, high), append(seeds, n)
 	}
-	l.X = longest
 	return l, seeds
 }
 

@@ -42,16 +42,16 @@ func (p *Page) Pairs() []Pair {
 
 // finalLoss is the mean of the last held-out losses, NaN without any.
 func (g *Group) finalLoss() float64 {
-	var last []float64
-	for _, r := range g.Runs {
-		if n := len(r.Held.Loss); n > 0 {
-			last = append(last, r.Held.Loss[n-1])
+	var ends []float64
+	for _, r := range g.comparable() {
+		if len(r.Held.Loss) > 0 {
+			ends = append(ends, last(r.Held.Loss))
 		}
 	}
-	if len(last) == 0 {
+	if len(ends) == 0 {
 		return math.NaN()
 	}
-	mean, _ := meanAndDeviation(last)
+	mean, _ := meanAndDeviation(ends)
 	return mean
 }
 

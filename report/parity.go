@@ -64,10 +64,10 @@ func (t *trace) shaken(rng *rand.Rand) *trace {
 	return newTrace(t.step, loss)
 }
 
-// traces are the smoothed curves of a group's runs that are long enough, by seed.
+// traces are the smoothed curves of a group's comparable runs that are long enough, by seed.
 func (g *Group) traces() map[uint64]*trace {
 	out := map[uint64]*trace{}
-	for _, r := range g.Runs {
+	for _, r := range g.comparable() {
 		if len(r.Held.Step) >= minEvaluations && r.Held.Step[0] > 0 {
 			out[r.seed()] = newTrace(r.Held.Step, r.Held.Loss)
 		}

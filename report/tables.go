@@ -30,8 +30,9 @@ type Final struct {
 	Finished int     `json:"finished"` // runs that made all their steps
 	Steps    float64 `json:"steps"`    // that the furthest run has made
 	Tokens   float64 `json:"tokens"`
-	// Loss and BitsPerByte are means over the last evaluations, nil without any; Deviation is
-	// the sample standard deviation of the loss over seeds.
+	// Loss and BitsPerByte are means over the last evaluations of finished runs, or of all while
+	// none is finished, nil without any; Deviation is the sample standard deviation of the loss
+	// over seeds.
 	Loss        *float64 `json:"loss"`
 	Deviation   float64  `json:"deviation"`
 	BitsPerByte *float64 `json:"bits_per_byte"`
@@ -54,14 +55,16 @@ func (p *Page) Finals() []Final {
 			if r.Finished() {
 				f.Finished++
 			}
-			if n := len(r.Held.Loss); n > 0 {
-				losses, bits = append(losses, r.Held.Loss[n-1]), append(bits, r.Bits[n-1])
-			}
 			if n := len(r.Train.Step); n > 0 {
 				f.Steps, f.Tokens = math.Max(f.Steps, r.Train.Step[n-1]), math.Max(f.Tokens, r.Train.Tokens[n-1])
 				if s := r.Train.Seconds[n-1]; s > 0 {
 					f.TokensPerS += r.Train.Tokens[n-1] / s / float64(len(g.Runs))
 				}
+			}
+		}
+		for _, r := range g.comparable() {
+			if len(r.Held.Loss) > 0 {
+				losses, bits = append(losses, last(r.Held.Loss)), append(bits, last(r.Bits))
 			}
 		}
 		if len(losses) > 0 {
@@ -83,17 +86,14 @@ type grid struct {
 	Rows   [][]string
 }
 
-// whole tells whether all runs are finished, so that their losses can be compared with others'.
-func (f *Final) whole() bool { return f.Finished == f.Seeds }
-
 // results are the final losses, best first, and then those of what is not finished.
 func (p *Page) results() grid {
 	g := grid{Header: []string{"model", "held-out loss", "±", "bits/byte", "±", "runs finished", "steps", "tokens", "tokens/s"}}
 	finals := p.Finals()
 	slices.SortStableFunc(finals, func(a, b Final) int {
 		switch {
-		case a.whole() != b.whole():
-			return boolean(b.whole()) - boolean(a.whole())
+		case (a.Finished > 0) != (b.Finished > 0):
+			return boolean(b.Finished > 0) - boolean(a.Finished > 0)
 		case a.Loss == nil || b.Loss == nil:
 			return boolean(a.Loss == nil) - boolean(b.Loss == nil)
 		case *a.Loss < *b.Loss:
