@@ -122,7 +122,7 @@ func TestGrowthChangesTheRecipe(t *testing.T) {
 		t.Fatalf("%+v", report)
 	}
 	for _, c := range report.Curves {
-		if len(c.Extents) != 4 || c.Ratio != c.Median[3]/c.Median[0] || c.Off < 0 {
+		if len(c.Extents) != 4 || c.Ratio != c.Median[3]/c.Median[0] || c.Off < 0 || c.CPU.Ratio != c.CPU.Median[3]/c.CPU.Median[0] {
 			t.Errorf("%+v", c)
 		}
 	}

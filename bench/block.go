@@ -9,7 +9,9 @@ import (
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/autodiff"
 	"github.com/moezoo/moezoo/graph/fuse"
+	"github.com/moezoo/moezoo/graph/mixed"
 	"github.com/moezoo/moezoo/graph/op"
+	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
 // Block is layers alone, forward and backward, without embedding, head or optimiser.
@@ -21,8 +23,9 @@ type Block struct {
 // CompileBlock plans layers of width d on batch rows of length tokens. Inputs are "x"
 // [batch, length, d], "ids" int64 [batch, length], and, where a router asks for it, "rng"
 // int64 [2]; outputs "y", and "d/x" and "d/NAME", the gradients of the sum of y with
-// respect to x and to every parameter.
-func CompileBlock(layers []blocks.Layer, dev backend.Device, batch, length, d int64) (*Block, error) {
+// respect to x and to every parameter. Products with weights are of bfloat16 numbers, but
+// for parameters that keep names; of float32 where keep is nil.
+func CompileBlock(layers []blocks.Layer, dev backend.Device, batch, length, d int64, keep func(name string) bool) (*Block, error) {
 	forward := graph.New("block")
 	c := &blocks.Context{G: forward, Train: true}
 	c.TokenIDs = forward.Input("ids", graph.Int64, graph.Dims(batch, length))
@@ -34,6 +37,12 @@ func CompileBlock(layers []blocks.Layer, dev backend.Device, batch, length, d in
 	y := stack[len(stack)-1]
 	forward.Rename(y, "y")
 	forward.Output(y)
+	if keep != nil {
+		var err error
+		if forward, err = forward.Rewritten(mixed.Rules(keep)); err != nil {
+			return nil, err
+		}
+	}
 	g, err := fuse.Graph(forward)
 	if err != nil {
 		return nil, err
@@ -98,15 +107,19 @@ func (b *Block) Bind(fill func(name string, p *graph.Param, t *backend.Tensor) e
 func (b *bench) block() error {
 	r := b.model.Recipe
 	batch, length := r.Train.Batch, r.Train.Context
-	block, err := CompileBlock(b.model.Net.Layers[:len(r.Layers)], b.device, batch, length, r.DModel)
-	if err != nil {
-		return err
-	}
-	defer block.Program.Close()
 	task, err := b.model.Task()
 	if err != nil {
 		return err
 	}
+	var keep func(name string) bool
+	if r.Train.Precision == recipe.BFloat16 {
+		keep = task.Float32
+	}
+	block, err := CompileBlock(b.model.Net.Layers[:len(r.Layers)], b.device, batch, length, r.DModel, keep)
+	if err != nil {
+		return err
+	}
+	defer block.Program.Close()
 	_, err = block.Bind(func(_ string, p *graph.Param, t *backend.Tensor) error {
 		switch {
 		case p != nil:

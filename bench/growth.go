@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/moezoo/moezoo/graph/narrow"
 )
@@ -24,11 +25,18 @@ var (
 // as it has more tokens: below, matrices are too small for the kernels' best.
 const affineFrom = 4 << 10
 
-// Curve is how the median time grows with one extent, as rows of the report tell it.
+// Curve is how time grows with one extent, as rows of the report tell it: by the clock, and
+// the processor time of all threads, which another program on the machine disturbs less.
 type Curve struct {
-	What    string    `json:"what"` // of Growth
-	Extents []int     `json:"extents"`
-	Median  []float64 `json:"median_ms"`
+	What    string `json:"what"` // of Growth
+	Extents []int  `json:"extents"`
+	Line
+	CPU Line `json:"cpu"`
+}
+
+// Line is a line through medians.
+type Line struct {
+	Median []float64 `json:"median_ms"`
 	// Ratio is the last median over the first.
 	Ratio float64 `json:"last_over_first"`
 	// Fixed + PerUnit·extent fits the medians with the smallest relative errors, of which Off is
@@ -55,7 +63,7 @@ func (b *bench) growth(what string) error {
 
 // steps measures training steps of changed recipes.
 func (b *bench) steps(what string, extents []int, settings func(int) []string, from int) error {
-	var medians []float64
+	var times []Times
 	for _, n := range extents {
 		b.progress(fmt.Sprintf("%s: %d", what, n))
 		m, err := b.Change(settings(n)...)
@@ -67,16 +75,16 @@ func (b *bench) steps(what string, extents []int, settings func(int) []string, f
 		if err != nil {
 			return err
 		}
-		times, err := repeat(b.Repeats, s.once)
+		t, err := repeat(b.Repeats, s.once)
 		p, failed := s.profile()
 		s.Close()
 		if err := errors.Join(err, failed); err != nil {
 			return err
 		}
-		b.addRow(fmt.Sprintf("%s, %s = %d", s.name(), what, n), s.tokens(), times, p.operations, 0)
-		medians = append(medians, times.Median)
+		b.addRow(fmt.Sprintf("%s, %s = %d", s.name(), what, n), s.tokens(), t, p.operations, 0)
+		times = append(times, t)
 	}
-	b.report.Curves = append(b.report.Curves, newCurve(what, extents, medians, from))
+	b.report.Curves = append(b.report.Curves, newCurve(what, extents, times, from))
 	return nil
 }
 
@@ -91,7 +99,7 @@ func (b *bench) contexts(extents []int) error {
 	if err != nil {
 		return err
 	}
-	var medians []float64
+	var times []Times
 	one := make([]int64, 1)
 	for _, n := range extents {
 		b.progress(fmt.Sprintf("context: %d", n))
@@ -100,31 +108,42 @@ func (b *bench) contexts(extents []int) error {
 		if _, err := dec.Feed(b.ctx, ids); err != nil {
 			return err
 		}
-		times, err := repeat(b.Repeats*tokensPerRepeat, func() error {
+		t, err := repeat(b.Repeats*tokensPerRepeat, func() error {
 			_, err := dec.Feed(b.ctx, one)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		b.addRow(fmt.Sprintf("decode, 1 token behind %d", n), 1, times, operations, read)
-		medians = append(medians, times.Median)
+		b.addRow(fmt.Sprintf("decode, 1 token behind %d", n), 1, t, operations, read)
+		times = append(times, t)
 	}
-	b.report.Curves = append(b.report.Curves, newCurve("context", extents, medians, 0))
+	b.report.Curves = append(b.report.Curves, newCurve("context", extents, times, 0))
 	return nil
 }
 
-func newCurve(what string, extents []int, medians []float64, from int) Curve {
-	c := Curve{What: what, Extents: extents, Median: medians, Ratio: medians[len(medians)-1] / medians[0]}
+func newCurve(what string, extents []int, times []Times, from int) Curve {
+	wall, cpu := make([]float64, len(times)), make([]float64, len(times))
+	for i, t := range times {
+		wall[i], cpu[i] = t.Median, t.CPU
+	}
+	return Curve{What: what, Extents: extents, Line: newLine(extents, wall, from), CPU: newLine(extents, cpu, from)}
+}
+
+func newLine(extents []int, medians []float64, from int) Line {
+	if slices.Contains(medians, 0) { // a system that does not tell processor time
+		return Line{Median: medians}
+	}
+	l := Line{Median: medians, Ratio: medians[len(medians)-1] / medians[0]}
 	first := 0
 	for extents[first] < from {
 		first++
 	}
-	c.Fixed, c.PerUnit = fit(extents[first:], medians[first:])
+	l.Fixed, l.PerUnit = fit(extents[first:], medians[first:])
 	for i := first; i < len(extents); i++ {
-		c.Off = max(c.Off, math.Abs(c.Fixed+c.PerUnit*float64(extents[i])-medians[i])/medians[i])
+		l.Off = max(l.Off, math.Abs(l.Fixed+l.PerUnit*float64(extents[i])-medians[i])/medians[i])
 	}
-	return c
+	return l
 }
 
 // fit is the line a + b·x with the smallest sum of squared relative errors.

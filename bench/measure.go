@@ -11,36 +11,27 @@ type Times struct {
 	Best   float64 `json:"best_ms"`
 	Median float64 `json:"median_ms"`
 	Worst  float64 `json:"worst_ms"`
-	// CPU is the processor time of all threads in the median repeat. On an idle machine it is
-	// about the wall clock's times the number of threads that work.
+	// CPU is the median of the processor time of all threads. On an idle machine it is about
+	// the wall clock's times the number of threads that work.
 	CPU float64 `json:"cpu_ms"`
 }
 
 // repeat runs f, after once to warm up, as often as asked.
 func repeat(repeats int, f func() error) (Times, error) {
-	type sample struct{ wall, cpu float64 }
 	if err := f(); err != nil {
 		return Times{}, err
 	}
-	samples := make([]sample, repeats)
-	for i := range samples {
+	wall, cpu := make([]float64, repeats), make([]float64, repeats)
+	for i := range wall {
 		start, used := time.Now(), processorTime()
 		if err := f(); err != nil {
 			return Times{}, err
 		}
-		samples[i] = sample{milliseconds(time.Since(start)), milliseconds(processorTime() - used)}
+		wall[i], cpu[i] = milliseconds(time.Since(start)), milliseconds(processorTime()-used)
 	}
-	slices.SortFunc(samples, func(a, b sample) int {
-		switch {
-		case a.wall < b.wall:
-			return -1
-		case a.wall > b.wall:
-			return 1
-		}
-		return 0
-	})
-	middle := samples[repeats/2]
-	return Times{Best: samples[0].wall, Median: middle.wall, Worst: samples[repeats-1].wall, CPU: middle.cpu}, nil
+	slices.Sort(wall)
+	slices.Sort(cpu)
+	return Times{Best: wall[0], Median: wall[repeats/2], Worst: wall[repeats-1], CPU: cpu[repeats/2]}, nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }

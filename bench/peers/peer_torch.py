@@ -1,12 +1,13 @@
 """PyTorch's side of the comparison: one block, forward and backward.
 
-Usage: peer_torch.py KIND D EXPERTS BATCH LENGTH THREADS VARIANT FILE
+Usage: peer_torch.py KIND D EXPERTS BATCH LENGTH THREADS VARIANT PRECISION FILE
 Draws the weights, writes them with the input to FILE (safetensors, in the zoo's names and
 layout) unless it exists, and reads them otherwise. Writes y and the gradients of all of them to
-FILE.VARIANT. Then computes the block again for every line on standard input and answers the
-milliseconds. VARIANT is how the scan is computed:
+FILE.VARIANT, with .bf16 behind it where PRECISION is bf16, which is autocast, and not fp32. Then computes
+the block again for every line on standard input and answers the milliseconds. VARIANT is how the scan is
+computed:
 
-loop            a step for a token, the operands unbound first: the fastest eager loop we know
+loop            as torch_layers.py has it: the fastest eager loop we know
 transformers    transformers' MambaMixer as it is without its CUDA kernels: a loop that indexes
 mambapy         the same, with mamba.py's parallel scan
 compiled        loop through torch.compile
@@ -19,10 +20,11 @@ import sys
 import time
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-kind, d, experts, batch, length, threads, variant, path = sys.argv[1:]
+import torch_layers as layers
+
+kind, d, experts, batch, length, threads, variant, precision, path = sys.argv[1:]
 d, experts, batch, length = int(d), int(experts), int(batch), int(length)
 torch.set_num_threads(int(threads))
 torch.manual_seed(1)
@@ -51,27 +53,6 @@ for p in t.values():
     p.requires_grad_()
 
 
-def norm(x, gain):
-    return F.rms_norm(x, (d,), gain, 1e-5)
-
-
-def mamba(x, p):
-    xz = x @ p("in_proj.weight")
-    u, z = xz.chunk(2, -1)
-    u = F.conv1d(u.transpose(1, 2), p("conv1d.weight")[:, None], p("conv1d.bias"), padding=3, groups=inner)[..., :length].transpose(1, 2)
-    u = F.silu(u)
-    s, b, c = (u @ p("x_proj.weight")).split([rank, state, state], -1)
-    dt = F.softplus(s @ p("dt_proj.weight") + p("dt_proj.bias"))
-    decay = torch.exp(dt[..., None] * -torch.exp(p("A_log")))
-    bu = (dt * u)[..., None] * b[:, :, None]
-    h, ys = torch.zeros(batch, inner, state), []
-    for a_t, b_t, c_t in zip(decay.unbind(1), bu.unbind(1), c.unbind(1)):
-        h = a_t * h + b_t
-        ys.append((h @ c_t[..., None])[..., 0])
-    y = torch.stack(ys, 1) + u * p("D")
-    return (y * F.silu(z)) @ p("out_proj.weight")
-
-
 def transformers_mixer(prefix):
     """transformers' own layer, with our tensors (transposed where it keeps [out, in]) for weights."""
     from transformers import MambaConfig
@@ -91,39 +72,26 @@ if kind == "moe-mamba" and variant in ("transformers", "mambapy", "associative")
     mixer, layouts = transformers_mixer("layers.0/mamba/")
 
 
-def moe(x, p):
-    flat = x.reshape(-1, d)
-    weight, expert = F.softmax(flat @ p("router/router"), -1).max(-1)
-    out = torch.zeros_like(flat)
-    for e in range(experts):
-        rows = (expert == e).nonzero()[:, 0]
-        y = F.relu(flat[rows] @ p("experts/w1")[e]) @ p("experts/w2")[e]
-        out = out.index_add(0, rows, y * weight[rows, None])
-    return out.view_as(x)
-
-
-def attention(x, p):
-    heads = lambda k: (x @ p(k + "_proj.weight")).view(batch, length, d // 64, 64).transpose(1, 2)
-    y = F.scaled_dot_product_attention(heads("q"), heads("k"), heads("v"), is_causal=True)
-    return y.transpose(1, 2).reshape(batch, length, d) @ p("o_proj.weight")
+def weights(prefix):
+    return {name.removeprefix(prefix): w for name, w in t.items() if name.startswith(prefix)}
 
 
 def block(x):
-    at = lambda prefix: lambda name: t[prefix + name]
-    normed = norm(x, t["layers.0/norm/weight"])
+    normed = layers.norm(x, t["layers.0/norm/weight"])
     if mixer is not None:
         x = x + mixer(normed)
     elif kind == "moe-mamba":
-        x = x + mamba(normed, at("layers.0/mamba/"))
+        x = x + layers.mamba(normed, weights("layers.0/mamba/"))
     else:
-        x = x + attention(normed, at("layers.0/attention/"))
-    normed = norm(x, t["layers.1/norm/weight"])
+        x = x + layers.attention(normed, weights("layers.0/attention/"))
+    normed = layers.norm(x, t["layers.1/norm/weight"])
     if kind == "moe-mamba":
-        return x + moe(normed, at("layers.1/moe/"))
-    ff = at("layers.1/ff/")
-    return x + F.relu(normed @ ff("w1")) @ ff("w2")
+        return x + layers.moe(normed, weights("layers.1/moe/"))[0]
+    return x + layers.ff(normed, weights("layers.1/ff/"))
 
 
+if variant == "compiled":
+    layers.compile_scan()
 run = torch.compile(block) if variant in ("compiled", "associative") else block
 
 
@@ -132,7 +100,8 @@ def step():
         p.grad = None
     if mixer is not None:
         mixer.zero_grad()
-    y = run(t["x"])
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        y = run(t["x"])
     y.sum().backward()
     return y
 
@@ -153,7 +122,7 @@ def used():
 start = time.perf_counter()
 y = step().detach()
 first = time.perf_counter() - start  # with torch.compile, mostly compilation
-save_file({"y": y.contiguous()} | gradients(), path + "." + variant)
+save_file({"y": y.contiguous()} | gradients(), path + "." + variant + (".bf16" if precision == "bf16" else ""))
 print(json.dumps({"ready": "PyTorch " + torch.__version__, "first_s": round(first, 1)}), flush=True)
 for _ in sys.stdin:
     cpu, start = used(), time.perf_counter()

@@ -24,9 +24,22 @@ def comparison(result):
                      f"{median(wall) / median(ours):.2f} ×", f"{min(wall) / min(ours):.2f} ×", str(len(wall))])
     text = table(["program", "best ms", "median ms", "worst ms", "cpu ms", "tokens/s", "median beside moezoo's", "best beside moezoo's", "repeats"], rows)
     compiled = [f"{name}: the first step took {p['first_s']:.0f} s, with compilation" for name, p in result["peers"].items() if "compiled" in name and "first_s" in p]
-    notes = compiled + [f"{name}: {why}" for name, why in result["failed"].items()]
+    notes = compiled + agreement(result["peers"]) + [f"{name}: {why}" for name, why in result["failed"].items()]
     notes.append(f"Other programs took {100 * max(result['others'], 0):.0f} % of the machine at most")
     return text + "\n" + ". ".join(notes) + ".\n"
+
+
+def agreement(peers):
+    """How far the results of programs are apart, where that is known."""
+    notes = []
+    off = {name: p["off"] for name, p in peers.items() if "off" in p}
+    if off:
+        notes.append("Outputs and gradients beside those of PyTorch's eager loop in float32, largest difference of any by its norm: " + ", ".join(f"{name} {v:.2g}" for name, v in off.items()))
+    losses = {name: p for name, p in peers.items() if "losses" in p}
+    if losses:
+        notes.append("Losses of the first steps: " + ", ".join(f"{name} " + " ".join(f"{x:.5f}" for x in p["losses"]) for name, p in losses.items())
+                     + "; norms of their gradients at most " + f"{max(p['norms_off'] for p in losses.values()):.1g} apart")
+    return notes
 
 
 def products(result):
@@ -51,6 +64,9 @@ def peaks(result):
     text += table(["", "best ms", "median ms", "worst ms", "cpu ms", "tokens/s", "GFLOP/s", "GB/s", "of peak", "memory"], [row(x) for x in r["rows"]])
     for c in r.get("curves", []):
         text += f"\nFrom {c['extents'][0]} to {c['extents'][-1]}: {c['last_over_first']:.2f} times as long. {c['fixed_ms']:.3g} ms + {c['ms_per_unit']:.3g} ms for each, off by at most {100 * c['largest_relative_error']:.1f} %.\n"
+        if "cpu" in c:
+            cpu = c["cpu"]
+            text += f"\nIn processor time: {cpu['last_over_first']:.2f} times; {cpu['fixed_ms']:.3g} ms + {cpu['ms_per_unit']:.3g} ms for each, off by at most {100 * cpu['largest_relative_error']:.1f} %.\n"
     operators = r.get("operators", [])[:14]
     if operators:
         text += "\n" + table(["operator of a step", "median ms", "core ns an element", "GFLOP/s", "GB/s", "of peak"],

@@ -31,6 +31,7 @@ func printBench(out io.Writer, r, old *bench.Report, profile bool) error {
 	for _, c := range r.Curves {
 		fmt.Fprintf(out, "\nwith %s from %d to %d: %.2f times as long", c.What, c.Extents[0], c.Extents[len(c.Extents)-1], c.Ratio)
 		fmt.Fprintf(out, "; %.3g ms + %.3g ms for each, off by at most %.0f %%\n", c.Fixed, c.PerUnit, 100*c.Off)
+		fmt.Fprintf(out, "  in processor time: %.2f times; %.3g ms + %.3g ms for each, off by at most %.0f %%\n", c.CPU.Ratio, c.CPU.Fixed, c.CPU.PerUnit, 100*c.CPU.Off)
 	}
 	if old != nil {
 		fmt.Fprintf(out, "\nbeside the earlier report (%s on %s, %d threads):\n", old.Recipe, old.Machine, old.Threads)

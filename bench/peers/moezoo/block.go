@@ -18,15 +18,22 @@ import (
 	"github.com/moezoo/moezoo/safetensors"
 )
 
-// computeBlock computes a block with the weights in a file.
-func computeBlock(kind string, d, experts int64, batch, length, threads int, path string) error {
+// computeBlock computes a block with the weights in a file; with products in bfloat16 where
+// rounded, but for the router's, as training does.
+func computeBlock(kind string, d, experts int64, batch, length, threads int, rounded bool, path string) error {
 	layers, err := block(kind, d, experts)
 	if err != nil {
 		return err
 	}
 	device := cpu.New(threads)
 	defer device.Close()
-	b, err := bench.CompileBlock(layers, device, int64(batch), int64(length), d)
+	results := path + ".moezoo"
+	var keep func(name string) bool
+	if rounded {
+		results += ".bf16"
+		keep = func(name string) bool { return strings.Contains(name, "/router/") }
+	}
+	b, err := bench.CompileBlock(layers, device, int64(batch), int64(length), d, keep)
 	if err != nil {
 		return err
 	}
@@ -47,7 +54,7 @@ func computeBlock(kind string, d, experts int64, batch, length, threads int, pat
 	if err := b.Program.Run(context.Background(), nil); err != nil {
 		return err
 	}
-	if err := writeResults(path+".moezoo", tensors); err != nil {
+	if err := writeResults(results, tensors); err != nil {
 		return err
 	}
 	fmt.Printf("{\"ready\": %q}\n", kernel.Level())
