@@ -54,12 +54,11 @@ var slurm = template.Must(template.New("slurm").Funcs(clusterFuncs).Parse(`#!/bi
 #SBATCH --requeue
 set -u
 task=${SLURM_ARRAY_TASK_ID:?is set by sbatch}
-zoo compare run {{quote .File}} --task "$task" --out {{quote .Out}} --threads {{.CPUs}} --memory {{.Training}}MB{{.Reused}} &
-run=$!
 limit=
-trap 'limit=near; kill -TERM "$run"' USR1
-trap 'kill -TERM "$run"' TERM
-while wait "$run"; code=$?; kill -0 "$run" 2>/dev/null; do :; done # a signal ends wait, not the run
+trap 'limit=near; kill -TERM "$!"' USR1
+trap 'kill -TERM "$!"' TERM
+zoo compare run {{quote .File}} --task "$task" --out {{quote .Out}} --threads {{.CPUs}} --memory {{.Training}}MB{{.Reused}} &
+while wait "$!"; code=$?; kill -0 "$!" 2>/dev/null; do :; done # a signal ends wait, not the run
 if [ -n "$limit" ] && [ "$code" -gt 128 ]; then
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_$task"
 fi
