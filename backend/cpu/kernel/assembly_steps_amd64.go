@@ -8,11 +8,18 @@ func scanStepOf(f func(channels, row int, delta, u, y, a, b, c, h *float32)) fun
 	}
 }
 
-// convStepOf is for two taps or more.
+// convStepOf is for two taps or more. Of four, AVX2 takes eight channels at a time on every level.
 func convStepOf(f func(channels, taps int, x, w, bias, past, y, next *float32)) func(taps int, x, w, bias, past, y, next []float32) {
 	return func(taps int, x, w, bias, past, y, next []float32) {
-		if len(y) > 0 {
-			f(len(y), taps, &x[0], &w[0], &bias[0], &past[0], &y[0], &next[0])
+		n, k := 0, taps-1
+		if taps == 4 {
+			n = len(y) &^ 7
+		}
+		if n > 0 {
+			avx2ConvStep4(n, &x[0], &w[0], &bias[0], &past[0], &y[0], &next[0])
+		}
+		if n < len(y) {
+			f(len(y)-n, taps, &x[n], &w[n*taps], &bias[n], &past[n*k], &y[n], &next[n*k])
 		}
 	}
 }

@@ -339,6 +339,11 @@ func avx2ScanStep(channels int, row int, delta *float32, u *float32, y *float32,
 //go:noescape
 func avx2ConvStep(channels int, taps int, x *float32, w *float32, bias *float32, past *float32, y *float32, next *float32)
 
+// avx2ConvStep4 is convStepGeneric for four taps and channels a multiple of 8, above 0; next may be past.
+//
+//go:noescape
+func avx2ConvStep4(channels int, x *float32, w *float32, bias *float32, past *float32, y *float32, next *float32)
+
 // avx2SSDStep is ssdStepGeneric for rows above 0, of row bytes, a multiple of a vector.
 //
 //go:noescape

@@ -12081,6 +12081,88 @@ more:
 	VZEROUPPER
 	RET
 
+// func avx2ConvStep4(channels int, x *float32, w *float32, bias *float32, past *float32, y *float32, next *float32)
+// Requires: AVX, FMA3
+TEXT ·avx2ConvStep4(SB), NOSPLIT, $0-56
+	MOVQ channels+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ bias+24(FP), BX
+	MOVQ past+32(FP), SI
+	MOVQ y+40(FP), DI
+	MOVQ next+48(FP), R8
+
+block:
+	VMOVSD         84(SI), X0
+	VINSERTPS      $0x20, 92(SI), X0, X0
+	VBROADCASTF128 (SI), Y1
+	VINSERTF128    $0x01, 48(SI), Y1, Y1
+	VBROADCASTF128 12(SI), Y2
+	VINSERTF128    $0x01, 60(SI), Y2, Y2
+	VBROADCASTF128 24(SI), Y3
+	VINSERTF128    $0x01, 72(SI), Y3, Y3
+	VBROADCASTF128 36(SI), Y4
+	VINSERTF128    $0x01, X0, Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y0
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y0, Y4
+	VUNPCKHPD      Y2, Y0, Y0
+	VUNPCKLPD      Y3, Y1, Y2
+	VUNPCKHPD      Y3, Y1, Y1
+	VBROADCASTF128 (DX), Y1
+	VINSERTF128    $0x01, 64(DX), Y1, Y1
+	VBROADCASTF128 16(DX), Y3
+	VINSERTF128    $0x01, 80(DX), Y3, Y3
+	VBROADCASTF128 32(DX), Y5
+	VINSERTF128    $0x01, 96(DX), Y5, Y5
+	VBROADCASTF128 48(DX), Y6
+	VINSERTF128    $0x01, 112(DX), Y6, Y6
+	VUNPCKLPS      Y3, Y1, Y7
+	VUNPCKHPS      Y3, Y1, Y1
+	VUNPCKLPS      Y6, Y5, Y3
+	VUNPCKHPS      Y6, Y5, Y5
+	VUNPCKLPD      Y3, Y7, Y6
+	VUNPCKHPD      Y3, Y7, Y3
+	VUNPCKLPD      Y5, Y1, Y7
+	VUNPCKHPD      Y5, Y1, Y1
+	VMOVUPS        (BX), Y5
+	VMOVUPS        (CX), Y8
+	VFMADD231PS    Y4, Y6, Y5
+	VFMADD231PS    Y0, Y3, Y5
+	VFMADD231PS    Y2, Y7, Y5
+	VFMADD231PS    Y8, Y1, Y5
+	VMOVUPS        Y5, (DI)
+	VUNPCKLPS      Y2, Y0, Y1
+	VUNPCKHPS      Y2, Y0, Y0
+	VUNPCKLPS      Y8, Y8, Y2
+	VUNPCKHPS      Y8, Y8, Y3
+	VUNPCKLPD      Y2, Y1, Y4
+	VUNPCKHPD      Y2, Y1, Y1
+	VUNPCKLPD      Y3, Y0, Y2
+	VUNPCKHPD      Y3, Y0, Y0
+	VMOVUPS        X4, (R8)
+	VMOVUPS        X1, 12(R8)
+	VMOVUPS        X2, 24(R8)
+	VMOVUPS        X0, 36(R8)
+	VEXTRACTF128   $0x01, Y4, 48(R8)
+	VEXTRACTF128   $0x01, Y1, 60(R8)
+	VEXTRACTF128   $0x01, Y2, 72(R8)
+	VEXTRACTF128   $0x01, Y0, X0
+	VMOVLPS        X0, 84(R8)
+	VEXTRACTPS     $0x02, X0, 92(R8)
+	ADDQ           $0x20, CX
+	ADDQ           $0x20, BX
+	ADDQ           $0x20, DI
+	ADDQ           $0x60, SI
+	ADDQ           $0x60, R8
+	ADDQ           $0x00000080, DX
+	SUBQ           $0x08, AX
+	JNZ            block
+	VZEROUPPER
+	RET
+
 // func avx2SSDStep(rows int, row int, decay float32, x *float32, b *float32, c *float32, h *float32, y *float32)
 // Requires: AVX, AVX2, FMA3, SSE
 TEXT ·avx2SSDStep(SB), NOSPLIT, $0-64

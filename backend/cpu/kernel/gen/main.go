@@ -38,6 +38,9 @@ func main() {
 	}
 	scanStep()
 	convStep()
+	if !wide {
+		convStep4()
+	}
 	ssdStep()
 	deltaStep()
 	diagonalStep()

@@ -58,7 +58,7 @@ func scanStep() {
 	sum := vector()
 	VMOVUPS(Mem{Base: y}, sum)
 	Label("across")
-	for i, v := range fourAcross(rows) {
+	for i, v := range fourAcross(func(row int) Op { return rows.at(row, 0) }) {
 		addTimes(Mem{Base: c, Disp: 4 * i}, v, sum)
 	}
 	rows.advance(U8(16))
@@ -73,20 +73,20 @@ func scanStep() {
 }
 
 // fourAcross reads the first four values of as many rows as there are lanes, and answers a
-// vector of each.
-func fourAcross(rows matrixRows) []VecVirtual {
+// vector of each. The last row may be a register.
+func fourAcross(row func(r int) Op) []VecVirtual {
 	x := registers(4) // x[i]: rows i, 4+i, 8+i …, four values each
 	for i := range x {
 		if wide {
-			VBROADCASTF32X4(rows.at(i, 0), x[i])
+			VBROADCASTF32X4(row(i), x[i])
 		} else {
-			VBROADCASTF128(rows.at(i, 0), x[i])
+			VBROADCASTF128(row(i), x[i])
 		}
 		for part := 1; part < lanes/4; part++ {
 			if wide {
-				VINSERTF32X4(U8(part), rows.at(4*part+i, 0), x[i], x[i])
+				VINSERTF32X4(U8(part), row(4*part+i), x[i], x[i])
 			} else {
-				VINSERTF128(U8(part), rows.at(4*part+i, 0), x[i], x[i])
+				VINSERTF128(U8(part), row(4*part+i), x[i], x[i])
 			}
 		}
 	}
@@ -100,6 +100,67 @@ func fourAcross(rows matrixRows) []VecVirtual {
 	VUNPCKLPD(t[3], t[1], v[2])
 	VUNPCKHPD(t[3], t[1], v[3])
 	return v
+}
+
+// convStep4 is for four taps, eight channels at a time: each channel's taps and inputs, which
+// lie beside each other, are read across. Wider vectors are put together no faster.
+func convStep4() {
+	begin("ConvStep4", "func(channels int, x, w, bias, past, y, next *float32)",
+		"is convStepGeneric for four taps and channels a multiple of 8, above 0; next may be past.")
+	channels := arg("channels")
+	x, w, bias, past, y, next := arg("x"), arg("w"), arg("bias"), arg("past"), arg("y"), arg("next")
+	const last, row = 7, 12 // of the channels; bytes of past
+	Label("block")
+	three := XMM() // no more may be read of the last
+	VMOVSD(Mem{Base: past, Disp: row * last}, three)
+	VINSERTPS(U8(0x20), Mem{Base: past, Disp: row*last + 8}, three, three)
+	p := fourAcross(func(r int) Op {
+		if r == last {
+			return three
+		}
+		return Mem{Base: past, Disp: row * r}
+	})
+	taps := fourAcross(func(r int) Op { return Mem{Base: w, Disp: 16 * r} })
+	sum, newest := vector(), vector()
+	VMOVUPS(Mem{Base: bias}, sum)
+	VMOVUPS(Mem{Base: x}, newest)
+	for j := range 3 {
+		VFMADD231PS(p[j], taps[j], sum)
+	}
+	VFMADD231PS(newest, taps[3], sum)
+	VMOVUPS(sum, Mem{Base: y})
+	// Back to three values of each channel, stored in order: what a store writes too much is
+	// the next one's, but for the last.
+	t, v := registers(4), registers(4)
+	VUNPCKLPS(p[2], p[1], t[0])
+	VUNPCKHPS(p[2], p[1], t[1])
+	VUNPCKLPS(newest, newest, t[2])
+	VUNPCKHPS(newest, newest, t[3])
+	VUNPCKLPD(t[2], t[0], v[0])
+	VUNPCKHPD(t[2], t[0], v[1])
+	VUNPCKLPD(t[3], t[1], v[2])
+	VUNPCKHPD(t[3], t[1], v[3])
+	for r := range last {
+		to := Mem{Base: next, Disp: row * r}
+		if r < 4 {
+			VMOVUPS(v[r].AsX(), to)
+		} else {
+			VEXTRACTF128(U8(1), v[r-4], to)
+		}
+	}
+	VEXTRACTF128(U8(1), v[3], three)
+	VMOVLPS(three, Mem{Base: next, Disp: row * last})
+	VEXTRACTPS(U8(2), three, Mem{Base: next, Disp: row*last + 8})
+	for _, r := range []Register{x, bias, y} {
+		ADDQ(U8(32), r)
+	}
+	for _, r := range []Register{past, next} {
+		ADDQ(U8(8*row), r)
+	}
+	ADDQ(U32(8*16), w)
+	SUBQ(U8(8), channels)
+	JNZ(LabelRef("block"))
+	end()
 }
 
 // convStep is one channel after the other: its taps and inputs lie beside each other.
