@@ -24,34 +24,45 @@ const (
 // of memory holds. ldb is in elements. b reaches to the end of the matrix, and follows tells
 // that the rows before were added by the same core, so that the first have been asked for.
 func runGemv[T float32 | int8 | uint16](f gemvFunc[T], groups, n, step, lanes int, y, x []float32, b []T, ldb int, follows bool) {
-	size, part := 4*lanes/step, gemvRows*4*lanes
-	parts, across, skip := groups*n/step, 1<<62, 0 // one row behind the other without a gap
-	ahead, all := n/step+gemvAhead/part, len(b)*size/part
-	start := ahead * part
+	size := 4 * lanes / step
+	a := askAhead(groups*gemvRows, gemvRows, n*size, ldb*size, len(b)*size, gemvRows*4*lanes, follows)
+	f(groups, n, &y[0], &x[0], &b[0], size*ldb, a.start, a.ahead, a.parts, a.across, a.skip)
+}
+
+// asking is what assembly asks of memory, see its comments.
+type asking struct{ start, ahead, parts, across, skip int }
+
+// askAhead is for rows of n bytes, ld apart, of which a group is added at a time, in a matrix
+// that has so many bytes left. All are asked for in parts of so many bytes.
+func askAhead(rows, group, n, ld, left, part int, follows bool) asking {
+	a := asking{parts: rows * n / part, ahead: group*n/part + gemvAhead/part, across: 1 << 62} // one row behind the other without a gap
+	all := left / part
+	a.start = a.ahead * part
 	switch {
-	case n == ldb:
-	case ldb*size <= part: // narrow rows are asked for whole: more than there are steps, so the first at once
-		whole := groups * gemvRows * ldb * size / part
-		ahead += max(0, whole-parts)
-		parts, follows = whole-ahead, false
+	case n == ld:
+	case ld <= part: // narrow rows are asked for whole: more than there are steps, so the first at once
+		whole := rows * ld / part
+		a.ahead += max(0, whole-a.parts)
+		a.parts, follows = whole-a.ahead, false
 	default:
-		across = n * size / part
-		skip = (ldb-n)*size + n*size%part
-		rows := gemvRows + ceilDiv(gemvAhead, n*size)
-		ahead, all, start = rows*across, ceilDiv(len(b), ldb)*across, rows*ldb*size
+		a.across = n / part
+		a.skip = ld - n + n%part
+		before := group + ceilDiv(gemvAhead, n)
+		a.ahead, all, a.start = before*a.across, ceilDiv(left, ld)*a.across, before*ld
 	}
 	switch {
-	case across == 0 || groups*gemvRows*n*size <= gemvCached:
-		ahead, parts = 0, 0
+	case a.across == 0 || rows*n <= gemvCached:
+		a.ahead, a.parts = 0, 0
 	case follows:
-		parts = max(0, min(parts, all-ahead))
-		ahead = 0
+		a.parts = max(0, min(a.parts, all-a.ahead))
+		a.ahead = 0
 	default:
-		start = 0
-		parts = min(parts+ahead, all)
-		ahead = min(ahead, parts)
+		a.start = 0
+		a.parts = min(a.parts+a.ahead, all)
+		a.ahead = min(a.ahead, a.parts)
 	}
-	f(groups, n, &y[0], &x[0], &b[0], size*ldb, start, ahead, parts, max(across, 1), skip)
+	a.across = max(a.across, 1)
+	return a
 }
 
 // restOf adds what no group of rows holds: any number of rows, a vector of columns after the

@@ -374,6 +374,21 @@ func avx512DotInt8(n int, x *float32, b *int8) float32
 //go:noescape
 func avx512WidenInt8(n int, dst *float32, b *int8)
 
+// avx512Digits writes x[0], … x[rows-1] as groups of 16 for GemvDigits, 64 bytes each; rows above 0.
+//
+//go:noescape
+func avx512Digits(rows int, x *float32, to *byte)
+
+// avx512GemvDigits adds 4·quads rows of each of the groups that Digits wrote to y, whose columns are in the order of the bytes of four vectors (OrderInt8). quads is at most 4, n a multiple of 64, all are above 0, ldb in bytes. What is asked of memory is told as for Gemv, in parts of 256 bytes.
+//
+//go:noescape
+func avx512GemvDigits(groups int, quads int, n int, y *float32, digits *byte, b *int8, ldb int, start int, ahead int, parts int, across int, skip int)
+
+// avx512OrderInt8 puts columns in the order of the bytes of four vectors into their own; n is a multiple of 64, above 0.
+//
+//go:noescape
+func avx512OrderInt8(n int, y *float32)
+
 // avx512Peak does 768 floating-point operations an iteration, to measure the machine.
 //
 //go:noescape

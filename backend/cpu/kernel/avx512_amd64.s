@@ -14857,6 +14857,419 @@ loop:
 	VZEROUPPER
 	RET
 
+// func avx512Digits(rows int, x *float32, to *byte)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, BMI2, CMOV
+TEXT ·avx512Digits(SB), NOSPLIT, $0-24
+	MOVQ         rows+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         to+16(FP), DX
+	VMOVUPS      c_infinite<>+0(SB), Z0
+	VMOVUPS      c_carry<>+0(SB), Z1
+	VMOVUPS      c_magnitude<>+0(SB), Z2
+	VMOVUPS      c_leastUnit<>+0(SB), Z3
+	VMOVUPS      c_halfDigit<>+0(SB), Z4
+	VPBROADCASTB c_offset<>+0(SB), X5
+
+group:
+	MOVQ          $0x00000010, BX
+	CMPQ          AX, BX
+	CMOVQLT       AX, BX
+	MOVL          $0x0000ffff, SI
+	BZHIL         BX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (CX), K1, Z6
+	VPANDD        Z2, Z6, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y8
+	VPMAXUD       Y7, Y8, Y8
+	VPERM2F128    $0x11, Y8, Y8, Y7
+	VPMAXUD       Y7, Y8, Y8
+	VPERMILPS     $0x4e, Y8, Y7
+	VPMAXUD       Y7, Y8, Y8
+	VPERMILPS     $0xb1, Y8, Y7
+	VPMAXUD       Y7, Y8, Y8
+	VPBROADCASTD  X8, Z7
+	VPMAXUD       Z3, Z7, Z7
+	VPMINUD       Z0, Z7, Z7
+	VPADDD        Z1, Z7, Z7
+	VPANDD        Z0, Z7, Z7
+	VMOVDQU32     c_inverseUnit<>+0(SB), Z8
+	VPSUBD        Z7, Z8, Z8
+	VMULPS        Z8, Z6, Z8
+	VCVTPS2DQ     Z8, Z8
+	VPMOVDB       Z8, X9
+	VMOVDQU       X9, 32(DX)
+	VPADDD        Z4, Z8, Z8
+	VPSRAD        $0x08, Z8, Z8
+	VPMOVDB       Z8, X6
+	VMOVDQU       X6, 16(DX)
+	VPADDD        Z4, Z8, Z8
+	VPSRAD        $0x08, Z8, Z8
+	VPMOVDB       Z8, X8
+	VMOVDQU       X8, (DX)
+	VPXOR         X10, X10, X10
+	VPDPBUSD      X8, X5, X10
+	VMOVDQA       X10, X8
+	VPXOR         X10, X10, X10
+	VPDPBUSD      X6, X5, X10
+	VMOVDQA       X10, X6
+	VPXOR         X10, X10, X10
+	VPDPBUSD      X9, X5, X10
+	VMOVDQA       X10, X9
+	VPHADDD       X6, X8, X8
+	VPHADDD       X9, X9, X9
+	VPHADDD       X9, X8, X8
+	VPXOR         X6, X6, X6
+	VPSUBD        X8, X6, X6
+	VMULPS        c_digit<>+0(SB), Z7, Z7
+	VPBLENDD      $0x08, X7, X6, X6
+	VMOVDQU       X6, 48(DX)
+	ADDQ          $0x40, CX
+	ADDQ          $0x40, DX
+	SUBQ          BX, AX
+	JNZ           group
+	VZEROUPPER
+	RET
+
+DATA c_infinite<>+0(SB)/4, $0x7f800000
+DATA c_infinite<>+4(SB)/4, $0x7f800000
+DATA c_infinite<>+8(SB)/4, $0x7f800000
+DATA c_infinite<>+12(SB)/4, $0x7f800000
+DATA c_infinite<>+16(SB)/4, $0x7f800000
+DATA c_infinite<>+20(SB)/4, $0x7f800000
+DATA c_infinite<>+24(SB)/4, $0x7f800000
+DATA c_infinite<>+28(SB)/4, $0x7f800000
+DATA c_infinite<>+32(SB)/4, $0x7f800000
+DATA c_infinite<>+36(SB)/4, $0x7f800000
+DATA c_infinite<>+40(SB)/4, $0x7f800000
+DATA c_infinite<>+44(SB)/4, $0x7f800000
+DATA c_infinite<>+48(SB)/4, $0x7f800000
+DATA c_infinite<>+52(SB)/4, $0x7f800000
+DATA c_infinite<>+56(SB)/4, $0x7f800000
+DATA c_infinite<>+60(SB)/4, $0x7f800000
+GLOBL c_infinite<>(SB), RODATA|NOPTR, $64
+
+DATA c_carry<>+0(SB)/4, $0x00020000
+DATA c_carry<>+4(SB)/4, $0x00020000
+DATA c_carry<>+8(SB)/4, $0x00020000
+DATA c_carry<>+12(SB)/4, $0x00020000
+DATA c_carry<>+16(SB)/4, $0x00020000
+DATA c_carry<>+20(SB)/4, $0x00020000
+DATA c_carry<>+24(SB)/4, $0x00020000
+DATA c_carry<>+28(SB)/4, $0x00020000
+DATA c_carry<>+32(SB)/4, $0x00020000
+DATA c_carry<>+36(SB)/4, $0x00020000
+DATA c_carry<>+40(SB)/4, $0x00020000
+DATA c_carry<>+44(SB)/4, $0x00020000
+DATA c_carry<>+48(SB)/4, $0x00020000
+DATA c_carry<>+52(SB)/4, $0x00020000
+DATA c_carry<>+56(SB)/4, $0x00020000
+DATA c_carry<>+60(SB)/4, $0x00020000
+GLOBL c_carry<>(SB), RODATA|NOPTR, $64
+
+DATA c_magnitude<>+0(SB)/4, $0x7fffffff
+DATA c_magnitude<>+4(SB)/4, $0x7fffffff
+DATA c_magnitude<>+8(SB)/4, $0x7fffffff
+DATA c_magnitude<>+12(SB)/4, $0x7fffffff
+DATA c_magnitude<>+16(SB)/4, $0x7fffffff
+DATA c_magnitude<>+20(SB)/4, $0x7fffffff
+DATA c_magnitude<>+24(SB)/4, $0x7fffffff
+DATA c_magnitude<>+28(SB)/4, $0x7fffffff
+DATA c_magnitude<>+32(SB)/4, $0x7fffffff
+DATA c_magnitude<>+36(SB)/4, $0x7fffffff
+DATA c_magnitude<>+40(SB)/4, $0x7fffffff
+DATA c_magnitude<>+44(SB)/4, $0x7fffffff
+DATA c_magnitude<>+48(SB)/4, $0x7fffffff
+DATA c_magnitude<>+52(SB)/4, $0x7fffffff
+DATA c_magnitude<>+56(SB)/4, $0x7fffffff
+DATA c_magnitude<>+60(SB)/4, $0x7fffffff
+GLOBL c_magnitude<>(SB), RODATA|NOPTR, $64
+
+DATA c_leastUnit<>+0(SB)/4, $0x10000000
+DATA c_leastUnit<>+4(SB)/4, $0x10000000
+DATA c_leastUnit<>+8(SB)/4, $0x10000000
+DATA c_leastUnit<>+12(SB)/4, $0x10000000
+DATA c_leastUnit<>+16(SB)/4, $0x10000000
+DATA c_leastUnit<>+20(SB)/4, $0x10000000
+DATA c_leastUnit<>+24(SB)/4, $0x10000000
+DATA c_leastUnit<>+28(SB)/4, $0x10000000
+DATA c_leastUnit<>+32(SB)/4, $0x10000000
+DATA c_leastUnit<>+36(SB)/4, $0x10000000
+DATA c_leastUnit<>+40(SB)/4, $0x10000000
+DATA c_leastUnit<>+44(SB)/4, $0x10000000
+DATA c_leastUnit<>+48(SB)/4, $0x10000000
+DATA c_leastUnit<>+52(SB)/4, $0x10000000
+DATA c_leastUnit<>+56(SB)/4, $0x10000000
+DATA c_leastUnit<>+60(SB)/4, $0x10000000
+GLOBL c_leastUnit<>(SB), RODATA|NOPTR, $64
+
+DATA c_halfDigit<>+0(SB)/4, $0x00000080
+DATA c_halfDigit<>+4(SB)/4, $0x00000080
+DATA c_halfDigit<>+8(SB)/4, $0x00000080
+DATA c_halfDigit<>+12(SB)/4, $0x00000080
+DATA c_halfDigit<>+16(SB)/4, $0x00000080
+DATA c_halfDigit<>+20(SB)/4, $0x00000080
+DATA c_halfDigit<>+24(SB)/4, $0x00000080
+DATA c_halfDigit<>+28(SB)/4, $0x00000080
+DATA c_halfDigit<>+32(SB)/4, $0x00000080
+DATA c_halfDigit<>+36(SB)/4, $0x00000080
+DATA c_halfDigit<>+40(SB)/4, $0x00000080
+DATA c_halfDigit<>+44(SB)/4, $0x00000080
+DATA c_halfDigit<>+48(SB)/4, $0x00000080
+DATA c_halfDigit<>+52(SB)/4, $0x00000080
+DATA c_halfDigit<>+56(SB)/4, $0x00000080
+DATA c_halfDigit<>+60(SB)/4, $0x00000080
+GLOBL c_halfDigit<>(SB), RODATA|NOPTR, $64
+
+DATA c_offset<>+0(SB)/4, $0x80808080
+DATA c_offset<>+4(SB)/4, $0x80808080
+DATA c_offset<>+8(SB)/4, $0x80808080
+DATA c_offset<>+12(SB)/4, $0x80808080
+DATA c_offset<>+16(SB)/4, $0x80808080
+DATA c_offset<>+20(SB)/4, $0x80808080
+DATA c_offset<>+24(SB)/4, $0x80808080
+DATA c_offset<>+28(SB)/4, $0x80808080
+DATA c_offset<>+32(SB)/4, $0x80808080
+DATA c_offset<>+36(SB)/4, $0x80808080
+DATA c_offset<>+40(SB)/4, $0x80808080
+DATA c_offset<>+44(SB)/4, $0x80808080
+DATA c_offset<>+48(SB)/4, $0x80808080
+DATA c_offset<>+52(SB)/4, $0x80808080
+DATA c_offset<>+56(SB)/4, $0x80808080
+DATA c_offset<>+60(SB)/4, $0x80808080
+GLOBL c_offset<>(SB), RODATA|NOPTR, $64
+
+DATA c_inverseUnit<>+0(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+4(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+8(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+12(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+16(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+20(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+24(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+28(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+32(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+36(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+40(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+44(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+48(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+52(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+56(SB)/4, $0x8a000000
+DATA c_inverseUnit<>+60(SB)/4, $0x8a000000
+GLOBL c_inverseUnit<>(SB), RODATA|NOPTR, $64
+
+DATA c_digit<>+0(SB)/4, $0x34800000
+DATA c_digit<>+4(SB)/4, $0x34800000
+DATA c_digit<>+8(SB)/4, $0x34800000
+DATA c_digit<>+12(SB)/4, $0x34800000
+DATA c_digit<>+16(SB)/4, $0x34800000
+DATA c_digit<>+20(SB)/4, $0x34800000
+DATA c_digit<>+24(SB)/4, $0x34800000
+DATA c_digit<>+28(SB)/4, $0x34800000
+DATA c_digit<>+32(SB)/4, $0x34800000
+DATA c_digit<>+36(SB)/4, $0x34800000
+DATA c_digit<>+40(SB)/4, $0x34800000
+DATA c_digit<>+44(SB)/4, $0x34800000
+DATA c_digit<>+48(SB)/4, $0x34800000
+DATA c_digit<>+52(SB)/4, $0x34800000
+DATA c_digit<>+56(SB)/4, $0x34800000
+DATA c_digit<>+60(SB)/4, $0x34800000
+GLOBL c_digit<>(SB), RODATA|NOPTR, $64
+
+// func avx512GemvDigits(groups int, quads int, n int, y *float32, digits *byte, b *int8, ldb int, start int, ahead int, parts int, across int, skip int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
+TEXT ·avx512GemvDigits(SB), NOSPLIT, $0-96
+	MOVQ    groups+0(FP), AX
+	MOVQ    quads+8(FP), CX
+	MOVQ    digits+32(FP), DX
+	MOVQ    b+40(FP), BX
+	MOVQ    ldb+48(FP), SI
+	MOVQ    parts+72(FP), R8
+	MOVQ    across+80(FP), R9
+	MOVQ    BX, DI
+	MOVQ    start+56(FP), R10
+	ADDQ    R10, DI
+	VMOVUPS c_offset<>+0(SB), Z0
+	MOVQ    ahead+64(FP), R10
+	TESTQ   R10, R10
+	JZ      group
+
+ahead:
+	DECQ       R8
+	JS         askedAhead
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 192(DI)
+	ADDQ       $0x00000100, DI
+	DECQ       R9
+	JNZ        askedAhead
+	MOVQ       skip+88(FP), R9
+	ADDQ       R9, DI
+	MOVQ       across+80(FP), R9
+
+askedAhead:
+	DECQ R10
+	JNZ  ahead
+
+group:
+	VPBROADCASTD 48(DX), Z1
+	VPBROADCASTD 52(DX), Z2
+	VPBROADCASTD 56(DX), Z3
+	VBROADCASTSS 60(DX), Z4
+	VMULPS       c_256<>+0(SB), Z4, Z5
+	MOVQ         y+24(FP), R10
+	MOVQ         n+16(FP), R11
+	MOVQ         BX, R12
+	LEAQ         (SI)(SI*2), R13
+
+columns:
+	VMOVDQA32 Z1, Z6
+	VMOVDQA32 Z1, Z7
+	VMOVDQA32 Z1, Z8
+	VMOVDQA32 Z1, Z9
+	VMOVDQA32 Z2, Z10
+	VMOVDQA32 Z2, Z11
+	VMOVDQA32 Z2, Z12
+	VMOVDQA32 Z2, Z13
+	VMOVDQA32 Z3, Z14
+	VMOVDQA32 Z3, Z15
+	VMOVDQA32 Z3, Z16
+	VMOVDQA32 Z3, Z17
+	MOVQ      R12, R14
+	XORQ      R15, R15
+
+quad:
+	DECQ       R8
+	JS         asked
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 192(DI)
+	ADDQ       $0x00000100, DI
+	DECQ       R9
+	JNZ        asked
+	MOVQ       skip+88(FP), R9
+	ADDQ       R9, DI
+	MOVQ       across+80(FP), R9
+
+asked:
+	VPXORD       (R14), Z0, Z18
+	VPXORD       (R14)(SI*1), Z0, Z19
+	VPXORD       (R14)(SI*2), Z0, Z20
+	VPXORD       (R14)(R13*1), Z0, Z21
+	VPUNPCKLBW   Z19, Z18, Z22
+	VPUNPCKHBW   Z19, Z18, Z18
+	VPUNPCKLBW   Z21, Z20, Z19
+	VPUNPCKHBW   Z21, Z20, Z20
+	VPUNPCKLWD   Z19, Z22, Z21
+	VPUNPCKHWD   Z19, Z22, Z19
+	VPUNPCKLWD   Z20, Z18, Z22
+	VPUNPCKHWD   Z20, Z18, Z18
+	VPBROADCASTD (DX)(R15*4), Z20
+	VPDPBUSD     Z20, Z21, Z6
+	VPDPBUSD     Z20, Z19, Z7
+	VPDPBUSD     Z20, Z22, Z8
+	VPDPBUSD     Z20, Z18, Z9
+	VPBROADCASTD 16(DX)(R15*4), Z20
+	VPDPBUSD     Z20, Z21, Z10
+	VPDPBUSD     Z20, Z19, Z11
+	VPDPBUSD     Z20, Z22, Z12
+	VPDPBUSD     Z20, Z18, Z13
+	VPBROADCASTD 32(DX)(R15*4), Z20
+	VPDPBUSD     Z20, Z21, Z14
+	VPDPBUSD     Z20, Z19, Z15
+	VPDPBUSD     Z20, Z22, Z16
+	VPDPBUSD     Z20, Z18, Z17
+	LEAQ         (R14)(SI*4), R14
+	INCQ         R15
+	CMPQ         R15, CX
+	JLT          quad
+	VPSLLD       $0x08, Z6, Z6
+	VPADDD       Z10, Z6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VCVTDQ2PS    Z14, Z14
+	VFMADD213PS  (R10), Z4, Z14
+	VFMADD231PS  Z6, Z5, Z14
+	VMOVUPS      Z14, (R10)
+	VPSLLD       $0x08, Z7, Z7
+	VPADDD       Z11, Z7, Z7
+	VCVTDQ2PS    Z7, Z7
+	VCVTDQ2PS    Z15, Z15
+	VFMADD213PS  64(R10), Z4, Z15
+	VFMADD231PS  Z7, Z5, Z15
+	VMOVUPS      Z15, 64(R10)
+	VPSLLD       $0x08, Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VCVTDQ2PS    Z8, Z8
+	VCVTDQ2PS    Z16, Z16
+	VFMADD213PS  128(R10), Z4, Z16
+	VFMADD231PS  Z8, Z5, Z16
+	VMOVUPS      Z16, 128(R10)
+	VPSLLD       $0x08, Z9, Z9
+	VPADDD       Z13, Z9, Z9
+	VCVTDQ2PS    Z9, Z9
+	VCVTDQ2PS    Z17, Z17
+	VFMADD213PS  192(R10), Z4, Z17
+	VFMADD231PS  Z9, Z5, Z17
+	VMOVUPS      Z17, 192(R10)
+	ADDQ         $0x00000100, R10
+	ADDQ         $0x40, R12
+	SUBQ         $0x40, R11
+	JNZ          columns
+	ADDQ         $0x40, DX
+	SUBQ         R12, R14
+	LEAQ         64(BX)(R14*1), BX
+	DECQ         AX
+	JNZ          group
+	VZEROUPPER
+	RET
+
+DATA c_256<>+0(SB)/4, $0x43800000
+DATA c_256<>+4(SB)/4, $0x43800000
+DATA c_256<>+8(SB)/4, $0x43800000
+DATA c_256<>+12(SB)/4, $0x43800000
+DATA c_256<>+16(SB)/4, $0x43800000
+DATA c_256<>+20(SB)/4, $0x43800000
+DATA c_256<>+24(SB)/4, $0x43800000
+DATA c_256<>+28(SB)/4, $0x43800000
+DATA c_256<>+32(SB)/4, $0x43800000
+DATA c_256<>+36(SB)/4, $0x43800000
+DATA c_256<>+40(SB)/4, $0x43800000
+DATA c_256<>+44(SB)/4, $0x43800000
+DATA c_256<>+48(SB)/4, $0x43800000
+DATA c_256<>+52(SB)/4, $0x43800000
+DATA c_256<>+56(SB)/4, $0x43800000
+DATA c_256<>+60(SB)/4, $0x43800000
+GLOBL c_256<>(SB), RODATA|NOPTR, $64
+
+// func avx512OrderInt8(n int, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·avx512OrderInt8(SB), NOSPLIT, $0-16
+	MOVQ y+8(FP), AX
+	MOVQ n+0(FP), CX
+
+loop:
+	VMOVUPS    (AX), Z0
+	VMOVUPS    64(AX), Z1
+	VMOVUPS    128(AX), Z2
+	VMOVUPS    192(AX), Z3
+	VSHUFF32X4 $0x44, Z1, Z0, Z4
+	VSHUFF32X4 $0x44, Z3, Z2, Z5
+	VSHUFF32X4 $0xee, Z1, Z0, Z0
+	VSHUFF32X4 $0xee, Z3, Z2, Z2
+	VSHUFF32X4 $0x88, Z5, Z4, Z1
+	VSHUFF32X4 $0xdd, Z5, Z4, Z3
+	VSHUFF32X4 $0x88, Z2, Z0, Z4
+	VSHUFF32X4 $0xdd, Z2, Z0, Z0
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z3, 64(AX)
+	VMOVUPS    Z4, 128(AX)
+	VMOVUPS    Z0, 192(AX)
+	ADDQ       $0x00000100, AX
+	SUBQ       $0x40, CX
+	JNZ        loop
+	VZEROUPPER
+	RET
+
 // func avx512Peak(iterations int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·avx512Peak(SB), NOSPLIT, $0-8
@@ -15970,24 +16383,6 @@ DATA c_tanh4<>+52(SB)/4, $0xbeaaaa99
 DATA c_tanh4<>+56(SB)/4, $0xbeaaaa99
 DATA c_tanh4<>+60(SB)/4, $0xbeaaaa99
 GLOBL c_tanh4<>(SB), RODATA|NOPTR, $64
-
-DATA c_magnitude<>+0(SB)/4, $0x7fffffff
-DATA c_magnitude<>+4(SB)/4, $0x7fffffff
-DATA c_magnitude<>+8(SB)/4, $0x7fffffff
-DATA c_magnitude<>+12(SB)/4, $0x7fffffff
-DATA c_magnitude<>+16(SB)/4, $0x7fffffff
-DATA c_magnitude<>+20(SB)/4, $0x7fffffff
-DATA c_magnitude<>+24(SB)/4, $0x7fffffff
-DATA c_magnitude<>+28(SB)/4, $0x7fffffff
-DATA c_magnitude<>+32(SB)/4, $0x7fffffff
-DATA c_magnitude<>+36(SB)/4, $0x7fffffff
-DATA c_magnitude<>+40(SB)/4, $0x7fffffff
-DATA c_magnitude<>+44(SB)/4, $0x7fffffff
-DATA c_magnitude<>+48(SB)/4, $0x7fffffff
-DATA c_magnitude<>+52(SB)/4, $0x7fffffff
-DATA c_magnitude<>+56(SB)/4, $0x7fffffff
-DATA c_magnitude<>+60(SB)/4, $0x7fffffff
-GLOBL c_magnitude<>(SB), RODATA|NOPTR, $64
 
 DATA c_tanhSmall<>+0(SB)/4, $0x3f200000
 DATA c_tanhSmall<>+4(SB)/4, $0x3f200000

@@ -32,11 +32,12 @@ type dispatch struct {
 	widen  func(dst []float32, x []uint16)
 	dots   *dotKernels // nil: pairs are not multiplied by hardware
 	// Products with narrow matrices. y is zero before.
-	gemvBF16  func(y, x []float32, b []uint16, ldb int, follows bool)
-	gemvInt8  func(y, x []float32, b []int8, ldb int, follows bool)
-	dotBF16   func(x []float32, b []uint16) float32
-	dotInt8   func(x []float32, b []int8) float32
-	widenInt8 func(dst []float32, b []int8)
+	gemvBF16   func(y, x []float32, b []uint16, ldb int, follows bool)
+	gemvInt8   func(y, x []float32, b []int8, ldb int, follows bool)
+	gemvDigits func(y, x []float32, b []int8, ldb int, follows bool) // gemvInt8 in whole numbers; nil: not multiplied by hardware
+	dotBF16    func(x []float32, b []uint16) float32
+	dotInt8    func(x []float32, b []int8) float32
+	widenInt8  func(dst []float32, b []int8)
 
 	// Elementwise. dst may be the same slice as a source.
 	exp, sigmoid, silu, softplus, tanh, gelu, relu, log, log1p func(dst, x []float32)

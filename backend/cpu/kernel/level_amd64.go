@@ -19,6 +19,9 @@ func levels() []*dispatch {
 			if x.HasAVX512BF16 {
 				wide.dots = newDots512()
 			}
+			if x.HasAVX512VNNI {
+				wide.gemvDigits = gemvDigitsOf(wide.gemvInt8)
+			}
 			ls = append(ls, wide)
 		}
 	}

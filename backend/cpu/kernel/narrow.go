@@ -240,7 +240,11 @@ func (t *narrowTask) share(item int, follows bool) {
 	case t.b.BFloat16 != nil:
 		active.gemvBF16(y, x, t.b.BFloat16[at:], t.b.Stride, follows && block > 0)
 	case t.b.Int8 != nil:
-		active.gemvInt8(y, x, t.b.Int8[at:], t.b.Stride, follows && block > 0)
+		gemv := active.gemvInt8
+		if active.gemvDigits != nil {
+			gemv = active.gemvDigits
+		}
+		gemv(y, x, t.b.Int8[at:], t.b.Stride, follows && block > 0)
 	default:
 		for p, v := range x {
 			for j, h := range t.b.Float16[at+p*t.b.Stride:][:len(y)] {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/moezoo/moezoo/half"
@@ -41,6 +42,79 @@ func (r source) narrow(kind string, size, groups, n, stride int, trans bool) (Na
 	return b, wide
 }
 
+// withAndWithoutDigits runs a test on every level, and on those that multiply int8 in whole
+// numbers also the other way.
+func withAndWithoutDigits(t *testing.T, f func(t *testing.T)) {
+	eachLevel(t, func(t *testing.T) {
+		t.Run("active", f)
+		if active.gemvDigits == nil {
+			return
+		}
+		plain := *active
+		plain.gemvDigits = nil
+		saved := active
+		active = &plain
+		defer func() { active = saved }()
+		t.Run("without digits", f)
+	})
+}
+
+// One row times int8, of whatever size its values are: as good as a sum in float32.
+func TestNarrowGemmKeepsTheBitsOfOneRow(t *testing.T) {
+	const n, k = 70, 40
+	r := newSource(4)
+	b, wide := r.narrow("int8", n*k, 1, n, n, false)
+	rows := map[string]func(i int) float32{
+		"tiny": func(i int) float32 { return (2*r.Float32() - 1) * 1e-25 },
+		"huge": func(i int) float32 { return (2*r.Float32() - 1) * 1e25 },
+		"one size": func(i int) float32 {
+			return []float32{1.9999999, -1.9999999, 1.984375, 1.9843749, -1.984375, 1, -1}[i%7]
+		},
+		"a large one":    func(i int) float32 { return []float32{3e4, 1, -1, 0.1}[min(i%16, 3)] },
+		"zeros":          func(i int) float32 { return 0 },
+		"zeros but one":  func(i int) float32 { return float32(max(i-k+2, 0)) },
+		"smaller groups": func(i int) float32 { return (2*r.Float32() - 1) / float32(int(1)<<(i/8*4)) },
+	}
+	withAndWithoutDigits(t, func(t *testing.T) {
+		for name, value := range rows {
+			x, y := make([]float32, k), garbage(n)
+			for i := range x {
+				x[i] = value(i)
+			}
+			NarrowGemm(nil, 1, n, k, Matrix{Data: x, Stride: k}, b, Matrix{Data: y, Stride: n}, garbage(NarrowGemmScratch(nil, 1, n, k)))
+			for j := range y {
+				var want, size float64
+				for p, v := range x {
+					want += float64(v) * float64(wide[p*n+j])
+					size += math.Abs(float64(v) * float64(wide[p*n+j]))
+				}
+				if e := math.Abs(float64(y[j]) - want); !(e <= 2e-6*size) {
+					t.Fatalf("%s: y[%d] = %v, want %v; products add up to %v", name, j, y[j], want, size)
+				}
+			}
+		}
+	})
+}
+
+// What is no number is none in any column, so that it is found.
+func TestNarrowGemmShowsWhatIsNoNumber(t *testing.T) {
+	const n, k = 70, 40
+	r := newSource(5)
+	withAndWithoutDigits(t, func(t *testing.T) {
+		for _, v := range []float64{math.Inf(1), math.Inf(-1), math.NaN()} {
+			b, _ := r.narrow("int8", n*k, 1, n, n, false)
+			x, y := r.slice(k, -1, 1), make([]float32, n)
+			x[17] = float32(v)
+			NarrowGemm(nil, 1, n, k, Matrix{Data: x, Stride: k}, b, Matrix{Data: y, Stride: n}, garbage(NarrowGemmScratch(nil, 1, n, k)))
+			for j, got := range y {
+				if f := float64(got); !math.IsInf(f, 0) && !math.IsNaN(f) {
+					t.Fatalf("with %v among the row: y[%d] = %v", v, j, got)
+				}
+			}
+		}
+	})
+}
+
 func TestNarrowGemmIsTheProductOfWhatIsStored(t *testing.T) {
 	shapes := [][3]int{ // m, n, k
 		{0, 5, 3},
@@ -53,13 +127,16 @@ func TestNarrowGemmIsTheProductOfWhatIsStored(t *testing.T) {
 		{1, 33, 300},
 		{1, 600, 33},
 		{1, 5000, 20},
+		{1, 64, 4},
+		{1, 80, 530},
+		{1, 127, 23},
 		{2, 16, 8},
 		{5, 127, 255},
 		{13, 128, 256},
 		{6, 129, 257},
 		{40, 300, 520},
 	}
-	eachLevel(t, func(t *testing.T) {
+	withAndWithoutDigits(t, func(t *testing.T) {
 		r := newSource(1)
 		for _, s := range shapes {
 			m, n, k := s[0], s[1], s[2]
@@ -106,7 +183,7 @@ func TestNarrowGroupedIsTheProductOfEachGroup(t *testing.T) {
 		{[]int64{0, 40, 40, 140}, 140},
 	}
 	const n, k = 133, 70
-	eachLevel(t, func(t *testing.T) {
+	withAndWithoutDigits(t, func(t *testing.T) {
 		r := newSource(2)
 		for _, c := range cases {
 			for _, kind := range narrowKinds {

@@ -121,7 +121,7 @@ func gemv(e element) {
 	begin("Gemv"+e.name, "func(groups, n int, y, x *float32, b *"+e.goType+", ldb, start, ahead, parts, across, skip int)",
 		fmt.Sprintf("%s. groups and n are above 0, n a multiple of %d, ldb in bytes. So many parts of %d bytes are asked of memory from start bytes on, the first ahead of them at once; a row has across of them, and skip bytes follow.", what, step, gemvRows*bytes))
 	groups, x, b, ldb := arg("groups"), arg("x"), arg("b"), arg("ldb")
-	a := newAsker(b)
+	a := newAsker(b, gemvRows)
 	ahead := arg("ahead")
 	TESTQ(ahead, ahead)
 	JZ(LabelRef("group"))
@@ -174,20 +174,23 @@ func gemv(e element) {
 
 // asker walks through a matrix ahead of what multiplies it: parts are left, of which left are
 // in the row.
-type asker struct{ at, parts, left Register }
+type asker struct {
+	at, parts, left Register
+	rows            int // of a part
+}
 
-func newAsker(b Register) asker {
-	a := asker{GP64(), arg("parts"), arg("across")}
+func newAsker(b Register, rows int) asker {
+	a := asker{GP64(), arg("parts"), arg("across"), rows}
 	MOVQ(b, a.at)
 	ADDQ(arg("start"), a.at)
 	return a
 }
 
-// ask asks for the next part, which is as large as what a step of all rows takes.
+// ask asks for the next part, which is as large as what a step of its rows takes.
 func (a asker) ask(label string) {
 	DECQ(a.parts)
 	JS(LabelRef(label))
-	size := gemvRows * bytes
+	size := a.rows * bytes
 	for line := 0; line < size; line += 64 {
 		PREFETCHT1(Mem{Base: a.at, Disp: line})
 	}

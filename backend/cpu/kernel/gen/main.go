@@ -27,6 +27,9 @@ func main() {
 		gemv(e)
 	}
 	narrowKernels()
+	if wide {
+		digitKernels()
+	}
 	peak()
 	elementwise()
 	arithmetic()
