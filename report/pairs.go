@@ -101,6 +101,9 @@ func (p *Page) parityFigures() []Figure {
 	} else {
 		caption += "of a single seed, so it covers the noise between evaluations only; seeds differ by more."
 	}
+	if len(pairs) <= mostIntervals {
+		caption += " A hollow dot is undecided: the interval holds 1."
+	}
 	f := Figure{Caption: caption, Table: table}
 	if len(pairs) > mostIntervals {
 		f.Caption += " A cell is empty where the column’s model ends lower, and a dash where its loss is never reached."

@@ -185,7 +185,7 @@ func (s *summary) parityWords() string {
 	case s.ahead.Ratio != nil:
 		return s.ahead.Words() + " fewer"
 	case s.behind != nil && s.behind.Ratio != nil:
-		return "never; it is ahead by " + s.behind.Words()
+		return "never; " + cell(s.behind.Model) + " is ahead by " + s.behind.Words()
 	}
 	return "never"
 }
