@@ -15,10 +15,6 @@ import (
 	"github.com/moezoo/moezoo/data/corpus"
 )
 
-// maxRowGroup is how many bytes the texts of a row group may be together: files whose header
-// claims more are not believed.
-const maxRowGroup = 16 << 30
-
 // eachRow calls use for the text of every row of a parquet file. Rows without one have an
 // empty text.
 func eachRow(ctx context.Context, f corpus.Document, field string, use func(corpus.Document) error) (err error) {
@@ -33,6 +29,9 @@ func eachRow(ctx context.Context, f corpus.Document, field string, use func(corp
 			err = fmt.Errorf("%s: row %d: the file is damaged: %v", f.Name, row, r)
 		}
 	}()
+	if err := checkFooter(file, f.Size); err != nil {
+		return fmt.Errorf("%s: is no parquet file: %w", f.Name, err)
+	}
 	p, err := parquet.OpenFile(file, f.Size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return fmt.Errorf("%s: is no parquet file: %w", f.Name, err)
@@ -42,8 +41,8 @@ func eachRow(ctx context.Context, f corpus.Document, field string, use func(corp
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}
 	for i, group := range p.RowGroups() {
-		if n := p.Metadata().RowGroups[i].Columns[column].MetaData.TotalUncompressedSize; n > maxRowGroup {
-			return fmt.Errorf("%s: row group %d claims to hold %d bytes of text, over the limit of %d", f.Name, i, n, int64(maxRowGroup))
+		if err := checkPages(ctx, file, &p.Metadata().RowGroups[i].Columns[column].MetaData); err != nil {
+			return fmt.Errorf("%s: row group %d: %w", f.Name, i, err)
 		}
 		err := eachValue(ctx, group.ColumnChunks()[column], func(text []byte) error {
 			row++
