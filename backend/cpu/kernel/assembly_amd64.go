@@ -65,11 +65,11 @@ func expSumOf(f func(n int, dst, x *float32, shift float32) float32) func(dst, x
 }
 
 // microFunc is one micro-kernel; strides are in bytes.
-type microFunc = func(kc int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+type microFunc = func(kc int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc, with int)
 
 // microOf takes the kernels of 1, 2, … rows for one vector of columns, and for two.
 func microOf(lanes int, one, two []microFunc) microKernel {
-	return func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool) {
+	return func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool, with []float32) {
 		table, add := two, 0
 		if cols <= lanes {
 			table = one
@@ -77,8 +77,25 @@ func microOf(lanes int, one, two []microFunc) microKernel {
 		if acc {
 			add = 1
 		}
-		table[rows-1](kc, &a[0], 4*ars, 4*acs, &b[0], 4*bs, &c[0], 4*ldc, add)
+		table[rows-1](kc, &a[0], 4*ars, 4*acs, &b[0], 4*bs, &c[0], 4*ldc, add, bytesApart(c, with))
 	}
+}
+
+// bytesApart is how far with lies from c, 0 for nil.
+func bytesApart(c, with []float32) int {
+	if len(with) == 0 {
+		return 0
+	}
+	return int(uintptr(unsafe.Pointer(&with[0])) - uintptr(unsafe.Pointer(&c[0])))
+}
+
+// addRowsOf, also for gradients, and reluRowsOf are for assembly with strides in bytes.
+func addRowsOf(f func(rows int, z *float32, ldz int, o *float32, ldo int)) func(rows int, z []float32, ldz int, o []float32, ldo int) {
+	return func(rows int, z []float32, ldz int, o []float32, ldo int) { f(rows, &z[0], 4*ldz, &o[0], 4*ldo) }
+}
+
+func reluRowsOf(f func(rows int, z *float32, ldz int)) func(rows int, z []float32, ldz int) {
+	return func(rows int, z []float32, ldz int) { f(rows, &z[0], 4*ldz) }
 }
 
 // packFunc packs kc rows of values; ld is in bytes.
@@ -138,10 +155,6 @@ func packPanelsOf(nr int, columns, rows func(kc, panels int, src *float32, ld in
 			f(kc, panels, &src[0], 4*ld, &dst[0], 4*width*kc)
 		}
 	}
-}
-
-func prefetchOf(f func(rows int, x *float32, ld int)) func(rows int, x []float32, ld int) {
-	return func(rows int, x []float32, ld int) { f(rows, &x[0], 4*ld) }
 }
 
 // gemvOf is for assembly that adds groups of rows of a multiple of the lanes. Short rows of
@@ -291,11 +304,11 @@ func widenOf(lanes int, f func(n int, dst *float32, x *uint16)) func(dst []float
 }
 
 // dotFunc is one micro-kernel of bfloat16 pairs; strides are in bytes.
-type dotFunc = func(kc int, a *uint16, ars, acs int, b *uint16, bs int, c *float32, ldc int, acc int)
+type dotFunc = func(kc int, a *uint16, ars, acs int, b *uint16, bs int, c *float32, ldc int, acc, with int)
 
 // dotMicroOf is microOf for pairs.
-func dotMicroOf(lanes int, one, two []dotFunc) func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool) {
-	return func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool) {
+func dotMicroOf(lanes int, one, two []dotFunc) func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool, with []float32) {
+	return func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool, with []float32) {
 		table, add := two, 0
 		if cols <= lanes {
 			table = one
@@ -303,7 +316,7 @@ func dotMicroOf(lanes int, one, two []dotFunc) func(rows, cols, kc int, a []uint
 		if acc {
 			add = 1
 		}
-		table[rows-1](kc, &a[0], 2*ars, 2*acs, &b[0], 2*bs, &c[0], 4*ldc, add)
+		table[rows-1](kc, &a[0], 2*ars, 2*acs, &b[0], 2*bs, &c[0], 4*ldc, add, bytesApart(c, with))
 	}
 }
 

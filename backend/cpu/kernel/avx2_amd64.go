@@ -7,62 +7,62 @@ package kernel
 // avx2Micro1x1 is microGeneric for 1 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro2x1 is microGeneric for 2 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro3x1 is microGeneric for 3 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro4x1 is microGeneric for 4 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro5x1 is microGeneric for 5 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro6x1 is microGeneric for 6 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro1x2 is microGeneric for 1 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro2x2 is microGeneric for 2 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro3x2 is microGeneric for 3 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro4x2 is microGeneric for 4 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro5x2 is microGeneric for 5 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2Micro6x2 is microGeneric for 6 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+func avx2Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 
 // avx2PackT is packTGeneric for 16 rows and kc a multiple of 8; ld in bytes.
 //
@@ -84,15 +84,25 @@ func avx2PackPanels16(kc int, panels int, src *float32, ld int, dst *float32, ap
 //go:noescape
 func avx2PackPanels6(kc int, panels int, src *float32, ld int, dst *float32, apart int)
 
-// avx2PrefetchRows is prefetchGeneric for rows above 0; ld in bytes.
-//
-//go:noescape
-func avx2PrefetchRows(rows int, x *float32, ld int)
-
 // avx2Pack6 is packGeneric for 6 columns; ld in bytes.
 //
 //go:noescape
 func avx2Pack6(kc int, src *float32, ld int, dst *float32)
+
+// avx2AddRows is addRowsGeneric for rows above 0; strides in bytes.
+//
+//go:noescape
+func avx2AddRows(rows int, z *float32, ldz int, o *float32, ldo int)
+
+// avx2ReLURows is reluRowsGeneric for rows above 0; strides in bytes.
+//
+//go:noescape
+func avx2ReLURows(rows int, z *float32, ldz int)
+
+// avx2ReLUGradRows is reluGradRowsGeneric for rows above 0; strides in bytes.
+//
+//go:noescape
+func avx2ReLUGradRows(rows int, z *float32, ldz int, o *float32, ldo int)
 
 // avx2Narrow is narrowGeneric for n a multiple of the lanes, above 0.
 //

@@ -4,58 +4,63 @@
 
 #include "textflag.h"
 
-// func avx2Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+// func avx2Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro1x1(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	PREFETCHT0 (AX)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	MOVQ       acs+24(FP), CX
-	MOVQ       b+32(FP), DX
-	MOVQ       bs+40(FP), BX
-	VXORPS     Y0, Y0, Y0
-	MOVQ       kc+0(FP), SI
-	SHRQ       $0x02, SI
-	JZ         rest
+TEXT ·avx2Micro1x1(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), CX
+	MOVQ   $0x00000000, DX
+	MOVQ   a+8(FP), DX
+	MOVQ   ars+16(FP), BX
+	MOVQ   acs+24(FP), BX
+	MOVQ   b+32(FP), SI
+	MOVQ   bs+40(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   kc+0(FP), R8
+	SHRQ   $0x02, R8
+	JZ     rest
 
 four:
-	VMOVUPS      (DX), Y3
-	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y1
+	VMOVUPS      (SI), Y3
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         CX, AX
-	VMOVUPS      (DX), Y3
 	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y1
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(CX*1)
+	VMOVUPS      (SI), Y3
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         CX, AX
-	VMOVUPS      (DX), Y3
 	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y1
+	VMOVUPS      (SI), Y3
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         CX, AX
-	VMOVUPS      (DX), Y3
 	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y1
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(CX*1)
+	VMOVUPS      (SI), Y3
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         CX, AX
-	DECQ         SI
+	ADDQ         BX, DX
+	DECQ         R8
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), SI
-	ANDQ $0x03, SI
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (DX), Y3
-	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y1
+	VMOVUPS      (SI), Y3
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         CX, AX
-	DECQ         SI
+	ADDQ         BX, DX
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -71,70 +76,80 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro2x1(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	MOVQ       acs+24(FP), DX
-	MOVQ       b+32(FP), BX
-	MOVQ       bs+40(FP), SI
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	MOVQ       kc+0(FP), DI
-	SHRQ       $0x02, DI
-	JZ         rest
+// func avx2Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro2x1(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000001, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), R8
+	MOVQ   b+32(FP), R9
+	MOVQ   bs+40(FP), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   kc+0(FP), R11
+	SHRQ   $0x02, R11
+	JZ     rest
 
 four:
-	VMOVUPS      (BX), Y4
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y2
+	VMOVUPS      (R9), Y4
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
-	VBROADCASTSS (AX)(CX*1), Y3
+	VBROADCASTSS (SI)(DI*1), Y3
 	VFMADD231PS  Y4, Y3, Y1
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y4
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y2
+	ADDQ         R8, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R9), Y4
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
-	VBROADCASTSS (AX)(CX*1), Y3
+	VBROADCASTSS (SI)(DI*1), Y3
 	VFMADD231PS  Y4, Y3, Y1
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y4
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y2
+	ADDQ         R8, SI
+	VMOVUPS      (R9), Y4
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
-	VBROADCASTSS (AX)(CX*1), Y3
+	VBROADCASTSS (SI)(DI*1), Y3
 	VFMADD231PS  Y4, Y3, Y1
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y4
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y2
+	ADDQ         R8, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R9), Y4
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
-	VBROADCASTSS (AX)(CX*1), Y3
+	VBROADCASTSS (SI)(DI*1), Y3
 	VFMADD231PS  Y4, Y3, Y1
-	ADDQ         DX, AX
-	DECQ         DI
+	ADDQ         R8, SI
+	DECQ         R11
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), DI
-	ANDQ $0x03, DI
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (BX), Y4
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y2
+	VMOVUPS      (R9), Y4
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
-	VBROADCASTSS (AX)(CX*1), Y3
+	VBROADCASTSS (SI)(DI*1), Y3
 	VFMADD231PS  Y4, Y3, Y1
-	ADDQ         DX, AX
-	DECQ         DI
+	ADDQ         R8, SI
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -152,82 +167,91 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro3x1(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	PREFETCHT0 (AX)(CX*2)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	MOVQ       acs+24(FP), DX
-	MOVQ       b+32(FP), BX
-	MOVQ       bs+40(FP), SI
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	MOVQ       kc+0(FP), DI
-	SHRQ       $0x02, DI
-	JZ         rest
+// func avx2Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro3x1(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000002, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), R8
+	MOVQ   b+32(FP), R9
+	MOVQ   bs+40(FP), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   kc+0(FP), R11
+	SHRQ   $0x02, R11
+	JZ     rest
 
 four:
-	VMOVUPS      (BX), Y5
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y3
+	VMOVUPS      (R9), Y5
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y5, Y3, Y0
-	VBROADCASTSS (AX)(CX*1), Y4
+	VBROADCASTSS (SI)(DI*1), Y4
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (AX)(CX*2), Y3
+	VBROADCASTSS (SI)(DI*2), Y3
 	VFMADD231PS  Y5, Y3, Y2
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y5
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y3
+	ADDQ         R8, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R9), Y5
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y5, Y3, Y0
-	VBROADCASTSS (AX)(CX*1), Y4
+	VBROADCASTSS (SI)(DI*1), Y4
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (AX)(CX*2), Y3
+	VBROADCASTSS (SI)(DI*2), Y3
 	VFMADD231PS  Y5, Y3, Y2
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y5
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y3
+	ADDQ         R8, SI
+	VMOVUPS      (R9), Y5
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y5, Y3, Y0
-	VBROADCASTSS (AX)(CX*1), Y4
+	VBROADCASTSS (SI)(DI*1), Y4
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (AX)(CX*2), Y3
+	VBROADCASTSS (SI)(DI*2), Y3
 	VFMADD231PS  Y5, Y3, Y2
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y5
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y3
+	ADDQ         R8, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R9), Y5
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y5, Y3, Y0
-	VBROADCASTSS (AX)(CX*1), Y4
+	VBROADCASTSS (SI)(DI*1), Y4
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (AX)(CX*2), Y3
+	VBROADCASTSS (SI)(DI*2), Y3
 	VFMADD231PS  Y5, Y3, Y2
-	ADDQ         DX, AX
-	DECQ         DI
+	ADDQ         R8, SI
+	DECQ         R11
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), DI
-	ANDQ $0x03, DI
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (BX), Y5
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y3
+	VMOVUPS      (R9), Y5
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y5, Y3, Y0
-	VBROADCASTSS (AX)(CX*1), Y4
+	VBROADCASTSS (SI)(DI*1), Y4
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (AX)(CX*2), Y3
+	VBROADCASTSS (SI)(DI*2), Y3
 	VFMADD231PS  Y5, Y3, Y2
-	ADDQ         DX, AX
-	DECQ         DI
+	ADDQ         R8, SI
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -247,96 +271,103 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro4x1(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	PREFETCHT0 (AX)(CX*2)
-	PREFETCHT0 (AX)(DX*1)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	MOVQ       acs+24(FP), BX
-	MOVQ       b+32(FP), SI
-	MOVQ       bs+40(FP), DI
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	MOVQ       kc+0(FP), R8
-	SHRQ       $0x02, R8
-	JZ         rest
+// func avx2Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro4x1(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000003, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   acs+24(FP), R9
+	MOVQ   b+32(FP), R10
+	MOVQ   bs+40(FP), R11
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   kc+0(FP), R12
+	SHRQ   $0x02, R12
+	JZ     rest
 
 four:
-	VMOVUPS      (SI), Y6
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y4
+	VMOVUPS      (R10), Y6
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (AX)(CX*2), Y4
+	VBROADCASTSS (SI)(DI*2), Y4
 	VFMADD231PS  Y6, Y4, Y2
-	VBROADCASTSS (AX)(DX*1), Y5
+	VBROADCASTSS (SI)(R8*1), Y5
 	VFMADD231PS  Y6, Y5, Y3
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y6
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y4
+	ADDQ         R9, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R10), Y6
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (AX)(CX*2), Y4
+	VBROADCASTSS (SI)(DI*2), Y4
 	VFMADD231PS  Y6, Y4, Y2
-	VBROADCASTSS (AX)(DX*1), Y5
+	VBROADCASTSS (SI)(R8*1), Y5
 	VFMADD231PS  Y6, Y5, Y3
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y6
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y4
+	ADDQ         R9, SI
+	VMOVUPS      (R10), Y6
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (AX)(CX*2), Y4
+	VBROADCASTSS (SI)(DI*2), Y4
 	VFMADD231PS  Y6, Y4, Y2
-	VBROADCASTSS (AX)(DX*1), Y5
+	VBROADCASTSS (SI)(R8*1), Y5
 	VFMADD231PS  Y6, Y5, Y3
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y6
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y4
+	ADDQ         R9, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R10), Y6
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (AX)(CX*2), Y4
+	VBROADCASTSS (SI)(DI*2), Y4
 	VFMADD231PS  Y6, Y4, Y2
-	VBROADCASTSS (AX)(DX*1), Y5
+	VBROADCASTSS (SI)(R8*1), Y5
 	VFMADD231PS  Y6, Y5, Y3
-	ADDQ         BX, AX
-	DECQ         R8
+	ADDQ         R9, SI
+	DECQ         R12
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), R8
-	ANDQ $0x03, R8
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Y6
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y4
+	VMOVUPS      (R10), Y6
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (AX)(CX*2), Y4
+	VBROADCASTSS (SI)(DI*2), Y4
 	VFMADD231PS  Y6, Y4, Y2
-	VBROADCASTSS (AX)(DX*1), Y5
+	VBROADCASTSS (SI)(R8*1), Y5
 	VFMADD231PS  Y6, Y5, Y3
-	ADDQ         BX, AX
-	DECQ         R8
+	ADDQ         R9, SI
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -359,108 +390,114 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro5x1(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	PREFETCHT0 (AX)(CX*2)
-	PREFETCHT0 (AX)(DX*1)
-	PREFETCHT0 (AX)(CX*4)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	MOVQ       acs+24(FP), BX
-	MOVQ       b+32(FP), SI
-	MOVQ       bs+40(FP), DI
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	MOVQ       kc+0(FP), R8
-	SHRQ       $0x02, R8
-	JZ         rest
+// func avx2Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro5x1(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000004, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   acs+24(FP), R9
+	MOVQ   b+32(FP), R10
+	MOVQ   bs+40(FP), R11
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   kc+0(FP), R12
+	SHRQ   $0x02, R12
+	JZ     rest
 
 four:
-	VMOVUPS      (SI), Y7
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y5
+	VMOVUPS      (R10), Y7
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y7, Y5, Y0
-	VBROADCASTSS (AX)(CX*1), Y6
+	VBROADCASTSS (SI)(DI*1), Y6
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (AX)(CX*2), Y5
+	VBROADCASTSS (SI)(DI*2), Y5
 	VFMADD231PS  Y7, Y5, Y2
-	VBROADCASTSS (AX)(DX*1), Y6
+	VBROADCASTSS (SI)(R8*1), Y6
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (AX)(CX*4), Y5
+	VBROADCASTSS (SI)(DI*4), Y5
 	VFMADD231PS  Y7, Y5, Y4
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y7
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y5
+	ADDQ         R9, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R10), Y7
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y7, Y5, Y0
-	VBROADCASTSS (AX)(CX*1), Y6
+	VBROADCASTSS (SI)(DI*1), Y6
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (AX)(CX*2), Y5
+	VBROADCASTSS (SI)(DI*2), Y5
 	VFMADD231PS  Y7, Y5, Y2
-	VBROADCASTSS (AX)(DX*1), Y6
+	VBROADCASTSS (SI)(R8*1), Y6
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (AX)(CX*4), Y5
+	VBROADCASTSS (SI)(DI*4), Y5
 	VFMADD231PS  Y7, Y5, Y4
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y7
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y5
+	ADDQ         R9, SI
+	VMOVUPS      (R10), Y7
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y7, Y5, Y0
-	VBROADCASTSS (AX)(CX*1), Y6
+	VBROADCASTSS (SI)(DI*1), Y6
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (AX)(CX*2), Y5
+	VBROADCASTSS (SI)(DI*2), Y5
 	VFMADD231PS  Y7, Y5, Y2
-	VBROADCASTSS (AX)(DX*1), Y6
+	VBROADCASTSS (SI)(R8*1), Y6
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (AX)(CX*4), Y5
+	VBROADCASTSS (SI)(DI*4), Y5
 	VFMADD231PS  Y7, Y5, Y4
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y7
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y5
+	ADDQ         R9, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R10), Y7
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y7, Y5, Y0
-	VBROADCASTSS (AX)(CX*1), Y6
+	VBROADCASTSS (SI)(DI*1), Y6
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (AX)(CX*2), Y5
+	VBROADCASTSS (SI)(DI*2), Y5
 	VFMADD231PS  Y7, Y5, Y2
-	VBROADCASTSS (AX)(DX*1), Y6
+	VBROADCASTSS (SI)(R8*1), Y6
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (AX)(CX*4), Y5
+	VBROADCASTSS (SI)(DI*4), Y5
 	VFMADD231PS  Y7, Y5, Y4
-	ADDQ         BX, AX
-	DECQ         R8
+	ADDQ         R9, SI
+	DECQ         R12
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), R8
-	ANDQ $0x03, R8
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Y7
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y5
+	VMOVUPS      (R10), Y7
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y7, Y5, Y0
-	VBROADCASTSS (AX)(CX*1), Y6
+	VBROADCASTSS (SI)(DI*1), Y6
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (AX)(CX*2), Y5
+	VBROADCASTSS (SI)(DI*2), Y5
 	VFMADD231PS  Y7, Y5, Y2
-	VBROADCASTSS (AX)(DX*1), Y6
+	VBROADCASTSS (SI)(R8*1), Y6
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (AX)(CX*4), Y5
+	VBROADCASTSS (SI)(DI*4), Y5
 	VFMADD231PS  Y7, Y5, Y4
-	ADDQ         BX, AX
-	DECQ         R8
+	ADDQ         R9, SI
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -485,129 +522,132 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro6x1(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	LEAQ       (AX)(CX*4), BX
-	ADDQ       CX, BX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	PREFETCHT0 (AX)(CX*2)
-	PREFETCHT0 (AX)(DX*1)
-	PREFETCHT0 (AX)(CX*4)
-	PREFETCHT0 (BX)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	LEAQ       (AX)(CX*4), BX
-	ADDQ       CX, BX
-	MOVQ       acs+24(FP), SI
-	MOVQ       b+32(FP), DI
-	MOVQ       bs+40(FP), R8
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	MOVQ       kc+0(FP), R9
-	SHRQ       $0x02, R9
-	JZ         rest
+// func avx2Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro6x1(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000005, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	LEAQ   (SI)(DI*4), R9
+	ADDQ   DI, R9
+	MOVQ   acs+24(FP), R10
+	MOVQ   b+32(FP), R11
+	MOVQ   bs+40(FP), R12
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   kc+0(FP), R13
+	SHRQ   $0x02, R13
+	JZ     rest
 
 four:
-	VMOVUPS      (DI), Y8
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y6
+	VMOVUPS      (R11), Y8
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y2
-	VBROADCASTSS (AX)(DX*1), Y7
+	VBROADCASTSS (SI)(R8*1), Y7
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (AX)(CX*4), Y6
+	VBROADCASTSS (SI)(DI*4), Y6
 	VFMADD231PS  Y8, Y6, Y4
-	VBROADCASTSS (BX), Y7
+	VBROADCASTSS (R9), Y7
 	VFMADD231PS  Y8, Y7, Y5
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	VMOVUPS      (DI), Y8
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y6
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R11), Y8
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y2
-	VBROADCASTSS (AX)(DX*1), Y7
+	VBROADCASTSS (SI)(R8*1), Y7
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (AX)(CX*4), Y6
+	VBROADCASTSS (SI)(DI*4), Y6
 	VFMADD231PS  Y8, Y6, Y4
-	VBROADCASTSS (BX), Y7
+	VBROADCASTSS (R9), Y7
 	VFMADD231PS  Y8, Y7, Y5
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	VMOVUPS      (DI), Y8
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y6
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	VMOVUPS      (R11), Y8
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y2
-	VBROADCASTSS (AX)(DX*1), Y7
+	VBROADCASTSS (SI)(R8*1), Y7
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (AX)(CX*4), Y6
+	VBROADCASTSS (SI)(DI*4), Y6
 	VFMADD231PS  Y8, Y6, Y4
-	VBROADCASTSS (BX), Y7
+	VBROADCASTSS (R9), Y7
 	VFMADD231PS  Y8, Y7, Y5
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	VMOVUPS      (DI), Y8
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y6
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R11), Y8
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y2
-	VBROADCASTSS (AX)(DX*1), Y7
+	VBROADCASTSS (SI)(R8*1), Y7
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (AX)(CX*4), Y6
+	VBROADCASTSS (SI)(DI*4), Y6
 	VFMADD231PS  Y8, Y6, Y4
-	VBROADCASTSS (BX), Y7
+	VBROADCASTSS (R9), Y7
 	VFMADD231PS  Y8, Y7, Y5
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	DECQ         R9
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	DECQ         R13
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), R9
-	ANDQ $0x03, R9
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (DI), Y8
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y6
+	VMOVUPS      (R11), Y8
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y2
-	VBROADCASTSS (AX)(DX*1), Y7
+	VBROADCASTSS (SI)(R8*1), Y7
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (AX)(CX*4), Y6
+	VBROADCASTSS (SI)(DI*4), Y6
 	VFMADD231PS  Y8, Y6, Y4
-	VBROADCASTSS (BX), Y7
+	VBROADCASTSS (R9), Y7
 	VFMADD231PS  Y8, Y7, Y5
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	DECQ         R9
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -636,69 +676,74 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
+// func avx2Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro1x2(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	PREFETCHT0 (AX)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	MOVQ       acs+24(FP), CX
-	MOVQ       b+32(FP), DX
-	MOVQ       bs+40(FP), BX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	MOVQ       kc+0(FP), SI
-	SHRQ       $0x02, SI
-	JZ         rest
+TEXT ·avx2Micro1x2(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), CX
+	MOVQ   $0x00000000, DX
+	MOVQ   a+8(FP), DX
+	MOVQ   ars+16(FP), BX
+	MOVQ   acs+24(FP), BX
+	MOVQ   b+32(FP), SI
+	MOVQ   bs+40(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   kc+0(FP), R8
+	SHRQ   $0x02, R8
+	JZ     rest
 
 four:
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
-	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y2
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         CX, AX
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
 	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y2
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(CX*1)
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         CX, AX
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
 	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y2
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         CX, AX
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
 	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y2
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(CX*1)
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         CX, AX
-	DECQ         SI
+	ADDQ         BX, DX
+	DECQ         R8
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), SI
-	ANDQ $0x03, SI
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
-	ADDQ         BX, DX
-	VBROADCASTSS (AX), Y2
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
+	ADDQ         DI, SI
+	VBROADCASTSS (DX), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         CX, AX
-	DECQ         SI
+	ADDQ         BX, DX
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -716,87 +761,97 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro2x2(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	MOVQ       acs+24(FP), DX
-	MOVQ       b+32(FP), BX
-	MOVQ       bs+40(FP), SI
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	MOVQ       kc+0(FP), DI
-	SHRQ       $0x02, DI
-	JZ         rest
+// func avx2Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro2x2(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000001, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), R8
+	MOVQ   b+32(FP), R9
+	MOVQ   bs+40(FP), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   kc+0(FP), R11
+	SHRQ   $0x02, R11
+	JZ     rest
 
 four:
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y4
+	VMOVUPS      (R9), Y6
+	VMOVUPS      32(R9), Y7
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y7, Y4, Y1
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y2
 	VFMADD231PS  Y7, Y5, Y3
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y4
+	ADDQ         R8, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R9), Y6
+	VMOVUPS      32(R9), Y7
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y7, Y4, Y1
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y2
 	VFMADD231PS  Y7, Y5, Y3
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y4
+	ADDQ         R8, SI
+	VMOVUPS      (R9), Y6
+	VMOVUPS      32(R9), Y7
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y7, Y4, Y1
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y2
 	VFMADD231PS  Y7, Y5, Y3
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y4
+	ADDQ         R8, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R9), Y6
+	VMOVUPS      32(R9), Y7
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y7, Y4, Y1
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y2
 	VFMADD231PS  Y7, Y5, Y3
-	ADDQ         DX, AX
-	DECQ         DI
+	ADDQ         R8, SI
+	DECQ         R11
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), DI
-	ANDQ $0x03, DI
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y4
+	VMOVUPS      (R9), Y6
+	VMOVUPS      32(R9), Y7
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y7, Y4, Y1
-	VBROADCASTSS (AX)(CX*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y6, Y5, Y2
 	VFMADD231PS  Y7, Y5, Y3
-	ADDQ         DX, AX
-	DECQ         DI
+	ADDQ         R8, SI
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -818,105 +873,114 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro3x2(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	PREFETCHT0 (AX)(CX*2)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	MOVQ       acs+24(FP), DX
-	MOVQ       b+32(FP), BX
-	MOVQ       bs+40(FP), SI
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	MOVQ       kc+0(FP), DI
-	SHRQ       $0x02, DI
-	JZ         rest
+// func avx2Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro3x2(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000002, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), R8
+	MOVQ   b+32(FP), R9
+	MOVQ   bs+40(FP), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   kc+0(FP), R11
+	SHRQ   $0x02, R11
+	JZ     rest
 
 four:
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y6
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
 	VFMADD231PS  Y9, Y6, Y1
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y2
 	VFMADD231PS  Y9, Y7, Y3
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y4
 	VFMADD231PS  Y9, Y6, Y5
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y6
+	ADDQ         R8, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
 	VFMADD231PS  Y9, Y6, Y1
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y2
 	VFMADD231PS  Y9, Y7, Y3
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y4
 	VFMADD231PS  Y9, Y6, Y5
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y6
+	ADDQ         R8, SI
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
 	VFMADD231PS  Y9, Y6, Y1
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y2
 	VFMADD231PS  Y9, Y7, Y3
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y4
 	VFMADD231PS  Y9, Y6, Y5
-	ADDQ         DX, AX
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y6
+	ADDQ         R8, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
 	VFMADD231PS  Y9, Y6, Y1
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y2
 	VFMADD231PS  Y9, Y7, Y3
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y4
 	VFMADD231PS  Y9, Y6, Y5
-	ADDQ         DX, AX
-	DECQ         DI
+	ADDQ         R8, SI
+	DECQ         R11
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), DI
-	ANDQ $0x03, DI
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	ADDQ         SI, BX
-	VBROADCASTSS (AX), Y6
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	ADDQ         R10, R9
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y8, Y6, Y0
 	VFMADD231PS  Y9, Y6, Y1
-	VBROADCASTSS (AX)(CX*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y8, Y7, Y2
 	VFMADD231PS  Y9, Y7, Y3
-	VBROADCASTSS (AX)(CX*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y8, Y6, Y4
 	VFMADD231PS  Y9, Y6, Y5
-	ADDQ         DX, AX
-	DECQ         DI
+	ADDQ         R8, SI
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -942,125 +1006,132 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro4x2(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	PREFETCHT0 (AX)(CX*2)
-	PREFETCHT0 (AX)(DX*1)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	MOVQ       acs+24(FP), BX
-	MOVQ       b+32(FP), SI
-	MOVQ       bs+40(FP), DI
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	MOVQ       kc+0(FP), R8
-	SHRQ       $0x02, R8
-	JZ         rest
+// func avx2Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro4x2(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000003, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   acs+24(FP), R9
+	MOVQ   b+32(FP), R10
+	MOVQ   bs+40(FP), R11
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   kc+0(FP), R12
+	SHRQ   $0x02, R12
+	JZ     rest
 
 four:
-	VMOVUPS      (SI), Y10
-	VMOVUPS      32(SI), Y11
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y8
+	VMOVUPS      (R10), Y10
+	VMOVUPS      32(R10), Y11
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y11, Y8, Y1
-	VBROADCASTSS (AX)(CX*1), Y9
+	VBROADCASTSS (SI)(DI*1), Y9
 	VFMADD231PS  Y10, Y9, Y2
 	VFMADD231PS  Y11, Y9, Y3
-	VBROADCASTSS (AX)(CX*2), Y8
+	VBROADCASTSS (SI)(DI*2), Y8
 	VFMADD231PS  Y10, Y8, Y4
 	VFMADD231PS  Y11, Y8, Y5
-	VBROADCASTSS (AX)(DX*1), Y9
+	VBROADCASTSS (SI)(R8*1), Y9
 	VFMADD231PS  Y10, Y9, Y6
 	VFMADD231PS  Y11, Y9, Y7
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y10
-	VMOVUPS      32(SI), Y11
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y8
+	ADDQ         R9, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R10), Y10
+	VMOVUPS      32(R10), Y11
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y11, Y8, Y1
-	VBROADCASTSS (AX)(CX*1), Y9
+	VBROADCASTSS (SI)(DI*1), Y9
 	VFMADD231PS  Y10, Y9, Y2
 	VFMADD231PS  Y11, Y9, Y3
-	VBROADCASTSS (AX)(CX*2), Y8
+	VBROADCASTSS (SI)(DI*2), Y8
 	VFMADD231PS  Y10, Y8, Y4
 	VFMADD231PS  Y11, Y8, Y5
-	VBROADCASTSS (AX)(DX*1), Y9
+	VBROADCASTSS (SI)(R8*1), Y9
 	VFMADD231PS  Y10, Y9, Y6
 	VFMADD231PS  Y11, Y9, Y7
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y10
-	VMOVUPS      32(SI), Y11
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y8
+	ADDQ         R9, SI
+	VMOVUPS      (R10), Y10
+	VMOVUPS      32(R10), Y11
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y11, Y8, Y1
-	VBROADCASTSS (AX)(CX*1), Y9
+	VBROADCASTSS (SI)(DI*1), Y9
 	VFMADD231PS  Y10, Y9, Y2
 	VFMADD231PS  Y11, Y9, Y3
-	VBROADCASTSS (AX)(CX*2), Y8
+	VBROADCASTSS (SI)(DI*2), Y8
 	VFMADD231PS  Y10, Y8, Y4
 	VFMADD231PS  Y11, Y8, Y5
-	VBROADCASTSS (AX)(DX*1), Y9
+	VBROADCASTSS (SI)(R8*1), Y9
 	VFMADD231PS  Y10, Y9, Y6
 	VFMADD231PS  Y11, Y9, Y7
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y10
-	VMOVUPS      32(SI), Y11
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y8
+	ADDQ         R9, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R10), Y10
+	VMOVUPS      32(R10), Y11
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y11, Y8, Y1
-	VBROADCASTSS (AX)(CX*1), Y9
+	VBROADCASTSS (SI)(DI*1), Y9
 	VFMADD231PS  Y10, Y9, Y2
 	VFMADD231PS  Y11, Y9, Y3
-	VBROADCASTSS (AX)(CX*2), Y8
+	VBROADCASTSS (SI)(DI*2), Y8
 	VFMADD231PS  Y10, Y8, Y4
 	VFMADD231PS  Y11, Y8, Y5
-	VBROADCASTSS (AX)(DX*1), Y9
+	VBROADCASTSS (SI)(R8*1), Y9
 	VFMADD231PS  Y10, Y9, Y6
 	VFMADD231PS  Y11, Y9, Y7
-	ADDQ         BX, AX
-	DECQ         R8
+	ADDQ         R9, SI
+	DECQ         R12
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), R8
-	ANDQ $0x03, R8
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Y10
-	VMOVUPS      32(SI), Y11
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y8
+	VMOVUPS      (R10), Y10
+	VMOVUPS      32(R10), Y11
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y11, Y8, Y1
-	VBROADCASTSS (AX)(CX*1), Y9
+	VBROADCASTSS (SI)(DI*1), Y9
 	VFMADD231PS  Y10, Y9, Y2
 	VFMADD231PS  Y11, Y9, Y3
-	VBROADCASTSS (AX)(CX*2), Y8
+	VBROADCASTSS (SI)(DI*2), Y8
 	VFMADD231PS  Y10, Y8, Y4
 	VFMADD231PS  Y11, Y8, Y5
-	VBROADCASTSS (AX)(DX*1), Y9
+	VBROADCASTSS (SI)(R8*1), Y9
 	VFMADD231PS  Y10, Y9, Y6
 	VFMADD231PS  Y11, Y9, Y7
-	ADDQ         BX, AX
-	DECQ         R8
+	ADDQ         R9, SI
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -1091,143 +1162,149 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro5x2(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	PREFETCHT0 (AX)(CX*2)
-	PREFETCHT0 (AX)(DX*1)
-	PREFETCHT0 (AX)(CX*4)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	MOVQ       acs+24(FP), BX
-	MOVQ       b+32(FP), SI
-	MOVQ       bs+40(FP), DI
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	MOVQ       kc+0(FP), R8
-	SHRQ       $0x02, R8
-	JZ         rest
+// func avx2Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro5x2(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000004, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   acs+24(FP), R9
+	MOVQ   b+32(FP), R10
+	MOVQ   bs+40(FP), R11
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   kc+0(FP), R12
+	SHRQ   $0x02, R12
+	JZ     rest
 
 four:
-	VMOVUPS      (SI), Y12
-	VMOVUPS      32(SI), Y13
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y10
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y12, Y10, Y0
 	VFMADD231PS  Y13, Y10, Y1
-	VBROADCASTSS (AX)(CX*1), Y11
+	VBROADCASTSS (SI)(DI*1), Y11
 	VFMADD231PS  Y12, Y11, Y2
 	VFMADD231PS  Y13, Y11, Y3
-	VBROADCASTSS (AX)(CX*2), Y10
+	VBROADCASTSS (SI)(DI*2), Y10
 	VFMADD231PS  Y12, Y10, Y4
 	VFMADD231PS  Y13, Y10, Y5
-	VBROADCASTSS (AX)(DX*1), Y11
+	VBROADCASTSS (SI)(R8*1), Y11
 	VFMADD231PS  Y12, Y11, Y6
 	VFMADD231PS  Y13, Y11, Y7
-	VBROADCASTSS (AX)(CX*4), Y10
+	VBROADCASTSS (SI)(DI*4), Y10
 	VFMADD231PS  Y12, Y10, Y8
 	VFMADD231PS  Y13, Y10, Y9
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y12
-	VMOVUPS      32(SI), Y13
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y10
+	ADDQ         R9, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y12, Y10, Y0
 	VFMADD231PS  Y13, Y10, Y1
-	VBROADCASTSS (AX)(CX*1), Y11
+	VBROADCASTSS (SI)(DI*1), Y11
 	VFMADD231PS  Y12, Y11, Y2
 	VFMADD231PS  Y13, Y11, Y3
-	VBROADCASTSS (AX)(CX*2), Y10
+	VBROADCASTSS (SI)(DI*2), Y10
 	VFMADD231PS  Y12, Y10, Y4
 	VFMADD231PS  Y13, Y10, Y5
-	VBROADCASTSS (AX)(DX*1), Y11
+	VBROADCASTSS (SI)(R8*1), Y11
 	VFMADD231PS  Y12, Y11, Y6
 	VFMADD231PS  Y13, Y11, Y7
-	VBROADCASTSS (AX)(CX*4), Y10
+	VBROADCASTSS (SI)(DI*4), Y10
 	VFMADD231PS  Y12, Y10, Y8
 	VFMADD231PS  Y13, Y10, Y9
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y12
-	VMOVUPS      32(SI), Y13
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y10
+	ADDQ         R9, SI
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y12, Y10, Y0
 	VFMADD231PS  Y13, Y10, Y1
-	VBROADCASTSS (AX)(CX*1), Y11
+	VBROADCASTSS (SI)(DI*1), Y11
 	VFMADD231PS  Y12, Y11, Y2
 	VFMADD231PS  Y13, Y11, Y3
-	VBROADCASTSS (AX)(CX*2), Y10
+	VBROADCASTSS (SI)(DI*2), Y10
 	VFMADD231PS  Y12, Y10, Y4
 	VFMADD231PS  Y13, Y10, Y5
-	VBROADCASTSS (AX)(DX*1), Y11
+	VBROADCASTSS (SI)(R8*1), Y11
 	VFMADD231PS  Y12, Y11, Y6
 	VFMADD231PS  Y13, Y11, Y7
-	VBROADCASTSS (AX)(CX*4), Y10
+	VBROADCASTSS (SI)(DI*4), Y10
 	VFMADD231PS  Y12, Y10, Y8
 	VFMADD231PS  Y13, Y10, Y9
-	ADDQ         BX, AX
-	VMOVUPS      (SI), Y12
-	VMOVUPS      32(SI), Y13
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y10
+	ADDQ         R9, SI
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y12, Y10, Y0
 	VFMADD231PS  Y13, Y10, Y1
-	VBROADCASTSS (AX)(CX*1), Y11
+	VBROADCASTSS (SI)(DI*1), Y11
 	VFMADD231PS  Y12, Y11, Y2
 	VFMADD231PS  Y13, Y11, Y3
-	VBROADCASTSS (AX)(CX*2), Y10
+	VBROADCASTSS (SI)(DI*2), Y10
 	VFMADD231PS  Y12, Y10, Y4
 	VFMADD231PS  Y13, Y10, Y5
-	VBROADCASTSS (AX)(DX*1), Y11
+	VBROADCASTSS (SI)(R8*1), Y11
 	VFMADD231PS  Y12, Y11, Y6
 	VFMADD231PS  Y13, Y11, Y7
-	VBROADCASTSS (AX)(CX*4), Y10
+	VBROADCASTSS (SI)(DI*4), Y10
 	VFMADD231PS  Y12, Y10, Y8
 	VFMADD231PS  Y13, Y10, Y9
-	ADDQ         BX, AX
-	DECQ         R8
+	ADDQ         R9, SI
+	DECQ         R12
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), R8
-	ANDQ $0x03, R8
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Y12
-	VMOVUPS      32(SI), Y13
-	ADDQ         DI, SI
-	VBROADCASTSS (AX), Y10
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         R11, R10
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y12, Y10, Y0
 	VFMADD231PS  Y13, Y10, Y1
-	VBROADCASTSS (AX)(CX*1), Y11
+	VBROADCASTSS (SI)(DI*1), Y11
 	VFMADD231PS  Y12, Y11, Y2
 	VFMADD231PS  Y13, Y11, Y3
-	VBROADCASTSS (AX)(CX*2), Y10
+	VBROADCASTSS (SI)(DI*2), Y10
 	VFMADD231PS  Y12, Y10, Y4
 	VFMADD231PS  Y13, Y10, Y5
-	VBROADCASTSS (AX)(DX*1), Y11
+	VBROADCASTSS (SI)(R8*1), Y11
 	VFMADD231PS  Y12, Y11, Y6
 	VFMADD231PS  Y13, Y11, Y7
-	VBROADCASTSS (AX)(CX*4), Y10
+	VBROADCASTSS (SI)(DI*4), Y10
 	VFMADD231PS  Y12, Y10, Y8
 	VFMADD231PS  Y13, Y10, Y9
-	ADDQ         BX, AX
-	DECQ         R8
+	ADDQ         R9, SI
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -1262,170 +1339,173 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro6x2(SB), NOSPLIT, $0-72
-	MOVQ       c+48(FP), AX
-	MOVQ       ldc+56(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	LEAQ       (AX)(CX*4), BX
-	ADDQ       CX, BX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(CX*1)
-	PREFETCHT0 (AX)(CX*2)
-	PREFETCHT0 (AX)(DX*1)
-	PREFETCHT0 (AX)(CX*4)
-	PREFETCHT0 (BX)
-	MOVQ       a+8(FP), AX
-	MOVQ       ars+16(FP), CX
-	LEAQ       (CX)(CX*2), DX
-	LEAQ       (AX)(CX*4), BX
-	ADDQ       CX, BX
-	MOVQ       acs+24(FP), SI
-	MOVQ       b+32(FP), DI
-	MOVQ       bs+40(FP), R8
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	MOVQ       kc+0(FP), R9
-	SHRQ       $0x02, R9
-	JZ         rest
+// func avx2Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro6x2(SB), NOSPLIT, $0-80
+	MOVQ   c+48(FP), AX
+	MOVQ   ldc+56(FP), CX
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000005, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	LEAQ   (SI)(DI*4), R9
+	ADDQ   DI, R9
+	MOVQ   acs+24(FP), R10
+	MOVQ   b+32(FP), R11
+	MOVQ   bs+40(FP), R12
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   kc+0(FP), R13
+	SHRQ   $0x02, R13
+	JZ     rest
 
 four:
-	VMOVUPS      (DI), Y14
-	VMOVUPS      32(DI), Y15
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y12
+	VMOVUPS      (R11), Y14
+	VMOVUPS      32(R11), Y15
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y15, Y12, Y1
-	VBROADCASTSS (AX)(CX*1), Y13
+	VBROADCASTSS (SI)(DI*1), Y13
 	VFMADD231PS  Y14, Y13, Y2
 	VFMADD231PS  Y15, Y13, Y3
-	VBROADCASTSS (AX)(CX*2), Y12
+	VBROADCASTSS (SI)(DI*2), Y12
 	VFMADD231PS  Y14, Y12, Y4
 	VFMADD231PS  Y15, Y12, Y5
-	VBROADCASTSS (AX)(DX*1), Y13
+	VBROADCASTSS (SI)(R8*1), Y13
 	VFMADD231PS  Y14, Y13, Y6
 	VFMADD231PS  Y15, Y13, Y7
-	VBROADCASTSS (AX)(CX*4), Y12
+	VBROADCASTSS (SI)(DI*4), Y12
 	VFMADD231PS  Y14, Y12, Y8
 	VFMADD231PS  Y15, Y12, Y9
-	VBROADCASTSS (BX), Y13
+	VBROADCASTSS (R9), Y13
 	VFMADD231PS  Y14, Y13, Y10
 	VFMADD231PS  Y15, Y13, Y11
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	VMOVUPS      (DI), Y14
-	VMOVUPS      32(DI), Y15
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y12
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R11), Y14
+	VMOVUPS      32(R11), Y15
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y15, Y12, Y1
-	VBROADCASTSS (AX)(CX*1), Y13
+	VBROADCASTSS (SI)(DI*1), Y13
 	VFMADD231PS  Y14, Y13, Y2
 	VFMADD231PS  Y15, Y13, Y3
-	VBROADCASTSS (AX)(CX*2), Y12
+	VBROADCASTSS (SI)(DI*2), Y12
 	VFMADD231PS  Y14, Y12, Y4
 	VFMADD231PS  Y15, Y12, Y5
-	VBROADCASTSS (AX)(DX*1), Y13
+	VBROADCASTSS (SI)(R8*1), Y13
 	VFMADD231PS  Y14, Y13, Y6
 	VFMADD231PS  Y15, Y13, Y7
-	VBROADCASTSS (AX)(CX*4), Y12
+	VBROADCASTSS (SI)(DI*4), Y12
 	VFMADD231PS  Y14, Y12, Y8
 	VFMADD231PS  Y15, Y12, Y9
-	VBROADCASTSS (BX), Y13
+	VBROADCASTSS (R9), Y13
 	VFMADD231PS  Y14, Y13, Y10
 	VFMADD231PS  Y15, Y13, Y11
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	VMOVUPS      (DI), Y14
-	VMOVUPS      32(DI), Y15
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y12
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	VMOVUPS      (R11), Y14
+	VMOVUPS      32(R11), Y15
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y15, Y12, Y1
-	VBROADCASTSS (AX)(CX*1), Y13
+	VBROADCASTSS (SI)(DI*1), Y13
 	VFMADD231PS  Y14, Y13, Y2
 	VFMADD231PS  Y15, Y13, Y3
-	VBROADCASTSS (AX)(CX*2), Y12
+	VBROADCASTSS (SI)(DI*2), Y12
 	VFMADD231PS  Y14, Y12, Y4
 	VFMADD231PS  Y15, Y12, Y5
-	VBROADCASTSS (AX)(DX*1), Y13
+	VBROADCASTSS (SI)(R8*1), Y13
 	VFMADD231PS  Y14, Y13, Y6
 	VFMADD231PS  Y15, Y13, Y7
-	VBROADCASTSS (AX)(CX*4), Y12
+	VBROADCASTSS (SI)(DI*4), Y12
 	VFMADD231PS  Y14, Y12, Y8
 	VFMADD231PS  Y15, Y12, Y9
-	VBROADCASTSS (BX), Y13
+	VBROADCASTSS (R9), Y13
 	VFMADD231PS  Y14, Y13, Y10
 	VFMADD231PS  Y15, Y13, Y11
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	VMOVUPS      (DI), Y14
-	VMOVUPS      32(DI), Y15
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y12
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	PREFETCHT0   (AX)
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, CX
+	VMOVUPS      (R11), Y14
+	VMOVUPS      32(R11), Y15
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y15, Y12, Y1
-	VBROADCASTSS (AX)(CX*1), Y13
+	VBROADCASTSS (SI)(DI*1), Y13
 	VFMADD231PS  Y14, Y13, Y2
 	VFMADD231PS  Y15, Y13, Y3
-	VBROADCASTSS (AX)(CX*2), Y12
+	VBROADCASTSS (SI)(DI*2), Y12
 	VFMADD231PS  Y14, Y12, Y4
 	VFMADD231PS  Y15, Y12, Y5
-	VBROADCASTSS (AX)(DX*1), Y13
+	VBROADCASTSS (SI)(R8*1), Y13
 	VFMADD231PS  Y14, Y13, Y6
 	VFMADD231PS  Y15, Y13, Y7
-	VBROADCASTSS (AX)(CX*4), Y12
+	VBROADCASTSS (SI)(DI*4), Y12
 	VFMADD231PS  Y14, Y12, Y8
 	VFMADD231PS  Y15, Y12, Y9
-	VBROADCASTSS (BX), Y13
+	VBROADCASTSS (R9), Y13
 	VFMADD231PS  Y14, Y13, Y10
 	VFMADD231PS  Y15, Y13, Y11
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	DECQ         R9
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	DECQ         R13
 	JNZ          four
 
 rest:
-	MOVQ kc+0(FP), R9
-	ANDQ $0x03, R9
+	MOVQ kc+0(FP), AX
+	ANDQ $0x03, AX
 	JZ   store
 
 one:
-	VMOVUPS      (DI), Y14
-	VMOVUPS      32(DI), Y15
-	ADDQ         R8, DI
-	VBROADCASTSS (AX), Y12
+	VMOVUPS      (R11), Y14
+	VMOVUPS      32(R11), Y15
+	ADDQ         R12, R11
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y15, Y12, Y1
-	VBROADCASTSS (AX)(CX*1), Y13
+	VBROADCASTSS (SI)(DI*1), Y13
 	VFMADD231PS  Y14, Y13, Y2
 	VFMADD231PS  Y15, Y13, Y3
-	VBROADCASTSS (AX)(CX*2), Y12
+	VBROADCASTSS (SI)(DI*2), Y12
 	VFMADD231PS  Y14, Y12, Y4
 	VFMADD231PS  Y15, Y12, Y5
-	VBROADCASTSS (AX)(DX*1), Y13
+	VBROADCASTSS (SI)(R8*1), Y13
 	VFMADD231PS  Y14, Y13, Y6
 	VFMADD231PS  Y15, Y13, Y7
-	VBROADCASTSS (AX)(CX*4), Y12
+	VBROADCASTSS (SI)(DI*4), Y12
 	VFMADD231PS  Y14, Y12, Y8
 	VFMADD231PS  Y15, Y12, Y9
-	VBROADCASTSS (BX), Y13
+	VBROADCASTSS (R9), Y13
 	VFMADD231PS  Y14, Y13, Y10
 	VFMADD231PS  Y15, Y13, Y11
-	ADDQ         SI, AX
-	ADDQ         SI, BX
-	DECQ         R9
+	ADDQ         R10, SI
+	ADDQ         R10, R9
+	DECQ         AX
 	JNZ          one
 
 store:
@@ -1892,21 +1972,6 @@ rest:
 	VZEROUPPER
 	RET
 
-// func avx2PrefetchRows(rows int, x *float32, ld int)
-// Requires: AVX, MMX+
-TEXT ·avx2PrefetchRows(SB), NOSPLIT, $0-24
-	MOVQ rows+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ ld+16(FP), DX
-
-row:
-	PREFETCHT0 (CX)
-	ADDQ       DX, CX
-	DECQ       AX
-	JNZ        row
-	VZEROUPPER
-	RET
-
 // func avx2Pack6(kc int, src *float32, ld int, dst *float32)
 // Requires: AVX
 TEXT ·avx2Pack6(SB), NOSPLIT, $0-32
@@ -1955,6 +2020,82 @@ rest:
 	JMP     rest
 
 done:
+	VZEROUPPER
+	RET
+
+// func avx2AddRows(rows int, z *float32, ldz int, o *float32, ldo int)
+// Requires: AVX
+TEXT ·avx2AddRows(SB), NOSPLIT, $0-40
+	MOVQ rows+0(FP), AX
+	MOVQ z+8(FP), CX
+	MOVQ ldz+16(FP), DX
+	MOVQ o+24(FP), BX
+	MOVQ ldo+32(FP), SI
+
+row:
+	VMOVUPS (CX), Y0
+	VMOVUPS (BX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(BX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	ADDQ    SI, BX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func avx2ReLURows(rows int, z *float32, ldz int)
+// Requires: AVX
+TEXT ·avx2ReLURows(SB), NOSPLIT, $0-24
+	MOVQ rows+0(FP), AX
+	MOVQ z+8(FP), CX
+	MOVQ ldz+16(FP), DX
+
+row:
+	VMOVUPS (CX), Y0
+	VXORPS  Y1, Y1, Y1
+	VMAXPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)
+	VMOVUPS 32(CX), Y0
+	VXORPS  Y1, Y1, Y1
+	VMAXPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func avx2ReLUGradRows(rows int, z *float32, ldz int, o *float32, ldo int)
+// Requires: AVX
+TEXT ·avx2ReLUGradRows(SB), NOSPLIT, $0-40
+	MOVQ rows+0(FP), AX
+	MOVQ z+8(FP), CX
+	MOVQ ldz+16(FP), DX
+	MOVQ o+24(FP), BX
+	MOVQ ldo+32(FP), SI
+
+row:
+	VMOVUPS (CX), Y0
+	VMOVUPS (BX), Y1
+	VXORPS  Y2, Y2, Y2
+	VCMPPS  $0x1e, Y2, Y1, Y1
+	VANDPS  Y0, Y1, Y2
+	VMOVUPS Y2, (CX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(BX), Y1
+	VXORPS  Y2, Y2, Y2
+	VCMPPS  $0x1e, Y2, Y1, Y1
+	VANDPS  Y0, Y1, Y2
+	VMOVUPS Y2, 32(CX)
+	ADDQ    DX, CX
+	ADDQ    SI, BX
+	DECQ    AX
+	JNZ     row
 	VZEROUPPER
 	RET
 

@@ -34,9 +34,6 @@ type Epilogue struct {
 // none reports whether nothing happens.
 func (e *Epilogue) none() bool { return e.Bias == nil && e.Step == Keep && e.Product == nil }
 
-// reaches tells whether the epilogue needs memory besides the product's.
-func (e *Epilogue) reaches() bool { return e.Step.reads() || e.Product != nil }
-
 // check panics unless the slices hold a product of m rows.
 func (e *Epilogue) check(kernel string, groups, m, n int) {
 	needOrNil(kernel, "bias", e.Bias, groups*n)
@@ -55,14 +52,37 @@ func (e *Epilogue) of(group, r, n int) Epilogue {
 	return part
 }
 
-// expect asks memory for what the epilogue will need for h rows of nr columns, so that it
-// comes while they are computed.
-func (g *gemmBlock) expect(i, h, j int) {
-	if g.epi.Step.reads() {
-		active.prefetch(h, g.epi.Other[i*g.n+j:], g.n)
+// with is the memory besides the product's that the epilogue will need from an element on.
+func (e *Epilogue) with(at int) []float32 {
+	if e.Step.reads() {
+		return e.Other[at:]
 	}
-	if g.epi.Product != nil {
-		active.prefetch(h, g.epi.Product[i*g.n+j:], g.n)
+	return from(e.Product, at)
+}
+
+// quick tells whether the epilogue is best taken panel by panel, out of L1: what takes longer
+// wants longer rows.
+func (e *Epilogue) quick() bool {
+	switch e.Step {
+	case Keep, ThenReLU, ThenAdd, ThenReLUGrad:
+		return e.Product == nil
+	}
+	return false
+}
+
+// finishPanel applies a quick epilogue to h rows of nr columns.
+func (g *gemmBlock) finishPanel(i, h, j int) {
+	e, z := &g.epi, g.c[i*g.ldc+j:]
+	if e.Bias != nil {
+		active.addRows(h, z, g.ldc, e.Bias[j:], 0)
+	}
+	switch e.Step {
+	case ThenReLU:
+		active.reluRows(h, z, g.ldc)
+	case ThenAdd:
+		active.addRows(h, z, g.ldc, e.Other[i*g.n+j:], g.n)
+	case ThenReLUGrad:
+		active.reluGradRows(h, z, g.ldc, e.Other[i*g.n+j:], g.n)
 	}
 }
 

@@ -5,10 +5,6 @@ package kernel
 // are then added in order.
 const gemmKC = 256
 
-// directRows is the largest number of rows for which B is read in place: packing
-// pays once a panel is used more often than that.
-func (s *gemmShape) directRows() int { return 2 * s.mr }
-
 // gemmBlock is a matrix product, and the unit the tile loop works on.
 type gemmBlock struct {
 	ta, tb  bool
@@ -51,8 +47,13 @@ const (
 
 // packsA tells whether A is copied before it is used.
 func (g *gemmBlock) packsA() bool {
-	return g.ta || g.lda%1024 == 0 && active.gemm.mr > rowsApart
+	s := &active.gemm
+	return g.ta && !s.inPlace || g.lda%1024 == 0 && (g.ta || s.mr > rowsApart)
 }
+
+// readsB tells whether a matrix of n columns, rows ld apart, is read in place by a product of m
+// rows: where packing would pay less often than panels are used, or not at all.
+func (s *gemmShape) readsB(m, ld int) bool { return m <= 2*s.mr || s.inPlace && ld%1024 != 0 }
 
 // rowOf is how many of n columns are packed at once, and finished at once.
 func (s *gemmShape) rowOf(n int) int { return min(roundUp(n, s.nr), s.nc) }
@@ -82,7 +83,7 @@ func (g *gemmBlock) fullTile(i0, i1, j0, j1 int, ws []float32) {
 		size := (kc0 + rowPad) * min(g.m, s.mc)
 		pa, ws = ws[:size], ws[size:]
 	}
-	direct := !g.tb && i1-i0 <= s.directRows()
+	direct := !g.tb && s.readsB(i1-i0, g.ldb)
 	for p0 := 0; p0 < g.k; p0 += gemmKC {
 		kc := min(gemmKC, g.k-p0)
 		for jc := j0; jc < j1; jc += s.nc {
@@ -96,7 +97,7 @@ func (g *gemmBlock) fullTile(i0, i1, j0, j1 int, ws []float32) {
 					g.packA(p0, kc, ic, ie, pa)
 				}
 				g.panels(p0, kc, ic, ie, jc, je, pa, ws, tmp, direct)
-				if p0+kc == g.k {
+				if p0+kc == g.k && !g.epi.quick() {
 					g.finish(ic, ie, jc, je, row)
 				}
 			}
@@ -205,7 +206,8 @@ func wholePanels(rows int) int {
 
 // panels runs the micro-kernel over one block of A and one of B.
 func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, direct bool) {
-	acc, last := g.acc || p0 > 0, p0+kc == g.k && g.epi.reaches()
+	acc, last := g.acc || p0 > 0, p0+kc == g.k
+	quick := last && g.epi.quick()
 	micro, nr := active.micro, active.gemm.nr
 	for j := j0; j < j1; j += nr {
 		w := min(nr, j1-j)
@@ -225,6 +227,8 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 			var a []float32
 			var ars, acs int
 			switch {
+			case g.ta && pa == nil:
+				a, ars, acs = g.a[p0*g.lda+i:], 1, g.lda
 			case g.ta:
 				a, ars, acs = pa[(i-i0)*kc:], 1, h
 			case pa != nil:
@@ -233,13 +237,20 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 				a, ars, acs = g.a[min(i*g.lda+p0, len(g.a)):], g.lda, 1
 			}
 			if w == nr {
+				var with []float32
 				if last {
-					g.expect(i, h, j)
+					with = g.epi.with(i*g.n + j)
 				}
-				micro(h, nr, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc)
+				micro(h, nr, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc, with)
+				if quick {
+					g.finishPanel(i, h, j)
+				}
 			} else {
-				micro(h, w, kc, a, ars, acs, b, bs, tmp, nr, false)
+				micro(h, w, kc, a, ars, acs, b, bs, tmp, nr, false, nil)
 				g.storeEdge(tmp, i, h, j, w, acc)
+				if quick {
+					g.finish(i, i+h, j, j+w, tmp)
+				}
 			}
 			i += h
 		}

@@ -180,7 +180,7 @@ func (g *gemmBlock) packPairsA(p0, kc, i0, i1 int, dst []uint16) []uint16 {
 
 // dotPanels is panels for pairs.
 func (g *gemmBlock) dotPanels(p0, kc, i0, i1, j0, j1 int, pa, pb []uint16, tmp []float32) {
-	acc, nr, half, last := g.acc || p0 > 0, active.gemm.nr, ceilDiv(kc, 2), p0+kc == g.k && g.epi.reaches()
+	acc, nr, half, last := g.acc || p0 > 0, active.gemm.nr, ceilDiv(kc, 2), p0+kc == g.k
 	for j := j0; j < j1; j += nr {
 		w := min(nr, j1-j)
 		b := pb[2*(j-j0)*half:]
@@ -197,12 +197,13 @@ func (g *gemmBlock) dotPanels(p0, kc, i0, i1, j0, j1 int, pa, pb []uint16, tmp [
 				a, ars, acs = g.ah[i*g.lda+p0:], g.lda, 2
 			}
 			if w == nr {
+				var with []float32
 				if last {
-					g.expect(i, h, j)
+					with = g.epi.with(i*g.n + j)
 				}
-				active.dots.micro(h, nr, half, a, ars, acs, b, 2*nr, g.c[i*g.ldc+j:], g.ldc, acc)
+				active.dots.micro(h, nr, half, a, ars, acs, b, 2*nr, g.c[i*g.ldc+j:], g.ldc, acc, with)
 			} else {
-				active.dots.micro(h, w, half, a, ars, acs, b, 2*nr, tmp, nr, false)
+				active.dots.micro(h, w, half, a, ars, acs, b, 2*nr, tmp, nr, false, nil)
 				g.storeEdge(tmp, i, h, j, w, acc)
 			}
 			i += h

@@ -10,8 +10,9 @@ const genericNR = 16
 //
 // with a[i,p] at a[i*ars+p*acs], b[p,j] at b[p*bs+j] and c[i,j] at c[i*ldc+j].
 // The sum of one element runs over p in order and is added to c at the end, so
-// it does not depend on how the product was cut into blocks of rows and columns.
-func microGeneric(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool) {
+// it does not depend on how the product was cut into blocks of rows and columns. with, nil
+// for none, is what will be needed together with c, in rows as far apart.
+func microGeneric(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool, _ []float32) {
 	for i := range rows {
 		ai := a[i*ars:]
 		ci := c[i*ldc : i*ldc+roundUp(cols, 4)]
@@ -59,9 +60,26 @@ func packPanelsGeneric(kc, panels, width int, src []float32, ld int, dst []float
 	}
 }
 
-// prefetchGeneric asks memory for nr columns of rows that lie ld apart. It has no effect on
-// results, and here none at all.
-func prefetchGeneric(_ int, _ []float32, _ int) {}
+// addRowsGeneric adds o to rows of nr columns of z: z[i*ldz+j] += o[i*ldo+j].
+func addRowsGeneric(rows int, z []float32, ldz int, o []float32, ldo int) {
+	for i := range rows {
+		addGeneric(z[i*ldz:i*ldz+genericNR], z[i*ldz:i*ldz+genericNR], o[i*ldo:])
+	}
+}
+
+// reluRowsGeneric is reluGeneric on rows of nr columns of z.
+func reluRowsGeneric(rows int, z []float32, ldz int) {
+	for i := range rows {
+		reluGeneric(z[i*ldz:i*ldz+genericNR], z[i*ldz:i*ldz+genericNR])
+	}
+}
+
+// reluGradRowsGeneric is reluGradGeneric on rows of nr columns: z stays where o is above 0.
+func reluGradRowsGeneric(rows int, z []float32, ldz int, o []float32, ldo int) {
+	for i := range rows {
+		reluGradGeneric(z[i*ldz:i*ldz+genericNR], o[i*ldo:i*ldo+genericNR], z[i*ldz:])
+	}
+}
 
 // gemvNGeneric adds a row vector times a matrix: y[j] += Σ_p x[p]·b[p*ldb+j].
 // The sum runs over p in order. b reaches to the end of the matrix; the last argument tells that

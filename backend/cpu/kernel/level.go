@@ -23,9 +23,11 @@ type dispatch struct {
 	pack  func(kc, width int, src []float32, ld int, dst []float32)
 	// packPanels wants width to be mr or nr.
 	packPanels func(kc, panels, width int, src []float32, ld int, dst []float32)
-	prefetch   func(rows int, x []float32, ld int)
-	gemvN      func(y, x, b []float32, ldb int, follows bool)
-	dot        func(x, y []float32) float32
+	// What follows a product at once: rows of nr columns.
+	addRows, reluGradRows func(rows int, z []float32, ldz int, o []float32, ldo int)
+	reluRows              func(rows int, z []float32, ldz int)
+	gemvN                 func(y, x, b []float32, ldb int, follows bool)
+	dot                   func(x, y []float32) float32
 
 	// bfloat16.
 	narrow func(dst []uint16, x []float32)
@@ -91,11 +93,14 @@ type gemmShape struct {
 	mr, nr int // rows and columns of the micro-kernel
 	mc     int // rows of A used with one panel of B, in L2: a multiple of mr
 	nc     int // columns of B packed at once, in L2: a multiple of nr
+	// inPlace tells that operands are read where they lie: rows are so many that vectors of B
+	// come from L2 as fast as they are used.
+	inPlace bool
 }
 
 // microKernel is the form of microGeneric: rows in [1, mr], cols in [1, nr]. It may compute
 // more columns than asked for, up to nr.
-type microKernel = func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool)
+type microKernel = func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool, with []float32)
 
 // active is the level in use. It is set once, before main, and by tests.
 var active *dispatch

@@ -37,7 +37,8 @@ func newAVX2() *dispatch {
 		micro: microOf(8, []microFunc{avx2Micro1x1, avx2Micro2x1, avx2Micro3x1, avx2Micro4x1, avx2Micro5x1, avx2Micro6x1},
 			[]microFunc{avx2Micro1x2, avx2Micro2x2, avx2Micro3x2, avx2Micro4x2, avx2Micro5x2, avx2Micro6x2}),
 		packT: packTOf(16, avx2PackT), pack: packOf(16, avx2Pack16, 6, avx2Pack6),
-		packPanels: packPanelsOf(16, avx2PackPanels16, avx2PackPanels6), prefetch: prefetchOf(avx2PrefetchRows),
+		packPanels: packPanelsOf(16, avx2PackPanels16, avx2PackPanels6),
+		addRows:    addRowsOf(avx2AddRows), reluRows: reluRowsOf(avx2ReLURows), reluGradRows: addRowsOf(avx2ReLUGradRows),
 		gemvN: gemvOf(8, avx2Gemv, avx2Axpy), dot: dotOf(avx2Dot),
 		narrow: narrowOf(8, avx2Narrow), widen: widenOf(8, avx2Widen),
 
@@ -80,7 +81,7 @@ func newAVX512() *dispatch {
 	return &dispatch{
 		name: "avx512",
 
-		gemm: gemmShape{mr: 14, nr: 32, mc: 112, nc: 256},
+		gemm: gemmShape{mr: 14, nr: 32, mc: 112, nc: 256, inPlace: true},
 		micro: microOf(16, []microFunc{
 			avx512Micro1x1, avx512Micro2x1, avx512Micro3x1, avx512Micro4x1, avx512Micro5x1, avx512Micro6x1, avx512Micro7x1,
 			avx512Micro8x1, avx512Micro9x1, avx512Micro10x1, avx512Micro11x1, avx512Micro12x1, avx512Micro13x1, avx512Micro14x1,
@@ -89,7 +90,8 @@ func newAVX512() *dispatch {
 			avx512Micro8x2, avx512Micro9x2, avx512Micro10x2, avx512Micro11x2, avx512Micro12x2, avx512Micro13x2, avx512Micro14x2,
 		}),
 		packT: packTOf(32, avx512PackT), pack: packNarrowOf(32, avx512Pack32, avx512PackNarrow),
-		packPanels: packPanelsOf(32, avx512PackPanels32, avx512PackPanels14), prefetch: prefetchOf(avx512PrefetchRows),
+		packPanels: packPanelsOf(32, avx512PackPanels32, avx512PackPanels14),
+		addRows:    addRowsOf(avx512AddRows), reluRows: reluRowsOf(avx512ReLURows), reluGradRows: addRowsOf(avx512ReLUGradRows),
 		gemvN: gemvOf(16, avx512Gemv, avx512Axpy), dot: dotOf(avx512Dot),
 		narrow: narrowOf(16, avx512Narrow), widen: widenOf(16, avx512Widen),
 

@@ -206,16 +206,20 @@ func elementwise() {
 	})
 	vectors("Log", "is logGeneric.", dstX, nil, 1, func(x, _ []VecVirtual) VecVirtual { return log(x[0]) })
 	vectors("Log1p", "is log1pGeneric.", dstX, nil, 1, log1pBody)
-	vectors("ReLU", "is reluGeneric.", dstX, nil, 4, func(x, _ []VecVirtual) VecVirtual {
-		z := zeroed()
-		VMAXPS(x[0], z, z) // x last: NaN stays
-		return z
-	})
-	vectors("ReLUGrad", "is reluGradGeneric.", dstXY, nil, 4, func(x, _ []VecVirtual) VecVirtual {
-		z := zeroed()
-		keep(compare(greaterThan, x[0], z), x[1], z)
-		return z
-	})
+	vectors("ReLU", "is reluGeneric.", dstX, nil, 4, func(x, _ []VecVirtual) VecVirtual { return relu(x[0]) })
+	vectors("ReLUGrad", "is reluGradGeneric.", dstXY, nil, 4, func(x, _ []VecVirtual) VecVirtual { return reluGrad(x[0], x[1]) })
+}
+
+func relu(x VecVirtual) VecVirtual {
+	z := zeroed()
+	VMAXPS(x, z, z) // x last: NaN stays
+	return z
+}
+
+func reluGrad(x, dy VecVirtual) VecVirtual {
+	z := zeroed()
+	keep(compare(greaterThan, x, z), dy, z)
+	return z
 }
 
 // prologue, if set, emits code in front of the loops of vectors; pinned is what

@@ -25,7 +25,6 @@ func gemmKernels() {
 	packRows(2 * lanes)
 	packPanels(2 * lanes)
 	packPanels(mr)
-	prefetchRows()
 	if wide {
 		packNarrow()
 	} else {
@@ -85,18 +84,13 @@ func micro(rows, vectors int) {
 }
 
 func microSignature(operand string) string {
-	return fmt.Sprintf("func(kc int, a *%s, ars, acs int, b *%s, bs int, c *float32, ldc int, acc int)", operand, operand)
+	return fmt.Sprintf("func(kc int, a *%s, ars, acs int, b *%s, bs int, c *float32, ldc int, acc, with int)", operand, operand)
 }
 
 // microBody is the body of micro-kernels. It names its registers itself, for instructions
 // that the assembler does not know.
 func microBody(rows, vectors int, multiplyAdd func(x, y, sum Op)) {
-	c := rowsOf("c", "ldc", rows)
-	for i := range rows {
-		for line := 0; line < vectors*bytes; line += 64 {
-			PREFETCHT0(c.at(i, line))
-		}
-	}
+	ask := asking(rows, vectors)
 	a, acs := rowsOf("a", "ars", rows), arg("acs")
 	b, bs := arg("b"), arg("bs")
 	next := 0
@@ -137,8 +131,11 @@ func microBody(rows, vectors int, multiplyAdd func(x, y, sum Op)) {
 	SHRQ(U8(2), k)
 	JZ(LabelRef("rest"))
 	Label("four")
-	for range 4 {
+	for i := range 4 {
 		step()
+		if i%2 == 0 {
+			ask()
+		}
 	}
 	DECQ(k)
 	JNZ(LabelRef("four"))
@@ -151,7 +148,7 @@ func microBody(rows, vectors int, multiplyAdd func(x, y, sum Op)) {
 	DECQ(k)
 	JNZ(LabelRef("one"))
 	Label("store")
-	c = rowsOf("c", "ldc", rows)
+	c := rowsOf("c", "ldc", rows)
 	acc := arg("acc")
 	TESTQ(acc, acc)
 	JZ(LabelRef("put"))
@@ -167,6 +164,25 @@ func microBody(rows, vectors int, multiplyAdd func(x, y, sum Op)) {
 		}
 	}
 	end()
+}
+
+// asking returns what asks memory for the next row of c, and for what lies with it. Asked for one by
+// one between multiplications, they come by the time they are needed, and never fill
+// the list of what a core waits for.
+func asking(rows, vectors int) func() {
+	row, ldc, with, left := arg("c"), arg("ldc"), arg("with"), GP64()
+	MOVQ(U32(rows-1), left)
+	return func() {
+		for line := 0; line < vectors*bytes; line += 64 {
+			PREFETCHT0(Mem{Base: row, Disp: line})
+			PREFETCHT0(Mem{Base: row, Index: with, Scale: 1, Disp: line})
+		}
+		if rows > 1 {
+			ADDQ(ldc, row)
+			DECQ(left)
+			CMOVQEQ(left, ldc) // the last row stays
+		}
+	}
 }
 
 // packTranspose turns rows into columns, 8 × 8 values at a time. It takes 16 columns of 8 rows
@@ -308,20 +324,6 @@ func packPanels(width int) {
 			at += copyPart(Mem{Base: from, Disp: 4 * at}, Mem{Base: to, Disp: 4 * at}, width-at)
 		}
 	})
-	end()
-}
-
-// prefetchRows asks memory for as many columns as a micro-kernel computes.
-func prefetchRows() {
-	begin("PrefetchRows", "func(rows int, x *float32, ld int)", "is prefetchGeneric for rows above 0; ld in bytes.")
-	n, x, ld := arg("rows"), arg("x"), arg("ld")
-	Label("row")
-	for line := 0; line < 2*bytes; line += 64 {
-		PREFETCHT0(Mem{Base: x, Disp: line})
-	}
-	ADDQ(ld, x)
-	DECQ(n)
-	JNZ(LabelRef("row"))
 	end()
 }
 

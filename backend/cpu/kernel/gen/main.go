@@ -22,6 +22,7 @@ func main() {
 	setLevel(*level)
 	ConstraintExpr("amd64,!noasm")
 	gemmKernels()
+	epilogueKernels()
 	bfloat16Kernels()
 	for _, e := range elements {
 		gemv(e)
