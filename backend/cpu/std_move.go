@@ -95,11 +95,26 @@ func copyStrided[T any](dst, x []byte, l *layout, n int) {
 			copy(to[at:at+n], from[i:i+n])
 			return
 		}
+		if step[0] == 0 {
+			fill(to[at:at+n], from[i])
+			return
+		}
 		for k := range to[at : at+n] {
 			to[at+k] = from[i]
 			i += step[0]
 		}
 	})
+}
+
+// fill sets all of dst to v, most of it by copies of its beginning, which stays in L1.
+func fill[T any](dst []T, v T) {
+	first := dst[:min(len(dst), 1024)]
+	for i := range first {
+		first[i] = v
+	}
+	for at := len(first); at < len(dst); at += len(first) {
+		copy(dst[at:], first)
+	}
 }
 
 // broadcastInto fills dst with x, stretched to its shape.

@@ -217,67 +217,19 @@ func takeRows(c *backend.Call, from, to int) {
 }
 
 func runSumRows(d *Device, c *backend.Call) error {
-	return d.overRows(c, c.Output(0).Shape[0], sumRows)
-}
-
-func sumRows(c *backend.Call, from, to int) {
-	x, inverse, y := f32(c.Input(0)), c.Input(2).I64(), f32(c.Output(0))
-	n, k := c.Output(0).Shape[1], int(c.Node.Int("k", 1))
-	for t := from; t < to; t++ {
-		sum := y[t*n : (t+1)*n]
-		clear(sum)
-		for _, r := range inverse[t*k : (t+1)*k] {
-			for i, v := range x[int(r)*n : int(r+1)*n] {
-				sum[i] += v
-			}
-		}
-	}
+	tokens, n := rowsOf(c.Output(0))
+	kernel.SumRows(d.Pool, tokens, int(c.Node.Int("k", 1)), n, f32(c.Input(0)), c.Input(2).I64(), f32(c.Output(0)))
+	return nil
 }
 
 func runCombine(d *Device, c *backend.Call) error {
-	return d.overRows(c, c.Output(0).Shape[0], combine)
-}
-
-func combine(c *backend.Call, from, to int) {
-	rows, weight, inverse, y := f32(c.Input(0)), f32(c.Input(1)), c.Input(3).I64(), f32(c.Output(0))
-	n, k := c.Output(0).Shape[1], int(c.Node.Int("k", 1))
-	for t := from; t < to; t++ {
-		sum := y[t*n : (t+1)*n]
-		clear(sum)
-		for a := t * k; a < (t+1)*k; a++ {
-			r, w := int(inverse[a]), weight[a]
-			for i, v := range rows[r*n : (r+1)*n] {
-				sum[i] += w * v
-			}
-		}
-	}
+	tokens, n := rowsOf(c.Output(0))
+	kernel.Combine(d.Pool, tokens, int(c.Node.Int("k", 1)), n, f32(c.Input(0)), f32(c.Input(1)), c.Input(3).I64(), f32(c.Output(0)))
+	return nil
 }
 
 func runCombineGrad(d *Device, c *backend.Call) error {
-	return d.overRows(c, c.Input(0).Shape[0], combineGrad)
-}
-
-func combineGrad(c *backend.Call, from, to int) {
-	dy, rows, weight, inverse := f32(c.Input(0)), f32(c.Input(1)), f32(c.Input(2)), c.Input(4).I64()
-	drows, dweight := f32(c.Output(0)), f32(c.Output(1))
-	n, k := c.Input(0).Shape[1], int(c.Node.Int("k", 1))
-	for t := from; t < to; t++ {
-		g := dy[t*n : (t+1)*n]
-		for a := t * k; a < (t+1)*k; a++ {
-			r := int(inverse[a])
-			if dweight != nil {
-				dot := float32(0)
-				for i, v := range rows[r*n : (r+1)*n] {
-					dot += g[i] * v
-				}
-				dweight[a] = dot
-			}
-			if drows != nil {
-				w := weight[a]
-				for i, v := range g {
-					drows[r*n+i] = w * v
-				}
-			}
-		}
-	}
+	tokens, n := rowsOf(c.Input(0))
+	kernel.CombineGrad(d.Pool, tokens, int(c.Node.Int("k", 1)), n, f32(c.Input(0)), f32(c.Input(1)), f32(c.Input(2)), c.Input(4).I64(), f32(c.Output(0)), f32(c.Output(1)))
+	return nil
 }
