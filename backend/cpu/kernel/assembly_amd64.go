@@ -65,11 +65,11 @@ func expSumOf(f func(n int, dst, x *float32, shift float32) float32) func(dst, x
 }
 
 // microFunc is one micro-kernel; strides are in bytes.
-type microFunc = func(kc int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc, with int)
+type microFunc = func(kc int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc int, acc, with int, next *float32, ldn, rows int)
 
 // microOf takes the kernels of 1, 2, … rows for one vector of columns, and for two.
 func microOf(lanes int, one, two []microFunc) microKernel {
-	return func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool, with []float32) {
+	return func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool, ask asked) {
 		table, add := two, 0
 		if cols <= lanes {
 			table = one
@@ -77,7 +77,13 @@ func microOf(lanes int, one, two []microFunc) microKernel {
 		if acc {
 			add = 1
 		}
-		table[rows-1](kc, &a[0], 4*ars, 4*acs, &b[0], 4*bs, &c[0], 4*ldc, add, bytesApart(c, with))
+		next := &c[0]
+		if ask.rows == 0 {
+			ask.rows, ask.ld = 1, 0
+		} else {
+			next = &ask.next[0]
+		}
+		table[rows-1](kc, &a[0], 4*ars, 4*acs, &b[0], 4*bs, &c[0], 4*ldc, add, bytesApart(c, ask.with), next, 4*ask.ld, ask.rows)
 	}
 }
 
@@ -189,7 +195,7 @@ func gemvLast(lanes int, f gemvFunc[float32], groups int, y, x, b []float32, ldb
 	copy(y[j:], before[:n])
 }
 
-type scanForwardFunc = func(steps int, delta, u, y *float32, ld int, b, c *float32, bs int, a2, h, skip *float32)
+type scanForwardFunc = func(steps int, delta, u, y *float32, ld, ahead int, b, c *float32, bs int, a2, h, skip *float32)
 
 // scanForwardOf is for 8, 16 and 32 states; others are run by the portable form.
 func scanForwardOf(n8, n16, n32 scanForwardFunc) func(n, steps int, s scanBlock) {
@@ -207,12 +213,12 @@ func scanForwardOf(n8, n16, n32 scanForwardFunc) func(n, steps int, s scanBlock)
 			return
 		}
 		if steps > 0 {
-			run(steps, &s.delta[0], &s.u[0], &s.y[0], 4*s.ld, &s.b[0], &s.c[0], 4*s.bs, &s.a2[0], &s.h[0], &s.skip[0])
+			run(steps, &s.delta[0], &s.u[0], &s.y[0], 4*s.ld, 4*ScanChunk*s.ld, &s.b[0], &s.c[0], 4*s.bs, &s.a2[0], &s.h[0], &s.skip[0])
 		}
 	}
 }
 
-type scanBackwardFunc = func(steps int, delta, u, dy, dDelta, dU *float32, ld int, b, c *float32, bs int, a2, carry, dA, skip, dSkip, h, hist, decay, dBC *float32)
+type scanBackwardFunc = func(steps int, delta, u, dy, dDelta, dU *float32, ld, ahead int, b, c *float32, bs int, a2, carry, dA, skip, dSkip, h, hist, decay, dBC *float32)
 
 func scanBackwardOf(n8, n16, n32 scanBackwardFunc) func(n, steps int, s scanBlock) {
 	return func(n, steps int, s scanBlock) {
@@ -230,7 +236,7 @@ func scanBackwardOf(n8, n16, n32 scanBackwardFunc) func(n, steps int, s scanBloc
 		}
 		if steps > 0 {
 			decay := s.hist[(steps+1)*n*active.scanLanes:]
-			run(steps, &s.delta[0], &s.u[0], &s.dy[0], &s.dDelta[0], &s.dU[0], 4*s.ld, &s.b[0], &s.c[0], 4*s.bs,
+			run(steps, &s.delta[0], &s.u[0], &s.dy[0], &s.dDelta[0], &s.dU[0], 4*s.ld, -4*ScanChunk*s.ld, &s.b[0], &s.c[0], 4*s.bs,
 				&s.a2[0], &s.carry[0], &s.dA[0], &s.skip[0], &s.dSkip[0], &s.h[0], &s.hist[0], &decay[0], &s.dBC[0])
 		}
 	}
@@ -304,11 +310,11 @@ func widenOf(lanes int, f func(n int, dst *float32, x *uint16)) func(dst []float
 }
 
 // dotFunc is one micro-kernel of bfloat16 pairs; strides are in bytes.
-type dotFunc = func(kc int, a *uint16, ars, acs int, b *uint16, bs int, c *float32, ldc int, acc, with int)
+type dotFunc = func(kc int, a *uint16, ars, acs int, b *uint16, bs int, c *float32, ldc int, acc, with int, next *float32, ldn, rows int)
 
 // dotMicroOf is microOf for pairs.
-func dotMicroOf(lanes int, one, two []dotFunc) func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool, with []float32) {
-	return func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool, with []float32) {
+func dotMicroOf(lanes int, one, two []dotFunc) func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool, ask asked) {
+	return func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool, ask asked) {
 		table, add := two, 0
 		if cols <= lanes {
 			table = one
@@ -316,7 +322,13 @@ func dotMicroOf(lanes int, one, two []dotFunc) func(rows, cols, kc int, a []uint
 		if acc {
 			add = 1
 		}
-		table[rows-1](kc, &a[0], 2*ars, 2*acs, &b[0], 2*bs, &c[0], 4*ldc, add, bytesApart(c, with))
+		next := &c[0]
+		if ask.rows == 0 {
+			ask.rows, ask.ld = 1, 0
+		} else {
+			next = &ask.next[0]
+		}
+		table[rows-1](kc, &a[0], 2*ars, 2*acs, &b[0], 2*bs, &c[0], 4*ldc, add, bytesApart(c, ask.with), next, 4*ask.ld, ask.rows)
 	}
 }
 

@@ -7,62 +7,62 @@ package kernel
 // avx2Micro1x1 is microGeneric for 1 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro2x1 is microGeneric for 2 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro3x1 is microGeneric for 3 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro4x1 is microGeneric for 4 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro5x1 is microGeneric for 5 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro6x1 is microGeneric for 6 rows and 8 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro1x2 is microGeneric for 1 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro2x2 is microGeneric for 2 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro3x2 is microGeneric for 3 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro4x2 is microGeneric for 4 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro5x2 is microGeneric for 5 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2Micro6x2 is microGeneric for 6 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx2Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx2Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx2PackT is packTGeneric for 16 rows and kc a multiple of 8; ld in bytes.
 //
@@ -312,32 +312,32 @@ func avx2AdamW(n int, p *float32, m *float32, v *float32, grad *float32, c *floa
 // avx2ScanForward8 is scanForwardGeneric for N = 8; ld and bs in bytes.
 //
 //go:noescape
-func avx2ScanForward8(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+func avx2ScanForward8(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
 
 // avx2ScanBackward8 is scanBackwardGeneric for N = 8; ld and bs in bytes.
 //
 //go:noescape
-func avx2ScanBackward8(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+func avx2ScanBackward8(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
 
 // avx2ScanForward16 is scanForwardGeneric for N = 16; ld and bs in bytes.
 //
 //go:noescape
-func avx2ScanForward16(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+func avx2ScanForward16(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
 
 // avx2ScanBackward16 is scanBackwardGeneric for N = 16; ld and bs in bytes.
 //
 //go:noescape
-func avx2ScanBackward16(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+func avx2ScanBackward16(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
 
 // avx2ScanForward32 is scanForwardGeneric for N = 32; ld and bs in bytes.
 //
 //go:noescape
-func avx2ScanForward32(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+func avx2ScanForward32(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
 
 // avx2ScanBackward32 is scanBackwardGeneric for N = 32; ld and bs in bytes.
 //
 //go:noescape
-func avx2ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+func avx2ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
 
 // avx2ScanStep is scanStepGeneric, with rows of row bytes.
 //

@@ -4,49 +4,61 @@
 
 #include "textflag.h"
 
-// func avx2Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro1x1(SB), NOSPLIT, $0-80
+// func avx2Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro1x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
-	MOVQ   with+72(FP), CX
-	MOVQ   $0x00000000, DX
-	MOVQ   a+8(FP), DX
-	MOVQ   ars+16(FP), BX
-	MOVQ   acs+24(FP), BX
-	MOVQ   b+32(FP), SI
-	MOVQ   bs+40(FP), DI
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000001, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), DI
+	MOVQ   b+32(FP), R8
+	MOVQ   bs+40(FP), R9
 	VXORPS Y0, Y0, Y0
-	MOVQ   kc+0(FP), R8
-	SHRQ   $0x02, R8
+	MOVQ   kc+0(FP), R10
+	SHRQ   $0x02, R10
 	JZ     rest
 
 four:
-	VMOVUPS      (SI), Y3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y1
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
-	VMOVUPS      (SI), Y3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y1
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         BX, DX
-	VMOVUPS      (SI), Y3
 	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y1
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
-	VMOVUPS      (SI), Y3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y1
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         BX, DX
-	DECQ         R8
+	ADDQ         DI, SI
+	DECQ         R10
 	JNZ          four
 
 rest:
@@ -55,11 +67,11 @@ rest:
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Y3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y1
+	VMOVUPS      (R8), Y3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y1
 	VFMADD231PS  Y3, Y1, Y0
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	DECQ         AX
 	JNZ          one
 
@@ -76,13 +88,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro2x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro2x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000001, BX
+	MOVQ   $0x00000002, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -106,7 +118,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Y4
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Y2
@@ -125,7 +140,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Y4
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Y2
@@ -167,13 +185,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro3x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro3x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000002, BX
+	MOVQ   $0x00000003, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -200,7 +218,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Y5
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Y3
@@ -223,7 +244,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Y5
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Y3
@@ -271,13 +295,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro4x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro4x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000003, BX
+	MOVQ   $0x00000004, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -308,7 +332,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Y6
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Y4
@@ -335,7 +362,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Y6
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Y4
@@ -390,13 +420,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro5x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro5x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000004, BX
+	MOVQ   $0x00000005, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -430,7 +460,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Y7
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Y5
@@ -461,7 +494,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Y7
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Y5
@@ -522,13 +558,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro6x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro6x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000005, BX
+	MOVQ   $0x00000006, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -568,7 +604,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Y8
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Y6
@@ -605,7 +644,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Y8
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Y6
@@ -676,58 +718,70 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·avx2Micro1x2(SB), NOSPLIT, $0-80
+// func avx2Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·avx2Micro1x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
-	MOVQ   with+72(FP), CX
-	MOVQ   $0x00000000, DX
-	MOVQ   a+8(FP), DX
-	MOVQ   ars+16(FP), BX
-	MOVQ   acs+24(FP), BX
-	MOVQ   b+32(FP), SI
-	MOVQ   bs+40(FP), DI
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000001, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), DI
+	MOVQ   b+32(FP), R8
+	MOVQ   bs+40(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   kc+0(FP), R8
-	SHRQ   $0x02, R8
+	MOVQ   kc+0(FP), R10
+	SHRQ   $0x02, R10
 	JZ     rest
 
 four:
-	VMOVUPS      (SI), Y4
-	VMOVUPS      32(SI), Y5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y2
+	VMOVUPS      (R8), Y4
+	VMOVUPS      32(R8), Y5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
-	VMOVUPS      (SI), Y4
-	VMOVUPS      32(SI), Y5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y2
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Y4
+	VMOVUPS      32(R8), Y5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         BX, DX
-	VMOVUPS      (SI), Y4
-	VMOVUPS      32(SI), Y5
 	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y2
+	VMOVUPS      (R8), Y4
+	VMOVUPS      32(R8), Y5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
-	VMOVUPS      (SI), Y4
-	VMOVUPS      32(SI), Y5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y2
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Y4
+	VMOVUPS      32(R8), Y5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         BX, DX
-	DECQ         R8
+	ADDQ         DI, SI
+	DECQ         R10
 	JNZ          four
 
 rest:
@@ -736,13 +790,13 @@ rest:
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Y4
-	VMOVUPS      32(SI), Y5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Y2
+	VMOVUPS      (R8), Y4
+	VMOVUPS      32(R8), Y5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	DECQ         AX
 	JNZ          one
 
@@ -761,13 +815,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro2x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro2x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000001, BX
+	MOVQ   $0x00000002, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -796,7 +850,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Y6
 	VMOVUPS      32(R9), Y7
 	ADDQ         R10, R9
@@ -821,7 +878,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Y6
 	VMOVUPS      32(R9), Y7
 	ADDQ         R10, R9
@@ -873,13 +933,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro3x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro3x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000002, BX
+	MOVQ   $0x00000003, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -913,7 +973,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Y8
 	VMOVUPS      32(R9), Y9
 	ADDQ         R10, R9
@@ -944,7 +1007,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Y8
 	VMOVUPS      32(R9), Y9
 	ADDQ         R10, R9
@@ -1006,13 +1072,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro4x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro4x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000003, BX
+	MOVQ   $0x00000004, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -1052,7 +1118,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Y10
 	VMOVUPS      32(R10), Y11
 	ADDQ         R11, R10
@@ -1089,7 +1158,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Y10
 	VMOVUPS      32(R10), Y11
 	ADDQ         R11, R10
@@ -1162,13 +1234,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro5x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro5x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000004, BX
+	MOVQ   $0x00000005, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -1213,7 +1285,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Y12
 	VMOVUPS      32(R10), Y13
 	ADDQ         R11, R10
@@ -1256,7 +1331,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Y12
 	VMOVUPS      32(R10), Y13
 	ADDQ         R11, R10
@@ -1339,13 +1417,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx2Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx2Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·avx2Micro6x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Micro6x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000005, BX
+	MOVQ   $0x00000006, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -1398,7 +1476,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Y14
 	VMOVUPS      32(R11), Y15
 	ADDQ         R12, R11
@@ -1449,7 +1530,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Y14
 	VMOVUPS      32(R11), Y15
 	ADDQ         R12, R11
@@ -5976,28 +6060,32 @@ done:
 	VZEROUPPER
 	RET
 
-// func avx2ScanForward8(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·avx2ScanForward8(SB), NOSPLIT, $0-88
+// func avx2ScanForward8(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2ScanForward8(SB), NOSPLIT, $0-96
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    y+24(FP), BX
 	MOVQ    ld+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    c+48(FP), R8
-	MOVQ    bs+56(FP), R9
-	MOVQ    a2+64(FP), R10
-	MOVQ    h+72(FP), R11
-	MOVQ    skip+80(FP), R12
+	MOVQ    b+48(FP), DI
+	MOVQ    c+56(FP), R8
+	MOVQ    bs+64(FP), R9
+	MOVQ    a2+72(FP), R10
+	MOVQ    h+80(FP), R11
+	MOVQ    skip+88(FP), R12
 	VMOVUPS c_magic<>+0(SB), Y0
 	VMOVUPS c_decay0<>+0(SB), Y1
 	VMOVUPS c_decay1<>+0(SB), Y2
 	VMOVUPS c_decay2<>+0(SB), Y3
 	VMOVUPS c_decay3<>+0(SB), Y4
 	VMOVUPS c_decay4<>+0(SB), Y5
+	MOVQ    ahead+40(FP), R13
 
 step:
+	PREFETCHT0   (CX)(R13*1)
+	PREFETCHT0   (DX)(R13*1)
+	PREFETCHT0   (BX)(R13*1)
 	VMOVUPS      (CX), Y6
 	VMOVUPS      (DX), Y7
 	VMULPS       (R12), Y7, Y8
@@ -6243,19 +6331,19 @@ DATA c_decayHigh<>+24(SB)/4, $0x42fc0000
 DATA c_decayHigh<>+28(SB)/4, $0x42fc0000
 GLOBL c_decayHigh<>(SB), RODATA|NOPTR, $32
 
-// func avx2ScanBackward8(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·avx2ScanBackward8(SB), NOSPLIT, $0-152
+// func avx2ScanBackward8(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2ScanBackward8(SB), NOSPLIT, $0-160
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    ld+48(FP), BX
-	MOVQ    b+56(FP), SI
-	MOVQ    bs+72(FP), DI
-	MOVQ    a2+80(FP), R8
-	MOVQ    h+120(FP), R9
-	MOVQ    hist+128(FP), R10
-	MOVQ    decay+136(FP), R11
+	MOVQ    b+64(FP), SI
+	MOVQ    bs+80(FP), DI
+	MOVQ    a2+88(FP), R8
+	MOVQ    h+128(FP), R9
+	MOVQ    hist+136(FP), R10
+	MOVQ    decay+144(FP), R11
 	VMOVUPS (R9), Y0
 	VMOVUPS Y0, (R10)
 	VMOVUPS 32(R9), Y0
@@ -6442,14 +6530,14 @@ forward:
 	DECQ         AX
 	JNZ          forward
 	MOVQ         steps+0(FP), AX
-	MOVQ         b+56(FP), DX
-	MOVQ         c+64(FP), BX
-	MOVQ         a2+80(FP), SI
-	MOVQ         carry+88(FP), DI
-	MOVQ         dA+96(FP), R8
-	MOVQ         hist+128(FP), R9
-	MOVQ         decay+136(FP), R10
-	MOVQ         dBC+144(FP), R11
+	MOVQ         b+64(FP), DX
+	MOVQ         c+72(FP), BX
+	MOVQ         a2+88(FP), SI
+	MOVQ         carry+96(FP), DI
+	MOVQ         dA+104(FP), R8
+	MOVQ         hist+136(FP), R9
+	MOVQ         decay+144(FP), R10
+	MOVQ         dBC+152(FP), R11
 	MOVQ         AX, CX
 	DECQ         CX
 	IMUL3Q       $0x00000100, CX, R12
@@ -6457,13 +6545,13 @@ forward:
 	ADDQ         R12, R10
 	IMUL3Q       $0x00000200, CX, R12
 	ADDQ         R12, R11
-	MOVQ         bs+72(FP), R12
+	MOVQ         bs+80(FP), R12
 	IMULQ        CX, R12
 	ADDQ         R12, DX
 	ADDQ         R12, BX
 	MOVQ         ld+48(FP), R12
 	IMULQ        R12, CX
-	MOVQ         bs+72(FP), R12
+	MOVQ         bs+80(FP), R12
 	NEGQ         R12
 
 tile:
@@ -6478,6 +6566,15 @@ tile:
 	VMULPS       (R14)(R13*1), Y0, Y1
 	MOVQ         dy+24(FP), R14
 	VMOVUPS      (R14)(R13*1), Y2
+	MOVQ         delta+8(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         u+16(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         dy+24(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
 	MOVQ         ld+48(FP), R14
 	SUBQ         R14, R13
 	VXORPS       Y8, Y8, Y8
@@ -6488,6 +6585,15 @@ tile:
 	VMULPS       (R14)(R13*1), Y5, Y6
 	MOVQ         dy+24(FP), R14
 	VMOVUPS      (R14)(R13*1), Y7
+	MOVQ         delta+8(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         u+16(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         dy+24(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
 	MOVQ         ld+48(FP), R14
 	SUBQ         R14, R13
 	VMOVUPS      (DI), Y10
@@ -6770,9 +6876,9 @@ tile:
 	VFMADD231PS  Y5, Y1, Y11
 	VMOVUPS      Y10, 224(DI)
 	VMOVUPS      Y11, 224(R8)
-	MOVQ         skip+104(FP), R13
+	MOVQ         skip+112(FP), R13
 	VMOVUPS      (R13), Y1
-	MOVQ         dSkip+112(FP), R13
+	MOVQ         dSkip+120(FP), R13
 	VMOVUPS      (R13), Y6
 	MOVQ         CX, R13
 	MOVQ         u+16(FP), CX
@@ -6786,6 +6892,12 @@ tile:
 	VFMADD231PS  Y0, Y3, Y2
 	MOVQ         dU+40(FP), CX
 	VMOVUPS      Y2, (CX)(R13*1)
+	MOVQ         dDelta+32(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
+	MOVQ         dU+40(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
 	MOVQ         ld+48(FP), CX
 	SUBQ         CX, R13
 	MOVQ         u+16(FP), CX
@@ -6799,9 +6911,15 @@ tile:
 	VFMADD231PS  Y5, Y8, Y7
 	MOVQ         dU+40(FP), CX
 	VMOVUPS      Y7, (CX)(R13*1)
+	MOVQ         dDelta+32(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
+	MOVQ         dU+40(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
 	MOVQ         ld+48(FP), CX
 	SUBQ         CX, R13
-	MOVQ         dSkip+112(FP), CX
+	MOVQ         dSkip+120(FP), CX
 	VMOVUPS      Y6, (CX)
 	MOVQ         R13, CX
 	ADDQ         R12, DX
@@ -6826,6 +6944,15 @@ single:
 	VMULPS       (R14)(R13*1), Y0, Y1
 	MOVQ         dy+24(FP), R14
 	VMOVUPS      (R14)(R13*1), Y2
+	MOVQ         delta+8(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         u+16(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         dy+24(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
 	MOVQ         ld+48(FP), R14
 	SUBQ         R14, R13
 	VMOVUPS      (DI), Y5
@@ -6988,9 +7115,9 @@ single:
 	VFMADD231PS  Y0, Y1, Y6
 	VMOVUPS      Y5, 224(DI)
 	VMOVUPS      Y6, 224(R8)
-	MOVQ         skip+104(FP), R13
+	MOVQ         skip+112(FP), R13
 	VMOVUPS      (R13), Y1
-	MOVQ         dSkip+112(FP), R13
+	MOVQ         dSkip+120(FP), R13
 	VMOVUPS      (R13), Y5
 	MOVQ         CX, R13
 	MOVQ         u+16(FP), CX
@@ -7004,9 +7131,15 @@ single:
 	VFMADD231PS  Y0, Y3, Y2
 	MOVQ         dU+40(FP), CX
 	VMOVUPS      Y2, (CX)(R13*1)
+	MOVQ         dDelta+32(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
+	MOVQ         dU+40(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
 	MOVQ         ld+48(FP), CX
 	SUBQ         CX, R13
-	MOVQ         dSkip+112(FP), CX
+	MOVQ         dSkip+120(FP), CX
 	VMOVUPS      Y5, (CX)
 	MOVQ         R13, CX
 	ADDQ         R12, DX
@@ -7031,28 +7164,32 @@ DATA c_ln2<>+24(SB)/4, $0x3f317218
 DATA c_ln2<>+28(SB)/4, $0x3f317218
 GLOBL c_ln2<>(SB), RODATA|NOPTR, $32
 
-// func avx2ScanForward16(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·avx2ScanForward16(SB), NOSPLIT, $0-88
+// func avx2ScanForward16(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2ScanForward16(SB), NOSPLIT, $0-96
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    y+24(FP), BX
 	MOVQ    ld+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    c+48(FP), R8
-	MOVQ    bs+56(FP), R9
-	MOVQ    a2+64(FP), R10
-	MOVQ    h+72(FP), R11
-	MOVQ    skip+80(FP), R12
+	MOVQ    b+48(FP), DI
+	MOVQ    c+56(FP), R8
+	MOVQ    bs+64(FP), R9
+	MOVQ    a2+72(FP), R10
+	MOVQ    h+80(FP), R11
+	MOVQ    skip+88(FP), R12
 	VMOVUPS c_magic<>+0(SB), Y0
 	VMOVUPS c_decay0<>+0(SB), Y1
 	VMOVUPS c_decay1<>+0(SB), Y2
 	VMOVUPS c_decay2<>+0(SB), Y3
 	VMOVUPS c_decay3<>+0(SB), Y4
 	VMOVUPS c_decay4<>+0(SB), Y5
+	MOVQ    ahead+40(FP), R13
 
 step:
+	PREFETCHT0   (CX)(R13*1)
+	PREFETCHT0   (DX)(R13*1)
+	PREFETCHT0   (BX)(R13*1)
 	VMOVUPS      (CX), Y6
 	VMOVUPS      (DX), Y7
 	VMULPS       (R12), Y7, Y8
@@ -7388,19 +7525,19 @@ step:
 	VZEROUPPER
 	RET
 
-// func avx2ScanBackward16(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·avx2ScanBackward16(SB), NOSPLIT, $0-152
+// func avx2ScanBackward16(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2ScanBackward16(SB), NOSPLIT, $0-160
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    ld+48(FP), BX
-	MOVQ    b+56(FP), SI
-	MOVQ    bs+72(FP), DI
-	MOVQ    a2+80(FP), R8
-	MOVQ    h+120(FP), R9
-	MOVQ    hist+128(FP), R10
-	MOVQ    decay+136(FP), R11
+	MOVQ    b+64(FP), SI
+	MOVQ    bs+80(FP), DI
+	MOVQ    a2+88(FP), R8
+	MOVQ    h+128(FP), R9
+	MOVQ    hist+136(FP), R10
+	MOVQ    decay+144(FP), R11
 	VMOVUPS (R9), Y0
 	VMOVUPS Y0, (R10)
 	VMOVUPS 32(R9), Y0
@@ -7755,14 +7892,14 @@ forward:
 	DECQ         AX
 	JNZ          forward
 	MOVQ         steps+0(FP), AX
-	MOVQ         b+56(FP), DX
-	MOVQ         c+64(FP), BX
-	MOVQ         a2+80(FP), SI
-	MOVQ         carry+88(FP), DI
-	MOVQ         dA+96(FP), R8
-	MOVQ         hist+128(FP), R9
-	MOVQ         decay+136(FP), R10
-	MOVQ         dBC+144(FP), R11
+	MOVQ         b+64(FP), DX
+	MOVQ         c+72(FP), BX
+	MOVQ         a2+88(FP), SI
+	MOVQ         carry+96(FP), DI
+	MOVQ         dA+104(FP), R8
+	MOVQ         hist+136(FP), R9
+	MOVQ         decay+144(FP), R10
+	MOVQ         dBC+152(FP), R11
 	MOVQ         AX, CX
 	DECQ         CX
 	IMUL3Q       $0x00000200, CX, R12
@@ -7770,13 +7907,13 @@ forward:
 	ADDQ         R12, R10
 	IMUL3Q       $0x00000400, CX, R12
 	ADDQ         R12, R11
-	MOVQ         bs+72(FP), R12
+	MOVQ         bs+80(FP), R12
 	IMULQ        CX, R12
 	ADDQ         R12, DX
 	ADDQ         R12, BX
 	MOVQ         ld+48(FP), R12
 	IMULQ        R12, CX
-	MOVQ         bs+72(FP), R12
+	MOVQ         bs+80(FP), R12
 	NEGQ         R12
 
 tile:
@@ -7791,6 +7928,15 @@ tile:
 	VMULPS       (R14)(R13*1), Y0, Y1
 	MOVQ         dy+24(FP), R14
 	VMOVUPS      (R14)(R13*1), Y2
+	MOVQ         delta+8(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         u+16(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         dy+24(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
 	MOVQ         ld+48(FP), R14
 	SUBQ         R14, R13
 	VXORPS       Y8, Y8, Y8
@@ -7801,6 +7947,15 @@ tile:
 	VMULPS       (R14)(R13*1), Y5, Y6
 	MOVQ         dy+24(FP), R14
 	VMOVUPS      (R14)(R13*1), Y7
+	MOVQ         delta+8(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         u+16(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         dy+24(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
 	MOVQ         ld+48(FP), R14
 	SUBQ         R14, R13
 	VMOVUPS      (DI), Y10
@@ -8363,9 +8518,9 @@ tile:
 	VFMADD231PS  Y5, Y1, Y11
 	VMOVUPS      Y10, 480(DI)
 	VMOVUPS      Y11, 480(R8)
-	MOVQ         skip+104(FP), R13
+	MOVQ         skip+112(FP), R13
 	VMOVUPS      (R13), Y1
-	MOVQ         dSkip+112(FP), R13
+	MOVQ         dSkip+120(FP), R13
 	VMOVUPS      (R13), Y6
 	MOVQ         CX, R13
 	MOVQ         u+16(FP), CX
@@ -8379,6 +8534,12 @@ tile:
 	VFMADD231PS  Y0, Y3, Y2
 	MOVQ         dU+40(FP), CX
 	VMOVUPS      Y2, (CX)(R13*1)
+	MOVQ         dDelta+32(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
+	MOVQ         dU+40(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
 	MOVQ         ld+48(FP), CX
 	SUBQ         CX, R13
 	MOVQ         u+16(FP), CX
@@ -8392,9 +8553,15 @@ tile:
 	VFMADD231PS  Y5, Y8, Y7
 	MOVQ         dU+40(FP), CX
 	VMOVUPS      Y7, (CX)(R13*1)
+	MOVQ         dDelta+32(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
+	MOVQ         dU+40(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
 	MOVQ         ld+48(FP), CX
 	SUBQ         CX, R13
-	MOVQ         dSkip+112(FP), CX
+	MOVQ         dSkip+120(FP), CX
 	VMOVUPS      Y6, (CX)
 	MOVQ         R13, CX
 	ADDQ         R12, DX
@@ -8419,6 +8586,15 @@ single:
 	VMULPS       (R14)(R13*1), Y0, Y1
 	MOVQ         dy+24(FP), R14
 	VMOVUPS      (R14)(R13*1), Y2
+	MOVQ         delta+8(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         u+16(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         dy+24(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
 	MOVQ         ld+48(FP), R14
 	SUBQ         R14, R13
 	VMOVUPS      (DI), Y5
@@ -8741,9 +8917,9 @@ single:
 	VFMADD231PS  Y0, Y1, Y6
 	VMOVUPS      Y5, 480(DI)
 	VMOVUPS      Y6, 480(R8)
-	MOVQ         skip+104(FP), R13
+	MOVQ         skip+112(FP), R13
 	VMOVUPS      (R13), Y1
-	MOVQ         dSkip+112(FP), R13
+	MOVQ         dSkip+120(FP), R13
 	VMOVUPS      (R13), Y5
 	MOVQ         CX, R13
 	MOVQ         u+16(FP), CX
@@ -8757,9 +8933,15 @@ single:
 	VFMADD231PS  Y0, Y3, Y2
 	MOVQ         dU+40(FP), CX
 	VMOVUPS      Y2, (CX)(R13*1)
+	MOVQ         dDelta+32(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
+	MOVQ         dU+40(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
 	MOVQ         ld+48(FP), CX
 	SUBQ         CX, R13
-	MOVQ         dSkip+112(FP), CX
+	MOVQ         dSkip+120(FP), CX
 	VMOVUPS      Y5, (CX)
 	MOVQ         R13, CX
 	ADDQ         R12, DX
@@ -8774,28 +8956,32 @@ done:
 	VZEROUPPER
 	RET
 
-// func avx2ScanForward32(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·avx2ScanForward32(SB), NOSPLIT, $0-88
+// func avx2ScanForward32(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2ScanForward32(SB), NOSPLIT, $0-96
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    y+24(FP), BX
 	MOVQ    ld+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    c+48(FP), R8
-	MOVQ    bs+56(FP), R9
-	MOVQ    a2+64(FP), R10
-	MOVQ    h+72(FP), R11
-	MOVQ    skip+80(FP), R12
+	MOVQ    b+48(FP), DI
+	MOVQ    c+56(FP), R8
+	MOVQ    bs+64(FP), R9
+	MOVQ    a2+72(FP), R10
+	MOVQ    h+80(FP), R11
+	MOVQ    skip+88(FP), R12
 	VMOVUPS c_magic<>+0(SB), Y0
 	VMOVUPS c_decay0<>+0(SB), Y1
 	VMOVUPS c_decay1<>+0(SB), Y2
 	VMOVUPS c_decay2<>+0(SB), Y3
 	VMOVUPS c_decay3<>+0(SB), Y4
 	VMOVUPS c_decay4<>+0(SB), Y5
+	MOVQ    ahead+40(FP), R13
 
 step:
+	PREFETCHT0   (CX)(R13*1)
+	PREFETCHT0   (DX)(R13*1)
+	PREFETCHT0   (BX)(R13*1)
 	VMOVUPS      (CX), Y6
 	VMOVUPS      (DX), Y7
 	VMULPS       (R12), Y7, Y8
@@ -9451,19 +9637,19 @@ step:
 	VZEROUPPER
 	RET
 
-// func avx2ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·avx2ScanBackward32(SB), NOSPLIT, $0-152
+// func avx2ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2ScanBackward32(SB), NOSPLIT, $0-160
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    ld+48(FP), BX
-	MOVQ    b+56(FP), SI
-	MOVQ    bs+72(FP), DI
-	MOVQ    a2+80(FP), R8
-	MOVQ    h+120(FP), R9
-	MOVQ    hist+128(FP), R10
-	MOVQ    decay+136(FP), R11
+	MOVQ    b+64(FP), SI
+	MOVQ    bs+80(FP), DI
+	MOVQ    a2+88(FP), R8
+	MOVQ    h+128(FP), R9
+	MOVQ    hist+136(FP), R10
+	MOVQ    decay+144(FP), R11
 	VMOVUPS (R9), Y0
 	VMOVUPS Y0, (R10)
 	VMOVUPS 32(R9), Y0
@@ -10154,14 +10340,14 @@ forward:
 	DECQ         AX
 	JNZ          forward
 	MOVQ         steps+0(FP), AX
-	MOVQ         b+56(FP), DX
-	MOVQ         c+64(FP), BX
-	MOVQ         a2+80(FP), SI
-	MOVQ         carry+88(FP), DI
-	MOVQ         dA+96(FP), R8
-	MOVQ         hist+128(FP), R9
-	MOVQ         decay+136(FP), R10
-	MOVQ         dBC+144(FP), R11
+	MOVQ         b+64(FP), DX
+	MOVQ         c+72(FP), BX
+	MOVQ         a2+88(FP), SI
+	MOVQ         carry+96(FP), DI
+	MOVQ         dA+104(FP), R8
+	MOVQ         hist+136(FP), R9
+	MOVQ         decay+144(FP), R10
+	MOVQ         dBC+152(FP), R11
 	MOVQ         AX, CX
 	DECQ         CX
 	IMUL3Q       $0x00000400, CX, R12
@@ -10169,13 +10355,13 @@ forward:
 	ADDQ         R12, R10
 	IMUL3Q       $0x00000800, CX, R12
 	ADDQ         R12, R11
-	MOVQ         bs+72(FP), R12
+	MOVQ         bs+80(FP), R12
 	IMULQ        CX, R12
 	ADDQ         R12, DX
 	ADDQ         R12, BX
 	MOVQ         ld+48(FP), R12
 	IMULQ        R12, CX
-	MOVQ         bs+72(FP), R12
+	MOVQ         bs+80(FP), R12
 	NEGQ         R12
 
 tile:
@@ -10190,6 +10376,15 @@ tile:
 	VMULPS       (R14)(R13*1), Y0, Y1
 	MOVQ         dy+24(FP), R14
 	VMOVUPS      (R14)(R13*1), Y2
+	MOVQ         delta+8(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         u+16(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         dy+24(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
 	MOVQ         ld+48(FP), R14
 	SUBQ         R14, R13
 	VXORPS       Y8, Y8, Y8
@@ -10200,6 +10395,15 @@ tile:
 	VMULPS       (R14)(R13*1), Y5, Y6
 	MOVQ         dy+24(FP), R14
 	VMOVUPS      (R14)(R13*1), Y7
+	MOVQ         delta+8(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         u+16(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         dy+24(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
 	MOVQ         ld+48(FP), R14
 	SUBQ         R14, R13
 	VMOVUPS      (DI), Y10
@@ -11322,9 +11526,9 @@ tile:
 	VFMADD231PS  Y5, Y1, Y11
 	VMOVUPS      Y10, 992(DI)
 	VMOVUPS      Y11, 992(R8)
-	MOVQ         skip+104(FP), R13
+	MOVQ         skip+112(FP), R13
 	VMOVUPS      (R13), Y1
-	MOVQ         dSkip+112(FP), R13
+	MOVQ         dSkip+120(FP), R13
 	VMOVUPS      (R13), Y6
 	MOVQ         CX, R13
 	MOVQ         u+16(FP), CX
@@ -11338,6 +11542,12 @@ tile:
 	VFMADD231PS  Y0, Y3, Y2
 	MOVQ         dU+40(FP), CX
 	VMOVUPS      Y2, (CX)(R13*1)
+	MOVQ         dDelta+32(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
+	MOVQ         dU+40(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
 	MOVQ         ld+48(FP), CX
 	SUBQ         CX, R13
 	MOVQ         u+16(FP), CX
@@ -11351,9 +11561,15 @@ tile:
 	VFMADD231PS  Y5, Y8, Y7
 	MOVQ         dU+40(FP), CX
 	VMOVUPS      Y7, (CX)(R13*1)
+	MOVQ         dDelta+32(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
+	MOVQ         dU+40(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
 	MOVQ         ld+48(FP), CX
 	SUBQ         CX, R13
-	MOVQ         dSkip+112(FP), CX
+	MOVQ         dSkip+120(FP), CX
 	VMOVUPS      Y6, (CX)
 	MOVQ         R13, CX
 	ADDQ         R12, DX
@@ -11378,6 +11594,15 @@ single:
 	VMULPS       (R14)(R13*1), Y0, Y1
 	MOVQ         dy+24(FP), R14
 	VMOVUPS      (R14)(R13*1), Y2
+	MOVQ         delta+8(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         u+16(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
+	MOVQ         dy+24(FP), R14
+	ADDQ         ahead+56(FP), R14
+	PREFETCHT0   (R14)(R13*1)
 	MOVQ         ld+48(FP), R14
 	SUBQ         R14, R13
 	VMOVUPS      (DI), Y5
@@ -12020,9 +12245,9 @@ single:
 	VFMADD231PS  Y0, Y1, Y6
 	VMOVUPS      Y5, 992(DI)
 	VMOVUPS      Y6, 992(R8)
-	MOVQ         skip+104(FP), R13
+	MOVQ         skip+112(FP), R13
 	VMOVUPS      (R13), Y1
-	MOVQ         dSkip+112(FP), R13
+	MOVQ         dSkip+120(FP), R13
 	VMOVUPS      (R13), Y5
 	MOVQ         CX, R13
 	MOVQ         u+16(FP), CX
@@ -12036,9 +12261,15 @@ single:
 	VFMADD231PS  Y0, Y3, Y2
 	MOVQ         dU+40(FP), CX
 	VMOVUPS      Y2, (CX)(R13*1)
+	MOVQ         dDelta+32(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
+	MOVQ         dU+40(FP), CX
+	ADDQ         ahead+56(FP), CX
+	PREFETCHT0   (CX)(R13*1)
 	MOVQ         ld+48(FP), CX
 	SUBQ         CX, R13
-	MOVQ         dSkip+112(FP), CX
+	MOVQ         dSkip+120(FP), CX
 	VMOVUPS      Y5, (CX)
 	MOVQ         R13, CX
 	ADDQ         R12, DX

@@ -7,142 +7,142 @@ package kernel
 // avx512Micro1x1 is microGeneric for 1 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro2x1 is microGeneric for 2 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro3x1 is microGeneric for 3 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro4x1 is microGeneric for 4 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro5x1 is microGeneric for 5 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro6x1 is microGeneric for 6 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro7x1 is microGeneric for 7 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro7x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro7x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro8x1 is microGeneric for 8 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro8x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro8x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro9x1 is microGeneric for 9 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro9x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro9x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro10x1 is microGeneric for 10 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro10x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro10x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro11x1 is microGeneric for 11 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro11x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro11x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro12x1 is microGeneric for 12 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro12x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro12x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro13x1 is microGeneric for 13 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro13x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro13x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro14x1 is microGeneric for 14 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro14x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro14x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro1x2 is microGeneric for 1 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro2x2 is microGeneric for 2 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro3x2 is microGeneric for 3 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro4x2 is microGeneric for 4 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro5x2 is microGeneric for 5 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro6x2 is microGeneric for 6 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro7x2 is microGeneric for 7 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro7x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro7x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro8x2 is microGeneric for 8 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro8x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro8x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro9x2 is microGeneric for 9 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro9x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro9x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro10x2 is microGeneric for 10 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro10x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro10x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro11x2 is microGeneric for 11 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro11x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro11x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro12x2 is microGeneric for 12 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro12x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro12x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro13x2 is microGeneric for 13 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro13x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro13x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Micro14x2 is microGeneric for 14 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Micro14x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+func avx512Micro14x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512PackT is packTGeneric for 32 rows and kc a multiple of 8; ld in bytes.
 //
@@ -197,142 +197,142 @@ func avx512Widen(n int, dst *float32, x *uint16)
 // avx512Dot1x1 is dotPairsGeneric for 1 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot1x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot1x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot2x1 is dotPairsGeneric for 2 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot2x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot2x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot3x1 is dotPairsGeneric for 3 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot3x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot3x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot4x1 is dotPairsGeneric for 4 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot4x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot4x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot5x1 is dotPairsGeneric for 5 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot5x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot5x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot6x1 is dotPairsGeneric for 6 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot6x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot6x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot7x1 is dotPairsGeneric for 7 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot7x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot7x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot8x1 is dotPairsGeneric for 8 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot8x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot8x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot9x1 is dotPairsGeneric for 9 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot9x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot9x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot10x1 is dotPairsGeneric for 10 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot10x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot10x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot11x1 is dotPairsGeneric for 11 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot11x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot11x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot12x1 is dotPairsGeneric for 12 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot12x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot12x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot13x1 is dotPairsGeneric for 13 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot13x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot13x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot14x1 is dotPairsGeneric for 14 rows and 16 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot14x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot14x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot1x2 is dotPairsGeneric for 1 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot1x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot1x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot2x2 is dotPairsGeneric for 2 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot2x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot2x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot3x2 is dotPairsGeneric for 3 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot3x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot3x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot4x2 is dotPairsGeneric for 4 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot4x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot4x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot5x2 is dotPairsGeneric for 5 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot5x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot5x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot6x2 is dotPairsGeneric for 6 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot6x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot6x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot7x2 is dotPairsGeneric for 7 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot7x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot7x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot8x2 is dotPairsGeneric for 8 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot8x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot8x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot9x2 is dotPairsGeneric for 9 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot9x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot9x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot10x2 is dotPairsGeneric for 10 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot10x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot10x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot11x2 is dotPairsGeneric for 11 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot11x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot11x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot12x2 is dotPairsGeneric for 12 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot12x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot12x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot13x2 is dotPairsGeneric for 13 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot13x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot13x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512Dot14x2 is dotPairsGeneric for 14 rows and 32 columns; strides in bytes.
 //
 //go:noescape
-func avx512Dot14x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+func avx512Dot14x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 
 // avx512PackPairs is packPairsGeneric for width in [1, 16]; ld and bs in bytes.
 //
@@ -552,32 +552,32 @@ func avx512AdamW(n int, p *float32, m *float32, v *float32, grad *float32, c *fl
 // avx512ScanForward8 is scanForwardGeneric for N = 8; ld and bs in bytes.
 //
 //go:noescape
-func avx512ScanForward8(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+func avx512ScanForward8(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
 
 // avx512ScanBackward8 is scanBackwardGeneric for N = 8; ld and bs in bytes.
 //
 //go:noescape
-func avx512ScanBackward8(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+func avx512ScanBackward8(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
 
 // avx512ScanForward16 is scanForwardGeneric for N = 16; ld and bs in bytes.
 //
 //go:noescape
-func avx512ScanForward16(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+func avx512ScanForward16(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
 
 // avx512ScanBackward16 is scanBackwardGeneric for N = 16; ld and bs in bytes.
 //
 //go:noescape
-func avx512ScanBackward16(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+func avx512ScanBackward16(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
 
 // avx512ScanForward32 is scanForwardGeneric for N = 32; ld and bs in bytes.
 //
 //go:noescape
-func avx512ScanForward32(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+func avx512ScanForward32(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
 
 // avx512ScanBackward32 is scanBackwardGeneric for N = 32; ld and bs in bytes.
 //
 //go:noescape
-func avx512ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+func avx512ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
 
 // avx512ScanStep is scanStepGeneric, with rows of row bytes.
 //

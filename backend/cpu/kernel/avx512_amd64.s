@@ -4,49 +4,61 @@
 
 #include "textflag.h"
 
-// func avx512Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·avx512Micro1x1(SB), NOSPLIT, $0-80
+// func avx512Micro1x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·avx512Micro1x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
-	MOVQ   with+72(FP), CX
-	MOVQ   $0x00000000, DX
-	MOVQ   a+8(FP), DX
-	MOVQ   ars+16(FP), BX
-	MOVQ   acs+24(FP), BX
-	MOVQ   b+32(FP), SI
-	MOVQ   bs+40(FP), DI
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000001, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), DI
+	MOVQ   b+32(FP), R8
+	MOVQ   bs+40(FP), R9
 	VXORPS Z0, Z0, Z0
-	MOVQ   kc+0(FP), R8
-	SHRQ   $0x02, R8
+	MOVQ   kc+0(FP), R10
+	SHRQ   $0x02, R10
 	JZ     rest
 
 four:
-	VMOVUPS      (SI), Z3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	VFMADD231PS  Z3, Z1, Z0
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
-	VMOVUPS      (SI), Z3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	VFMADD231PS  Z3, Z1, Z0
-	ADDQ         BX, DX
-	VMOVUPS      (SI), Z3
 	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	VFMADD231PS  Z3, Z1, Z0
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
-	VMOVUPS      (SI), Z3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	VFMADD231PS  Z3, Z1, Z0
-	ADDQ         BX, DX
-	DECQ         R8
+	ADDQ         DI, SI
+	DECQ         R10
 	JNZ          four
 
 rest:
@@ -55,11 +67,11 @@ rest:
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Z3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	VFMADD231PS  Z3, Z1, Z0
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	DECQ         AX
 	JNZ          one
 
@@ -76,13 +88,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro2x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro2x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro2x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000001, BX
+	MOVQ   $0x00000002, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -106,7 +118,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z4
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Z2
@@ -125,7 +140,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z4
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Z2
@@ -167,13 +185,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro3x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro3x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro3x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000002, BX
+	MOVQ   $0x00000003, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -200,7 +218,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z5
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Z3
@@ -223,7 +244,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z5
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Z3
@@ -271,13 +295,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro4x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro4x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro4x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000003, BX
+	MOVQ   $0x00000004, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -308,7 +332,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z6
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Z4
@@ -335,7 +362,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z6
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Z4
@@ -390,13 +420,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro5x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro5x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro5x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000004, BX
+	MOVQ   $0x00000005, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -430,7 +460,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z7
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Z5
@@ -461,7 +494,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z7
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Z5
@@ -522,13 +558,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro6x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro6x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro6x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000005, BX
+	MOVQ   $0x00000006, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -568,7 +604,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z8
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z6
@@ -605,7 +644,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z8
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z6
@@ -676,13 +718,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro7x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro7x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro7x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro7x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000006, BX
+	MOVQ   $0x00000007, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -725,7 +767,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z9
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z7
@@ -766,7 +811,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z9
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z7
@@ -843,13 +891,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro8x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro8x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro8x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro8x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000007, BX
+	MOVQ   $0x00000008, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -895,7 +943,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z10
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z8
@@ -940,7 +991,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z10
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z8
@@ -1023,13 +1077,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro9x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro9x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro9x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro9x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000008, BX
+	MOVQ   $0x00000009, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -1078,7 +1132,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z11
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z9
@@ -1127,7 +1184,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z11
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z9
@@ -1216,13 +1276,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro10x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro10x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro10x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro10x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000009, BX
+	MOVQ   $0x0000000a, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -1274,7 +1334,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z12
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z10
@@ -1327,7 +1390,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z12
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z10
@@ -1422,13 +1488,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro11x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro11x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro11x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro11x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000a, BX
+	MOVQ   $0x0000000b, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -1486,7 +1552,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z13
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z11
@@ -1545,7 +1614,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z13
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z11
@@ -1650,13 +1722,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro12x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro12x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro12x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro12x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000b, BX
+	MOVQ   $0x0000000c, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -1717,7 +1789,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z14
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z12
@@ -1780,7 +1855,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z14
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z12
@@ -1891,13 +1969,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro13x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro13x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro13x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro13x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000c, BX
+	MOVQ   $0x0000000d, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -1961,7 +2039,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z15
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z13
@@ -2028,7 +2109,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z15
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z13
@@ -2145,13 +2229,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro14x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro14x1(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro14x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro14x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000d, BX
+	MOVQ   $0x0000000e, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -2218,7 +2302,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z16
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z14
@@ -2289,7 +2376,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z16
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z14
@@ -2412,62 +2502,74 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·avx512Micro1x2(SB), NOSPLIT, $0-80
+// func avx512Micro1x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·avx512Micro1x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
-	MOVQ   with+72(FP), CX
-	MOVQ   $0x00000000, DX
-	MOVQ   a+8(FP), DX
-	MOVQ   ars+16(FP), BX
-	MOVQ   acs+24(FP), BX
-	MOVQ   b+32(FP), SI
-	MOVQ   bs+40(FP), DI
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000001, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), DI
+	MOVQ   b+32(FP), R8
+	MOVQ   bs+40(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   kc+0(FP), R8
-	SHRQ   $0x02, R8
+	MOVQ   kc+0(FP), R10
+	SHRQ   $0x02, R10
 	JZ     rest
 
 four:
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z5, Z2, Z1
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
+	PREFETCHT0   (AX)(DX*1)
 	PREFETCHT0   64(AX)
-	PREFETCHT0   64(AX)(CX*1)
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	PREFETCHT0   64(AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z5, Z2, Z1
-	ADDQ         BX, DX
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
 	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z5, Z2, Z1
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
+	PREFETCHT0   (AX)(DX*1)
 	PREFETCHT0   64(AX)
-	PREFETCHT0   64(AX)(CX*1)
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	PREFETCHT0   64(AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z5, Z2, Z1
-	ADDQ         BX, DX
-	DECQ         R8
+	ADDQ         DI, SI
+	DECQ         R10
 	JNZ          four
 
 rest:
@@ -2476,13 +2578,13 @@ rest:
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z5, Z2, Z1
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	DECQ         AX
 	JNZ          one
 
@@ -2501,13 +2603,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro2x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro2x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro2x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000001, BX
+	MOVQ   $0x00000002, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -2538,7 +2640,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z6
 	VMOVUPS      64(R9), Z7
 	ADDQ         R10, R9
@@ -2565,7 +2670,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z6
 	VMOVUPS      64(R9), Z7
 	ADDQ         R10, R9
@@ -2617,13 +2725,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro3x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro3x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro3x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000002, BX
+	MOVQ   $0x00000003, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -2659,7 +2767,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z8
 	VMOVUPS      64(R9), Z9
 	ADDQ         R10, R9
@@ -2692,7 +2803,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z8
 	VMOVUPS      64(R9), Z9
 	ADDQ         R10, R9
@@ -2754,13 +2868,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro4x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro4x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro4x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000003, BX
+	MOVQ   $0x00000004, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -2802,7 +2916,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z10
 	VMOVUPS      64(R10), Z11
 	ADDQ         R11, R10
@@ -2841,7 +2958,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z10
 	VMOVUPS      64(R10), Z11
 	ADDQ         R11, R10
@@ -2914,13 +3034,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro5x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro5x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro5x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000004, BX
+	MOVQ   $0x00000005, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -2967,7 +3087,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z12
 	VMOVUPS      64(R10), Z13
 	ADDQ         R11, R10
@@ -3012,7 +3135,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z12
 	VMOVUPS      64(R10), Z13
 	ADDQ         R11, R10
@@ -3095,13 +3221,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro6x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro6x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro6x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000005, BX
+	MOVQ   $0x00000006, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -3156,7 +3282,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z14
 	VMOVUPS      64(R11), Z15
 	ADDQ         R12, R11
@@ -3209,7 +3338,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z14
 	VMOVUPS      64(R11), Z15
 	ADDQ         R12, R11
@@ -3306,13 +3438,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro7x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro7x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro7x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro7x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000006, BX
+	MOVQ   $0x00000007, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -3372,7 +3504,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z16
 	VMOVUPS      64(R11), Z17
 	ADDQ         R12, R11
@@ -3431,7 +3566,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z16
 	VMOVUPS      64(R11), Z17
 	ADDQ         R12, R11
@@ -3538,13 +3676,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro8x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro8x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro8x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro8x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000007, BX
+	MOVQ   $0x00000008, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -3609,7 +3747,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z18
 	VMOVUPS      64(R11), Z19
 	ADDQ         R12, R11
@@ -3674,7 +3815,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z18
 	VMOVUPS      64(R11), Z19
 	ADDQ         R12, R11
@@ -3791,13 +3935,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro9x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro9x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro9x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro9x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000008, BX
+	MOVQ   $0x00000009, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -3867,7 +4011,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z20
 	VMOVUPS      64(R11), Z21
 	ADDQ         R12, R11
@@ -3938,7 +4085,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z20
 	VMOVUPS      64(R11), Z21
 	ADDQ         R12, R11
@@ -4065,13 +4215,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro10x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro10x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro10x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro10x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000009, BX
+	MOVQ   $0x0000000a, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -4146,7 +4296,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z22
 	VMOVUPS      64(R11), Z23
 	ADDQ         R12, R11
@@ -4223,7 +4376,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z22
 	VMOVUPS      64(R11), Z23
 	ADDQ         R12, R11
@@ -4360,13 +4516,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro11x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro11x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro11x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro11x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000a, BX
+	MOVQ   $0x0000000b, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -4449,7 +4605,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z24
 	VMOVUPS      64(R12), Z25
 	ADDQ         R13, R12
@@ -4534,7 +4693,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z24
 	VMOVUPS      64(R12), Z25
 	ADDQ         R13, R12
@@ -4685,13 +4847,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro12x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro12x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro12x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro12x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000b, BX
+	MOVQ   $0x0000000c, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -4779,7 +4941,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z26
 	VMOVUPS      64(R12), Z27
 	ADDQ         R13, R12
@@ -4870,7 +5035,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z26
 	VMOVUPS      64(R12), Z27
 	ADDQ         R13, R12
@@ -5031,13 +5199,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro13x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro13x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro13x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro13x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000c, BX
+	MOVQ   $0x0000000d, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -5130,7 +5298,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z28
 	VMOVUPS      64(R12), Z29
 	ADDQ         R13, R12
@@ -5227,7 +5398,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z28
 	VMOVUPS      64(R12), Z29
 	ADDQ         R13, R12
@@ -5398,13 +5572,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Micro14x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Micro14x2(kc int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Micro14x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Micro14x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000d, BX
+	MOVQ   $0x0000000e, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -5502,7 +5676,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z30
 	VMOVUPS      64(R12), Z31
 	ADDQ         R13, R12
@@ -5605,7 +5782,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z30
 	VMOVUPS      64(R12), Z31
 	ADDQ         R13, R12
@@ -6682,53 +6862,65 @@ loop:
 	VZEROUPPER
 	RET
 
-// func avx512Dot1x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·avx512Dot1x1(SB), NOSPLIT, $0-80
+// func avx512Dot1x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·avx512Dot1x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
-	MOVQ   with+72(FP), CX
-	MOVQ   $0x00000000, DX
-	MOVQ   a+8(FP), DX
-	MOVQ   ars+16(FP), BX
-	MOVQ   acs+24(FP), BX
-	MOVQ   b+32(FP), SI
-	MOVQ   bs+40(FP), DI
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000001, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), DI
+	MOVQ   b+32(FP), R8
+	MOVQ   bs+40(FP), R9
 	VXORPS Z0, Z0, Z0
-	MOVQ   kc+0(FP), R8
-	SHRQ   $0x02, R8
+	MOVQ   kc+0(FP), R10
+	SHRQ   $0x02, R10
 	JZ     rest
 
 four:
-	VMOVUPS      (SI), Z3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	LONG         $0x4876f262
 	WORD         $0xc352
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
-	VMOVUPS      (SI), Z3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	LONG         $0x4876f262
 	WORD         $0xc352
-	ADDQ         BX, DX
-	VMOVUPS      (SI), Z3
 	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	LONG         $0x4876f262
 	WORD         $0xc352
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
-	VMOVUPS      (SI), Z3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	PREFETCHT0   (AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	LONG         $0x4876f262
 	WORD         $0xc352
-	ADDQ         BX, DX
-	DECQ         R8
+	ADDQ         DI, SI
+	DECQ         R10
 	JNZ          four
 
 rest:
@@ -6737,12 +6929,12 @@ rest:
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Z3
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z1
+	VMOVUPS      (R8), Z3
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z1
 	LONG         $0x4876f262
 	WORD         $0xc352
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	DECQ         AX
 	JNZ          one
 
@@ -6759,13 +6951,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot2x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot2x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot2x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot2x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000001, BX
+	MOVQ   $0x00000002, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -6791,7 +6983,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z4
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Z2
@@ -6814,7 +7009,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z4
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Z2
@@ -6860,13 +7058,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot3x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot3x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot3x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot3x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000002, BX
+	MOVQ   $0x00000003, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -6896,7 +7094,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z5
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Z3
@@ -6925,7 +7126,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z5
 	ADDQ         R10, R9
 	VBROADCASTSS (SI), Z3
@@ -6979,13 +7183,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot4x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot4x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot4x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot4x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000003, BX
+	MOVQ   $0x00000004, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -7020,7 +7224,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z6
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Z4
@@ -7055,7 +7262,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z6
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Z4
@@ -7118,13 +7328,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot5x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot5x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot5x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot5x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000004, BX
+	MOVQ   $0x00000005, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -7163,7 +7373,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z7
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Z5
@@ -7204,7 +7417,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z7
 	ADDQ         R11, R10
 	VBROADCASTSS (SI), Z5
@@ -7275,13 +7491,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot6x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot6x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot6x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot6x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000005, BX
+	MOVQ   $0x00000006, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -7327,7 +7543,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z8
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z6
@@ -7376,7 +7595,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z8
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z6
@@ -7459,13 +7681,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot7x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot7x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot7x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot7x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000006, BX
+	MOVQ   $0x00000007, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -7515,7 +7737,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z9
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z7
@@ -7570,7 +7795,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z9
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z7
@@ -7661,13 +7889,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot8x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot8x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot8x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot8x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000007, BX
+	MOVQ   $0x00000008, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -7721,7 +7949,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z10
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z8
@@ -7782,7 +8013,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z10
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z8
@@ -7881,13 +8115,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot9x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot9x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot9x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot9x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000008, BX
+	MOVQ   $0x00000009, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -7945,7 +8179,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z11
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z9
@@ -8012,7 +8249,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z11
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z9
@@ -8119,13 +8359,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot10x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot10x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot10x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot10x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000009, BX
+	MOVQ   $0x0000000a, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -8187,7 +8427,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z12
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z10
@@ -8260,7 +8503,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z12
 	ADDQ         R12, R11
 	VBROADCASTSS (SI), Z10
@@ -8375,13 +8621,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot11x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot11x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot11x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot11x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000a, BX
+	MOVQ   $0x0000000b, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -8450,7 +8696,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z13
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z11
@@ -8531,7 +8780,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z13
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z11
@@ -8658,13 +8910,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot12x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot12x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot12x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot12x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000b, BX
+	MOVQ   $0x0000000c, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -8737,7 +8989,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z14
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z12
@@ -8824,7 +9079,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z14
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z12
@@ -8959,13 +9217,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot13x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot13x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot13x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot13x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000c, BX
+	MOVQ   $0x0000000d, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -9042,7 +9300,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z15
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z13
@@ -9135,7 +9396,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z15
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z13
@@ -9278,13 +9542,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot14x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot14x1(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot14x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot14x1(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000d, BX
+	MOVQ   $0x0000000e, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -9365,7 +9629,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z16
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z14
@@ -9464,7 +9731,10 @@ four:
 	PREFETCHT0   (AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z16
 	ADDQ         R13, R12
 	VBROADCASTSS (SI), Z14
@@ -9615,70 +9885,82 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot1x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·avx512Dot1x2(SB), NOSPLIT, $0-80
+// func avx512Dot1x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·avx512Dot1x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
-	MOVQ   with+72(FP), CX
-	MOVQ   $0x00000000, DX
-	MOVQ   a+8(FP), DX
-	MOVQ   ars+16(FP), BX
-	MOVQ   acs+24(FP), BX
-	MOVQ   b+32(FP), SI
-	MOVQ   bs+40(FP), DI
+	MOVQ   with+72(FP), DX
+	MOVQ   $0x00000001, BX
+	MOVQ   a+8(FP), SI
+	MOVQ   ars+16(FP), DI
+	MOVQ   acs+24(FP), DI
+	MOVQ   b+32(FP), R8
+	MOVQ   bs+40(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   kc+0(FP), R8
-	SHRQ   $0x02, R8
+	MOVQ   kc+0(FP), R10
+	SHRQ   $0x02, R10
 	JZ     rest
 
 four:
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	LONG         $0x486ef262
 	WORD         $0xc452
 	LONG         $0x486ef262
 	WORD         $0xcd52
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
+	PREFETCHT0   (AX)(DX*1)
 	PREFETCHT0   64(AX)
-	PREFETCHT0   64(AX)(CX*1)
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	PREFETCHT0   64(AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	LONG         $0x486ef262
 	WORD         $0xc452
 	LONG         $0x486ef262
 	WORD         $0xcd52
-	ADDQ         BX, DX
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
 	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	LONG         $0x486ef262
 	WORD         $0xc452
 	LONG         $0x486ef262
 	WORD         $0xcd52
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	PREFETCHT0   (AX)
-	PREFETCHT0   (AX)(CX*1)
+	PREFETCHT0   (AX)(DX*1)
 	PREFETCHT0   64(AX)
-	PREFETCHT0   64(AX)(CX*1)
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	PREFETCHT0   64(AX)(DX*1)
+	ADDQ         CX, AX
+	DECQ         BX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	LONG         $0x486ef262
 	WORD         $0xc452
 	LONG         $0x486ef262
 	WORD         $0xcd52
-	ADDQ         BX, DX
-	DECQ         R8
+	ADDQ         DI, SI
+	DECQ         R10
 	JNZ          four
 
 rest:
@@ -9687,15 +9969,15 @@ rest:
 	JZ   store
 
 one:
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	ADDQ         DI, SI
-	VBROADCASTSS (DX), Z2
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	ADDQ         R9, R8
+	VBROADCASTSS (SI), Z2
 	LONG         $0x486ef262
 	WORD         $0xc452
 	LONG         $0x486ef262
 	WORD         $0xcd52
-	ADDQ         BX, DX
+	ADDQ         DI, SI
 	DECQ         AX
 	JNZ          one
 
@@ -9714,13 +9996,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot2x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot2x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot2x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot2x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000001, BX
+	MOVQ   $0x00000002, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -9755,7 +10037,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z6
 	VMOVUPS      64(R9), Z7
 	ADDQ         R10, R9
@@ -9790,7 +10075,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z6
 	VMOVUPS      64(R9), Z7
 	ADDQ         R10, R9
@@ -9850,13 +10138,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot3x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot3x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot3x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot3x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000002, BX
+	MOVQ   $0x00000003, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	MOVQ   acs+24(FP), R8
@@ -9898,7 +10186,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z8
 	VMOVUPS      64(R9), Z9
 	ADDQ         R10, R9
@@ -9943,7 +10234,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R9), Z8
 	VMOVUPS      64(R9), Z9
 	ADDQ         R10, R9
@@ -10017,13 +10311,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot4x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot4x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot4x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot4x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000003, BX
+	MOVQ   $0x00000004, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -10073,7 +10367,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z10
 	VMOVUPS      64(R10), Z11
 	ADDQ         R11, R10
@@ -10128,7 +10425,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z10
 	VMOVUPS      64(R10), Z11
 	ADDQ         R11, R10
@@ -10217,13 +10517,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot5x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot5x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot5x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot5x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000004, BX
+	MOVQ   $0x00000005, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -10280,7 +10580,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z12
 	VMOVUPS      64(R10), Z13
 	ADDQ         R11, R10
@@ -10345,7 +10648,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R10), Z12
 	VMOVUPS      64(R10), Z13
 	ADDQ         R11, R10
@@ -10448,13 +10754,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot6x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot6x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot6x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot6x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000005, BX
+	MOVQ   $0x00000006, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -10521,7 +10827,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z14
 	VMOVUPS      64(R11), Z15
 	ADDQ         R12, R11
@@ -10598,7 +10907,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z14
 	VMOVUPS      64(R11), Z15
 	ADDQ         R12, R11
@@ -10719,13 +11031,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot7x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot7x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot7x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot7x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000006, BX
+	MOVQ   $0x00000007, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -10799,7 +11111,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z16
 	VMOVUPS      64(R11), Z17
 	ADDQ         R12, R11
@@ -10886,7 +11201,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z16
 	VMOVUPS      64(R11), Z17
 	ADDQ         R12, R11
@@ -11021,13 +11339,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot8x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot8x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot8x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot8x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000007, BX
+	MOVQ   $0x00000008, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -11108,7 +11426,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z18
 	VMOVUPS      64(R11), Z19
 	ADDQ         R12, R11
@@ -11205,7 +11526,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z18
 	VMOVUPS      64(R11), Z19
 	ADDQ         R12, R11
@@ -11354,13 +11678,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot9x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot9x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot9x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot9x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000008, BX
+	MOVQ   $0x00000009, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -11448,7 +11772,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z20
 	VMOVUPS      64(R11), Z21
 	ADDQ         R12, R11
@@ -11555,7 +11882,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z20
 	VMOVUPS      64(R11), Z21
 	ADDQ         R12, R11
@@ -11718,13 +12048,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot10x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot10x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot10x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot10x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x00000009, BX
+	MOVQ   $0x0000000a, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -11819,7 +12149,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z22
 	VMOVUPS      64(R11), Z23
 	ADDQ         R12, R11
@@ -11936,7 +12269,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R11), Z22
 	VMOVUPS      64(R11), Z23
 	ADDQ         R12, R11
@@ -12113,13 +12449,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot11x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot11x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot11x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot11x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000a, BX
+	MOVQ   $0x0000000b, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -12224,7 +12560,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z24
 	VMOVUPS      64(R12), Z25
 	ADDQ         R13, R12
@@ -12353,7 +12692,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z24
 	VMOVUPS      64(R12), Z25
 	ADDQ         R13, R12
@@ -12548,13 +12890,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot12x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot12x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot12x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot12x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000b, BX
+	MOVQ   $0x0000000c, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -12666,7 +13008,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z26
 	VMOVUPS      64(R12), Z27
 	ADDQ         R13, R12
@@ -12805,7 +13150,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z26
 	VMOVUPS      64(R12), Z27
 	ADDQ         R13, R12
@@ -13014,13 +13362,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot13x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot13x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot13x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot13x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000c, BX
+	MOVQ   $0x0000000d, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -13139,7 +13487,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z28
 	VMOVUPS      64(R12), Z29
 	ADDQ         R13, R12
@@ -13288,7 +13639,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z28
 	VMOVUPS      64(R12), Z29
 	ADDQ         R13, R12
@@ -13511,13 +13865,13 @@ put:
 	VZEROUPPER
 	RET
 
-// func avx512Dot14x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int)
+// func avx512Dot14x2(kc int, a *uint16, ars int, acs int, b *uint16, bs int, c *float32, ldc int, acc int, with int, next *float32, ldn int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
-TEXT ·avx512Dot14x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Dot14x2(SB), NOSPLIT, $0-104
 	MOVQ   c+48(FP), AX
 	MOVQ   ldc+56(FP), CX
 	MOVQ   with+72(FP), DX
-	MOVQ   $0x0000000d, BX
+	MOVQ   $0x0000000e, BX
 	MOVQ   a+8(FP), SI
 	MOVQ   ars+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
@@ -13643,7 +13997,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z30
 	VMOVUPS      64(R12), Z31
 	ADDQ         R13, R12
@@ -13802,7 +14159,10 @@ four:
 	PREFETCHT0   64(AX)(DX*1)
 	ADDQ         CX, AX
 	DECQ         BX
-	CMOVQEQ      BX, CX
+	CMOVQEQ      BX, DX
+	CMOVQEQ      next+80(FP), AX
+	CMOVQEQ      ldn+88(FP), CX
+	CMOVQEQ      rows+96(FP), BX
 	VMOVUPS      (R12), Z30
 	VMOVUPS      64(R12), Z31
 	ADDQ         R13, R12
@@ -18567,25 +18927,26 @@ done:
 	VZEROUPPER
 	RET
 
-// func avx512ScanForward8(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
-// Requires: AVX, AVX512F
-TEXT ·avx512ScanForward8(SB), NOSPLIT, $0-88
+// func avx512ScanForward8(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·avx512ScanForward8(SB), NOSPLIT, $0-96
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    y+24(FP), BX
 	MOVQ    ld+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    c+48(FP), R8
-	MOVQ    bs+56(FP), R9
-	MOVQ    a2+64(FP), R10
-	MOVQ    h+72(FP), R11
-	MOVQ    skip+80(FP), R12
+	MOVQ    b+48(FP), DI
+	MOVQ    c+56(FP), R8
+	MOVQ    bs+64(FP), R9
+	MOVQ    a2+72(FP), R10
+	MOVQ    h+80(FP), R11
+	MOVQ    skip+88(FP), R12
 	VMOVUPS c_decay0<>+0(SB), Z0
 	VMOVUPS c_decay1<>+0(SB), Z1
 	VMOVUPS c_decay2<>+0(SB), Z2
 	VMOVUPS c_decay3<>+0(SB), Z3
 	VMOVUPS c_decay4<>+0(SB), Z4
+	MOVQ    ahead+40(FP), R13
 	VMOVUPS (R11), Z5
 	VMOVUPS 64(R11), Z6
 	VMOVUPS 128(R11), Z7
@@ -18596,6 +18957,9 @@ TEXT ·avx512ScanForward8(SB), NOSPLIT, $0-88
 	VMOVUPS 448(R11), Z12
 
 step:
+	PREFETCHT0       (CX)(R13*1)
+	PREFETCHT0       (DX)(R13*1)
+	PREFETCHT0       (BX)(R13*1)
 	VMOVUPS          (CX), Z13
 	VMOVUPS          (DX), Z14
 	VMULPS           (R12), Z14, Z15
@@ -18839,19 +19203,19 @@ DATA c_decayLow<>+56(SB)/4, $0xc2fc0000
 DATA c_decayLow<>+60(SB)/4, $0xc2fc0000
 GLOBL c_decayLow<>(SB), RODATA|NOPTR, $64
 
-// func avx512ScanBackward8(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·avx512ScanBackward8(SB), NOSPLIT, $0-152
+// func avx512ScanBackward8(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·avx512ScanBackward8(SB), NOSPLIT, $0-160
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    ld+48(FP), BX
-	MOVQ    b+56(FP), SI
-	MOVQ    bs+72(FP), DI
-	MOVQ    a2+80(FP), R8
-	MOVQ    h+120(FP), R9
-	MOVQ    hist+128(FP), R10
-	MOVQ    decay+136(FP), R11
+	MOVQ    b+64(FP), SI
+	MOVQ    bs+80(FP), DI
+	MOVQ    a2+88(FP), R8
+	MOVQ    h+128(FP), R9
+	MOVQ    hist+136(FP), R10
+	MOVQ    decay+144(FP), R11
 	VMOVUPS (R9), Z0
 	VMOVUPS Z0, (R10)
 	VMOVUPS 64(R9), Z0
@@ -19013,14 +19377,14 @@ forward:
 	DECQ        AX
 	JNZ         forward
 	MOVQ        steps+0(FP), AX
-	MOVQ        b+56(FP), DX
-	MOVQ        c+64(FP), BX
-	MOVQ        a2+80(FP), SI
-	MOVQ        carry+88(FP), DI
-	MOVQ        dA+96(FP), R8
-	MOVQ        hist+128(FP), R9
-	MOVQ        decay+136(FP), R10
-	MOVQ        dBC+144(FP), R11
+	MOVQ        b+64(FP), DX
+	MOVQ        c+72(FP), BX
+	MOVQ        a2+88(FP), SI
+	MOVQ        carry+96(FP), DI
+	MOVQ        dA+104(FP), R8
+	MOVQ        hist+136(FP), R9
+	MOVQ        decay+144(FP), R10
+	MOVQ        dBC+152(FP), R11
 	MOVQ        AX, CX
 	DECQ        CX
 	IMUL3Q      $0x00000200, CX, R12
@@ -19028,13 +19392,13 @@ forward:
 	ADDQ        R12, R10
 	IMUL3Q      $0x00000200, CX, R12
 	ADDQ        R12, R11
-	MOVQ        bs+72(FP), R12
+	MOVQ        bs+80(FP), R12
 	IMULQ       CX, R12
 	ADDQ        R12, DX
 	ADDQ        R12, BX
 	MOVQ        ld+48(FP), R12
 	IMULQ       R12, CX
-	MOVQ        bs+72(FP), R12
+	MOVQ        bs+80(FP), R12
 	NEGQ        R12
 	LEAQ        (R12)(R12*2), R13
 
@@ -19050,6 +19414,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z0, Z1
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z2
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VXORPS           Z8, Z8, Z8
@@ -19060,6 +19433,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z5, Z6
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z7
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VXORPS           Z13, Z13, Z13
@@ -19070,6 +19452,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z10, Z11
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z12
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VXORPS           Z18, Z18, Z18
@@ -19080,6 +19471,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z15, Z16
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z17
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VMOVUPS          (DI), Z20
@@ -19666,9 +20066,9 @@ tile:
 	VFMADD231PS      Z15, Z1, Z21
 	VMOVUPS          Z20, 448(DI)
 	VMOVUPS          Z21, 448(R8)
-	MOVQ             skip+104(FP), R14
+	MOVQ             skip+112(FP), R14
 	VMOVUPS          (R14), Z1
-	MOVQ             dSkip+112(FP), R14
+	MOVQ             dSkip+120(FP), R14
 	VMOVUPS          (R14), Z6
 	MOVQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -19682,6 +20082,12 @@ tile:
 	VFMADD231PS      Z0, Z3, Z2
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z2, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -19695,6 +20101,12 @@ tile:
 	VFMADD231PS      Z5, Z8, Z7
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z7, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -19708,6 +20120,12 @@ tile:
 	VFMADD231PS      Z10, Z13, Z12
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z12, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -19721,9 +20139,15 @@ tile:
 	VFMADD231PS      Z15, Z18, Z17
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z17, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
-	MOVQ             dSkip+112(FP), CX
+	MOVQ             dSkip+120(FP), CX
 	VMOVUPS          Z6, (CX)
 	MOVQ             R14, CX
 	ADDQ             R12, DX
@@ -19752,6 +20176,15 @@ single:
 	VMULPS           (R14)(R13*1), Z0, Z1
 	MOVQ             dy+24(FP), R14
 	VMOVUPS          (R14)(R13*1), Z2
+	MOVQ             delta+8(FP), R14
+	ADDQ             ahead+56(FP), R14
+	PREFETCHT0       (R14)(R13*1)
+	MOVQ             u+16(FP), R14
+	ADDQ             ahead+56(FP), R14
+	PREFETCHT0       (R14)(R13*1)
+	MOVQ             dy+24(FP), R14
+	ADDQ             ahead+56(FP), R14
+	PREFETCHT0       (R14)(R13*1)
 	MOVQ             ld+48(FP), R14
 	SUBQ             R14, R13
 	VMOVUPS          (DI), Z5
@@ -19930,9 +20363,9 @@ single:
 	VFMADD231PS      Z0, Z1, Z6
 	VMOVUPS          Z5, 448(DI)
 	VMOVUPS          Z6, 448(R8)
-	MOVQ             skip+104(FP), R13
+	MOVQ             skip+112(FP), R13
 	VMOVUPS          (R13), Z1
-	MOVQ             dSkip+112(FP), R13
+	MOVQ             dSkip+120(FP), R13
 	VMOVUPS          (R13), Z5
 	MOVQ             CX, R13
 	MOVQ             u+16(FP), CX
@@ -19946,9 +20379,15 @@ single:
 	VFMADD231PS      Z0, Z3, Z2
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z2, (CX)(R13*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R13*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R13*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R13
-	MOVQ             dSkip+112(FP), CX
+	MOVQ             dSkip+120(FP), CX
 	VMOVUPS          Z5, (CX)
 	MOVQ             R13, CX
 	ADDQ             R12, DX
@@ -19981,25 +20420,26 @@ DATA c_ln2<>+56(SB)/4, $0x3f317218
 DATA c_ln2<>+60(SB)/4, $0x3f317218
 GLOBL c_ln2<>(SB), RODATA|NOPTR, $64
 
-// func avx512ScanForward16(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
-// Requires: AVX, AVX512F
-TEXT ·avx512ScanForward16(SB), NOSPLIT, $0-88
+// func avx512ScanForward16(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·avx512ScanForward16(SB), NOSPLIT, $0-96
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    y+24(FP), BX
 	MOVQ    ld+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    c+48(FP), R8
-	MOVQ    bs+56(FP), R9
-	MOVQ    a2+64(FP), R10
-	MOVQ    h+72(FP), R11
-	MOVQ    skip+80(FP), R12
+	MOVQ    b+48(FP), DI
+	MOVQ    c+56(FP), R8
+	MOVQ    bs+64(FP), R9
+	MOVQ    a2+72(FP), R10
+	MOVQ    h+80(FP), R11
+	MOVQ    skip+88(FP), R12
 	VMOVUPS c_decay0<>+0(SB), Z0
 	VMOVUPS c_decay1<>+0(SB), Z1
 	VMOVUPS c_decay2<>+0(SB), Z2
 	VMOVUPS c_decay3<>+0(SB), Z3
 	VMOVUPS c_decay4<>+0(SB), Z4
+	MOVQ    ahead+40(FP), R13
 	VMOVUPS (R11), Z5
 	VMOVUPS 64(R11), Z6
 	VMOVUPS 128(R11), Z7
@@ -20018,6 +20458,9 @@ TEXT ·avx512ScanForward16(SB), NOSPLIT, $0-88
 	VMOVUPS 960(R11), Z20
 
 step:
+	PREFETCHT0       (CX)(R13*1)
+	PREFETCHT0       (DX)(R13*1)
+	PREFETCHT0       (BX)(R13*1)
 	VMOVUPS          (CX), Z21
 	VMOVUPS          (DX), Z22
 	VMULPS           (R12), Z22, Z23
@@ -20273,19 +20716,19 @@ step:
 	VZEROUPPER
 	RET
 
-// func avx512ScanBackward16(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·avx512ScanBackward16(SB), NOSPLIT, $0-152
+// func avx512ScanBackward16(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·avx512ScanBackward16(SB), NOSPLIT, $0-160
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    ld+48(FP), BX
-	MOVQ    b+56(FP), SI
-	MOVQ    bs+72(FP), DI
-	MOVQ    a2+80(FP), R8
-	MOVQ    h+120(FP), R9
-	MOVQ    hist+128(FP), R10
-	MOVQ    decay+136(FP), R11
+	MOVQ    b+64(FP), SI
+	MOVQ    bs+80(FP), DI
+	MOVQ    a2+88(FP), R8
+	MOVQ    h+128(FP), R9
+	MOVQ    hist+136(FP), R10
+	MOVQ    decay+144(FP), R11
 	VMOVUPS (R9), Z0
 	VMOVUPS Z0, (R10)
 	VMOVUPS 64(R9), Z0
@@ -20591,14 +21034,14 @@ forward:
 	DECQ        AX
 	JNZ         forward
 	MOVQ        steps+0(FP), AX
-	MOVQ        b+56(FP), DX
-	MOVQ        c+64(FP), BX
-	MOVQ        a2+80(FP), SI
-	MOVQ        carry+88(FP), DI
-	MOVQ        dA+96(FP), R8
-	MOVQ        hist+128(FP), R9
-	MOVQ        decay+136(FP), R10
-	MOVQ        dBC+144(FP), R11
+	MOVQ        b+64(FP), DX
+	MOVQ        c+72(FP), BX
+	MOVQ        a2+88(FP), SI
+	MOVQ        carry+96(FP), DI
+	MOVQ        dA+104(FP), R8
+	MOVQ        hist+136(FP), R9
+	MOVQ        decay+144(FP), R10
+	MOVQ        dBC+152(FP), R11
 	MOVQ        AX, CX
 	DECQ        CX
 	IMUL3Q      $0x00000400, CX, R12
@@ -20606,13 +21049,13 @@ forward:
 	ADDQ        R12, R10
 	IMUL3Q      $0x00000400, CX, R12
 	ADDQ        R12, R11
-	MOVQ        bs+72(FP), R12
+	MOVQ        bs+80(FP), R12
 	IMULQ       CX, R12
 	ADDQ        R12, DX
 	ADDQ        R12, BX
 	MOVQ        ld+48(FP), R12
 	IMULQ       R12, CX
-	MOVQ        bs+72(FP), R12
+	MOVQ        bs+80(FP), R12
 	NEGQ        R12
 	LEAQ        (R12)(R12*2), R13
 
@@ -20628,6 +21071,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z0, Z1
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z2
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VXORPS           Z8, Z8, Z8
@@ -20638,6 +21090,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z5, Z6
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z7
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VXORPS           Z13, Z13, Z13
@@ -20648,6 +21109,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z10, Z11
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z12
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VXORPS           Z18, Z18, Z18
@@ -20658,6 +21128,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z15, Z16
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z17
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VMOVUPS          (DI), Z20
@@ -21828,9 +22307,9 @@ tile:
 	VFMADD231PS      Z15, Z1, Z21
 	VMOVUPS          Z20, 960(DI)
 	VMOVUPS          Z21, 960(R8)
-	MOVQ             skip+104(FP), R14
+	MOVQ             skip+112(FP), R14
 	VMOVUPS          (R14), Z1
-	MOVQ             dSkip+112(FP), R14
+	MOVQ             dSkip+120(FP), R14
 	VMOVUPS          (R14), Z6
 	MOVQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -21844,6 +22323,12 @@ tile:
 	VFMADD231PS      Z0, Z3, Z2
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z2, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -21857,6 +22342,12 @@ tile:
 	VFMADD231PS      Z5, Z8, Z7
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z7, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -21870,6 +22361,12 @@ tile:
 	VFMADD231PS      Z10, Z13, Z12
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z12, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -21883,9 +22380,15 @@ tile:
 	VFMADD231PS      Z15, Z18, Z17
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z17, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
-	MOVQ             dSkip+112(FP), CX
+	MOVQ             dSkip+120(FP), CX
 	VMOVUPS          Z6, (CX)
 	MOVQ             R14, CX
 	ADDQ             R12, DX
@@ -21914,6 +22417,15 @@ single:
 	VMULPS           (R14)(R13*1), Z0, Z1
 	MOVQ             dy+24(FP), R14
 	VMOVUPS          (R14)(R13*1), Z2
+	MOVQ             delta+8(FP), R14
+	ADDQ             ahead+56(FP), R14
+	PREFETCHT0       (R14)(R13*1)
+	MOVQ             u+16(FP), R14
+	ADDQ             ahead+56(FP), R14
+	PREFETCHT0       (R14)(R13*1)
+	MOVQ             dy+24(FP), R14
+	ADDQ             ahead+56(FP), R14
+	PREFETCHT0       (R14)(R13*1)
 	MOVQ             ld+48(FP), R14
 	SUBQ             R14, R13
 	VMOVUPS          (DI), Z5
@@ -22268,9 +22780,9 @@ single:
 	VFMADD231PS      Z0, Z1, Z6
 	VMOVUPS          Z5, 960(DI)
 	VMOVUPS          Z6, 960(R8)
-	MOVQ             skip+104(FP), R13
+	MOVQ             skip+112(FP), R13
 	VMOVUPS          (R13), Z1
-	MOVQ             dSkip+112(FP), R13
+	MOVQ             dSkip+120(FP), R13
 	VMOVUPS          (R13), Z5
 	MOVQ             CX, R13
 	MOVQ             u+16(FP), CX
@@ -22284,9 +22796,15 @@ single:
 	VFMADD231PS      Z0, Z3, Z2
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z2, (CX)(R13*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R13*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R13*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R13
-	MOVQ             dSkip+112(FP), CX
+	MOVQ             dSkip+120(FP), CX
 	VMOVUPS          Z5, (CX)
 	MOVQ             R13, CX
 	ADDQ             R12, DX
@@ -22301,27 +22819,31 @@ done:
 	VZEROUPPER
 	RET
 
-// func avx512ScanForward32(steps int, delta *float32, u *float32, y *float32, ld int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
-// Requires: AVX, AVX512F
-TEXT ·avx512ScanForward32(SB), NOSPLIT, $0-88
+// func avx512ScanForward32(steps int, delta *float32, u *float32, y *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, h *float32, skip *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·avx512ScanForward32(SB), NOSPLIT, $0-96
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    y+24(FP), BX
 	MOVQ    ld+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    c+48(FP), R8
-	MOVQ    bs+56(FP), R9
-	MOVQ    a2+64(FP), R10
-	MOVQ    h+72(FP), R11
-	MOVQ    skip+80(FP), R12
+	MOVQ    b+48(FP), DI
+	MOVQ    c+56(FP), R8
+	MOVQ    bs+64(FP), R9
+	MOVQ    a2+72(FP), R10
+	MOVQ    h+80(FP), R11
+	MOVQ    skip+88(FP), R12
 	VMOVUPS c_decay0<>+0(SB), Z0
 	VMOVUPS c_decay1<>+0(SB), Z1
 	VMOVUPS c_decay2<>+0(SB), Z2
 	VMOVUPS c_decay3<>+0(SB), Z3
 	VMOVUPS c_decay4<>+0(SB), Z4
+	MOVQ    ahead+40(FP), R13
 
 step:
+	PREFETCHT0       (CX)(R13*1)
+	PREFETCHT0       (DX)(R13*1)
+	PREFETCHT0       (BX)(R13*1)
 	VMOVUPS          (CX), Z5
 	VMOVUPS          (DX), Z6
 	VMULPS           (R12), Z6, Z7
@@ -22817,19 +23339,19 @@ step:
 	VZEROUPPER
 	RET
 
-// func avx512ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·avx512ScanBackward32(SB), NOSPLIT, $0-152
+// func avx512ScanBackward32(steps int, delta *float32, u *float32, dy *float32, dDelta *float32, dU *float32, ld int, ahead int, b *float32, c *float32, bs int, a2 *float32, carry *float32, dA *float32, skip *float32, dSkip *float32, h *float32, hist *float32, decay *float32, dBC *float32)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·avx512ScanBackward32(SB), NOSPLIT, $0-160
 	MOVQ    steps+0(FP), AX
 	MOVQ    delta+8(FP), CX
 	MOVQ    u+16(FP), DX
 	MOVQ    ld+48(FP), BX
-	MOVQ    b+56(FP), SI
-	MOVQ    bs+72(FP), DI
-	MOVQ    a2+80(FP), R8
-	MOVQ    h+120(FP), R9
-	MOVQ    hist+128(FP), R10
-	MOVQ    decay+136(FP), R11
+	MOVQ    b+64(FP), SI
+	MOVQ    bs+80(FP), DI
+	MOVQ    a2+88(FP), R8
+	MOVQ    h+128(FP), R9
+	MOVQ    hist+136(FP), R10
+	MOVQ    decay+144(FP), R11
 	VMOVUPS (R9), Z0
 	VMOVUPS Z0, (R10)
 	VMOVUPS 64(R9), Z0
@@ -23391,14 +23913,14 @@ forward:
 	DECQ        AX
 	JNZ         forward
 	MOVQ        steps+0(FP), AX
-	MOVQ        b+56(FP), DX
-	MOVQ        c+64(FP), BX
-	MOVQ        a2+80(FP), SI
-	MOVQ        carry+88(FP), DI
-	MOVQ        dA+96(FP), R8
-	MOVQ        hist+128(FP), R9
-	MOVQ        decay+136(FP), R10
-	MOVQ        dBC+144(FP), R11
+	MOVQ        b+64(FP), DX
+	MOVQ        c+72(FP), BX
+	MOVQ        a2+88(FP), SI
+	MOVQ        carry+96(FP), DI
+	MOVQ        dA+104(FP), R8
+	MOVQ        hist+136(FP), R9
+	MOVQ        decay+144(FP), R10
+	MOVQ        dBC+152(FP), R11
 	MOVQ        AX, CX
 	DECQ        CX
 	IMUL3Q      $0x00000800, CX, R12
@@ -23406,13 +23928,13 @@ forward:
 	ADDQ        R12, R10
 	IMUL3Q      $0x00000800, CX, R12
 	ADDQ        R12, R11
-	MOVQ        bs+72(FP), R12
+	MOVQ        bs+80(FP), R12
 	IMULQ       CX, R12
 	ADDQ        R12, DX
 	ADDQ        R12, BX
 	MOVQ        ld+48(FP), R12
 	IMULQ       R12, CX
-	MOVQ        bs+72(FP), R12
+	MOVQ        bs+80(FP), R12
 	NEGQ        R12
 	LEAQ        (R12)(R12*2), R13
 
@@ -23428,6 +23950,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z0, Z1
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z2
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VXORPS           Z8, Z8, Z8
@@ -23438,6 +23969,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z5, Z6
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z7
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VXORPS           Z13, Z13, Z13
@@ -23448,6 +23988,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z10, Z11
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z12
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VXORPS           Z18, Z18, Z18
@@ -23458,6 +24007,15 @@ tile:
 	VMULPS           (R15)(R14*1), Z15, Z16
 	MOVQ             dy+24(FP), R15
 	VMOVUPS          (R15)(R14*1), Z17
+	MOVQ             delta+8(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             u+16(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
+	MOVQ             dy+24(FP), R15
+	ADDQ             ahead+56(FP), R15
+	PREFETCHT0       (R15)(R14*1)
 	MOVQ             ld+48(FP), R15
 	SUBQ             R15, R14
 	VMOVUPS          (DI), Z20
@@ -25796,9 +26354,9 @@ tile:
 	VFMADD231PS      Z15, Z1, Z21
 	VMOVUPS          Z20, 1984(DI)
 	VMOVUPS          Z21, 1984(R8)
-	MOVQ             skip+104(FP), R14
+	MOVQ             skip+112(FP), R14
 	VMOVUPS          (R14), Z1
-	MOVQ             dSkip+112(FP), R14
+	MOVQ             dSkip+120(FP), R14
 	VMOVUPS          (R14), Z6
 	MOVQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -25812,6 +26370,12 @@ tile:
 	VFMADD231PS      Z0, Z3, Z2
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z2, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -25825,6 +26389,12 @@ tile:
 	VFMADD231PS      Z5, Z8, Z7
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z7, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -25838,6 +26408,12 @@ tile:
 	VFMADD231PS      Z10, Z13, Z12
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z12, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
 	MOVQ             u+16(FP), CX
@@ -25851,9 +26427,15 @@ tile:
 	VFMADD231PS      Z15, Z18, Z17
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z17, (CX)(R14*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R14*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R14
-	MOVQ             dSkip+112(FP), CX
+	MOVQ             dSkip+120(FP), CX
 	VMOVUPS          Z6, (CX)
 	MOVQ             R14, CX
 	ADDQ             R12, DX
@@ -25882,6 +26464,15 @@ single:
 	VMULPS           (R14)(R13*1), Z0, Z1
 	MOVQ             dy+24(FP), R14
 	VMOVUPS          (R14)(R13*1), Z2
+	MOVQ             delta+8(FP), R14
+	ADDQ             ahead+56(FP), R14
+	PREFETCHT0       (R14)(R13*1)
+	MOVQ             u+16(FP), R14
+	ADDQ             ahead+56(FP), R14
+	PREFETCHT0       (R14)(R13*1)
+	MOVQ             dy+24(FP), R14
+	ADDQ             ahead+56(FP), R14
+	PREFETCHT0       (R14)(R13*1)
 	MOVQ             ld+48(FP), R14
 	SUBQ             R14, R13
 	VMOVUPS          (DI), Z5
@@ -26588,9 +27179,9 @@ single:
 	VFMADD231PS      Z0, Z1, Z6
 	VMOVUPS          Z5, 1984(DI)
 	VMOVUPS          Z6, 1984(R8)
-	MOVQ             skip+104(FP), R13
+	MOVQ             skip+112(FP), R13
 	VMOVUPS          (R13), Z1
-	MOVQ             dSkip+112(FP), R13
+	MOVQ             dSkip+120(FP), R13
 	VMOVUPS          (R13), Z5
 	MOVQ             CX, R13
 	MOVQ             u+16(FP), CX
@@ -26604,9 +27195,15 @@ single:
 	VFMADD231PS      Z0, Z3, Z2
 	MOVQ             dU+40(FP), CX
 	VMOVUPS          Z2, (CX)(R13*1)
+	MOVQ             dDelta+32(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R13*1)
+	MOVQ             dU+40(FP), CX
+	ADDQ             ahead+56(FP), CX
+	PREFETCHT0       (CX)(R13*1)
 	MOVQ             ld+48(FP), CX
 	SUBQ             CX, R13
-	MOVQ             dSkip+112(FP), CX
+	MOVQ             dSkip+120(FP), CX
 	VMOVUPS          Z5, (CX)
 	MOVQ             R13, CX
 	ADDQ             R12, DX

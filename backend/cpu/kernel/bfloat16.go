@@ -77,7 +77,7 @@ func pairs(s []float32) []uint16 {
 
 // dotKernels are products of bfloat16 pairs, which some processors of a level have.
 type dotKernels struct {
-	micro func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool, with []float32)
+	micro func(rows, cols, kc int, a []uint16, ars, acs int, b []uint16, bs int, c []float32, ldc int, acc bool, ask asked)
 	// packPairs puts rows of up to 16 values side by side, pair by pair.
 	packPairs func(kc, width int, src []uint16, ld int, dst []uint16, bs int)
 	// packT turns nr rows of pairs into columns.

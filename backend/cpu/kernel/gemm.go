@@ -51,9 +51,12 @@ func (g *gemmBlock) packsA() bool {
 	return g.ta && !s.inPlace || g.lda%1024 == 0 && (g.ta || s.mr > rowsApart)
 }
 
-// readsB tells whether a matrix of n columns, rows ld apart, is read in place by a product of m
-// rows: where packing would pay less often than panels are used, or not at all.
-func (s *gemmShape) readsB(m, ld int) bool { return m <= 2*s.mr || s.inPlace && ld%1024 != 0 }
+// directRows is the largest number of rows for which B is read in place at any level: packing
+// pays once a panel is used more often than that.
+func (s *gemmShape) directRows() int { return 2 * s.mr }
+
+// readsB tells whether a matrix whose rows lie ld apart is read in place by a product of m rows.
+func (s *gemmShape) readsB(m, ld int) bool { return m <= s.directRows() || s.inPlace && ld%1024 != 0 }
 
 // rowOf is how many of n columns are packed at once, and finished at once.
 func (s *gemmShape) rowOf(n int) int { return min(roundUp(n, s.nr), s.nc) }
@@ -88,15 +91,12 @@ func (g *gemmBlock) fullTile(i0, i1, j0, j1 int, ws []float32) {
 		kc := min(gemmKC, g.k-p0)
 		for jc := j0; jc < j1; jc += s.nc {
 			je := min(jc+s.nc, j1)
-			if !direct && !g.packed {
-				g.packB(p0, kc, jc, je, ws)
-			}
 			for ic := i0; ic < i1; ic += s.mc {
 				ie := min(ic+s.mc, i1)
 				if pa != nil {
 					g.packA(p0, kc, ic, ie, pa)
 				}
-				g.panels(p0, kc, ic, ie, jc, je, pa, ws, tmp, direct)
+				g.panels(p0, kc, ic, ie, jc, je, pa, ws, tmp, direct, ic == i0)
 				if p0+kc == g.k && !g.epi.quick() {
 					g.finish(ic, ie, jc, je, row)
 				}
@@ -205,7 +205,7 @@ func wholePanels(rows int) int {
 }
 
 // panels runs the micro-kernel over one block of A and one of B.
-func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, direct bool) {
+func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, direct, first bool) {
 	acc, last := g.acc || p0 > 0, p0+kc == g.k
 	quick := last && g.epi.quick()
 	micro, nr := active.micro, active.gemm.nr
@@ -216,14 +216,21 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 		case g.packed:
 			b = g.b[j*g.k+p0*nr:]
 		case !direct:
-			b = pb[(j-j0)*kc:]
+			if b = pb[(j-j0)*kc:]; first {
+				g.packB(p0, kc, j, min(j+nr, j1), b)
+			}
 		case w == nr:
 			b, bs = g.b[p0*g.ldb+j:], g.ldb
 		default:
 			packPanel(kc, w, g.b[p0*g.ldb+j:], g.ldb, pb)
 		}
-		for i := i0; i < i1; {
+		next := g.following(p0, kc, j, j0, j1)
+		for i, q := i0, 0; i < i1; q++ {
 			h := panelRows(i1 - i)
+			var ask asked
+			if first && next != nil && (q+1)*nr <= kc {
+				ask.next, ask.ld, ask.rows = next[q*nr:], g.ldb, nr
+			}
 			var a []float32
 			var ars, acs int
 			switch {
@@ -237,16 +244,15 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 				a, ars, acs = g.a[min(i*g.lda+p0, len(g.a)):], g.lda, 1
 			}
 			if w == nr {
-				var with []float32
 				if last {
-					with = g.epi.with(i*g.n + j)
+					ask.with = g.epi.with(i*g.n + j)
 				}
-				micro(h, nr, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc, with)
+				micro(h, nr, kc, a, ars, acs, b, bs, g.c[i*g.ldc+j:], g.ldc, acc, ask)
 				if quick {
 					g.finishPanel(i, h, j)
 				}
 			} else {
-				micro(h, w, kc, a, ars, acs, b, bs, tmp, nr, false, nil)
+				micro(h, w, kc, a, ars, acs, b, bs, tmp, nr, false, asked{})
 				g.storeEdge(tmp, i, h, j, w, acc)
 				if quick {
 					g.finish(i, i+h, j, j+w, tmp)
@@ -255,6 +261,19 @@ func (g *gemmBlock) panels(p0, kc, i0, i1, j0, j1 int, pa, pb, tmp []float32, di
 			i += h
 		}
 	}
+}
+
+// following is where the panel of a transposed B begins that will be packed behind that of
+// column j: the next one of the block, or the first of the next block.
+func (g *gemmBlock) following(p0, kc, j, j0, j1 int) []float32 {
+	nr := active.gemm.nr
+	if j += nr; j >= j1 {
+		j, p0 = j0, p0+kc
+	}
+	if !g.tb || p0+kc > g.k || j+nr > j1 {
+		return nil
+	}
+	return g.b[j*g.ldb+p0:]
 }
 
 // storeEdge moves the w valid columns of a finished block into C.

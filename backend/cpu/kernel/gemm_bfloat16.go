@@ -197,13 +197,13 @@ func (g *gemmBlock) dotPanels(p0, kc, i0, i1, j0, j1 int, pa, pb []uint16, tmp [
 				a, ars, acs = g.ah[i*g.lda+p0:], g.lda, 2
 			}
 			if w == nr {
-				var with []float32
+				var ask asked
 				if last {
-					with = g.epi.with(i*g.n + j)
+					ask.with = g.epi.with(i*g.n + j)
 				}
-				active.dots.micro(h, nr, half, a, ars, acs, b, 2*nr, g.c[i*g.ldc+j:], g.ldc, acc, with)
+				active.dots.micro(h, nr, half, a, ars, acs, b, 2*nr, g.c[i*g.ldc+j:], g.ldc, acc, ask)
 			} else {
-				active.dots.micro(h, w, half, a, ars, acs, b, 2*nr, tmp, nr, false, nil)
+				active.dots.micro(h, w, half, a, ars, acs, b, 2*nr, tmp, nr, false, asked{})
 				g.storeEdge(tmp, i, h, j, w, acc)
 			}
 			i += h

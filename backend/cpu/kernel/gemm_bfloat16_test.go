@@ -147,7 +147,7 @@ func TestDotPairsEqualTheDefinition(t *testing.T) {
 			for _, cols := range []int{16, 32} {
 				c := r.slice(rows*nr, -1, 1)
 				want := append([]float32(nil), c...)
-				active.dots.micro(rows, cols, kc, a, 2*kc, 2, b, 2*nr, c, nr, true, nil)
+				active.dots.micro(rows, cols, kc, a, 2*kc, 2, b, 2*nr, c, nr, true, asked{})
 				dotPairsGeneric(rows, cols, kc, a, 2*kc, 2, b, 2*nr, want, nr, true)
 				near(t, fmt.Sprint(rows, cols), c, wide(want), 1e-6)
 			}

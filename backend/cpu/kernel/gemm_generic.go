@@ -10,9 +10,9 @@ const genericNR = 16
 //
 // with a[i,p] at a[i*ars+p*acs], b[p,j] at b[p*bs+j] and c[i,j] at c[i*ldc+j].
 // The sum of one element runs over p in order and is added to c at the end, so
-// it does not depend on how the product was cut into blocks of rows and columns. with, nil
-// for none, is what will be needed together with c, in rows as far apart.
-func microGeneric(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool, _ []float32) {
+// it does not depend on how the product was cut into blocks of rows and columns. It
+// asks for nothing.
+func microGeneric(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool, _ asked) {
 	for i := range rows {
 		ai := a[i*ars:]
 		ci := c[i*ldc : i*ldc+roundUp(cols, 4)]

@@ -100,7 +100,14 @@ type gemmShape struct {
 
 // microKernel is the form of microGeneric: rows in [1, mr], cols in [1, nr]. It may compute
 // more columns than asked for, up to nr.
-type microKernel = func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool, with []float32)
+type microKernel = func(rows, cols, kc int, a []float32, ars, acs int, b []float32, bs int, c []float32, ldc int, acc bool, ask asked)
+
+// asked is memory that a micro-kernel asks for while it multiplies: what will be needed with c, in
+// rows as far apart, or nil, and rows of nr columns that lie ld apart.
+type asked struct {
+	with, next []float32
+	ld, rows   int
+}
 
 // active is the level in use. It is set once, before main, and by tests.
 var active *dispatch

@@ -13,7 +13,7 @@ func GainsByPanels(m, n, k int, trans bool) bool {
 	if m <= fewRows || m > manyRows || n < active.gemm.nr || k < active.gemm.nr {
 		return false
 	}
-	return trans || !active.gemm.readsB(m, n)
+	return trans || m > active.gemm.directRows()
 }
 
 // manyRows are so many that packing takes less than a fiftieth of a product.

@@ -84,7 +84,7 @@ func micro(rows, vectors int) {
 }
 
 func microSignature(operand string) string {
-	return fmt.Sprintf("func(kc int, a *%s, ars, acs int, b *%s, bs int, c *float32, ldc int, acc, with int)", operand, operand)
+	return fmt.Sprintf("func(kc int, a *%s, ars, acs int, b *%s, bs int, c *float32, ldc int, acc, with int, next *float32, ldn, rows int)", operand, operand)
 }
 
 // microBody is the body of micro-kernels. It names its registers itself, for instructions
@@ -166,22 +166,23 @@ func microBody(rows, vectors int, multiplyAdd func(x, y, sum Op)) {
 	end()
 }
 
-// asking returns what asks memory for the next row of c, and for what lies with it. Asked for one by
-// one between multiplications, they come by the time they are needed, and never fill
-// the list of what a core waits for.
+// asking returns what asks memory for the next row of c, and for what lies with it; after the
+// last one for rows of next, over and over. Asked for one by one between multiplications, they
+// come by the time they are needed, and never fill the list of what a core waits for.
 func asking(rows, vectors int) func() {
-	row, ldc, with, left := arg("c"), arg("ldc"), arg("with"), GP64()
-	MOVQ(U32(rows-1), left)
+	row, stride, with, left := arg("c"), arg("ldc"), arg("with"), GP64()
+	MOVQ(U32(rows), left)
 	return func() {
 		for line := 0; line < vectors*bytes; line += 64 {
 			PREFETCHT0(Mem{Base: row, Disp: line})
 			PREFETCHT0(Mem{Base: row, Index: with, Scale: 1, Disp: line})
 		}
-		if rows > 1 {
-			ADDQ(ldc, row)
-			DECQ(left)
-			CMOVQEQ(left, ldc) // the last row stays
-		}
+		ADDQ(stride, row)
+		DECQ(left)
+		CMOVQEQ(left, with)
+		CMOVQEQ(inFrame("next"), row)
+		CMOVQEQ(inFrame("ldn"), stride)
+		CMOVQEQ(inFrame("rows"), left)
 	}
 }
 

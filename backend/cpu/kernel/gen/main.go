@@ -75,6 +75,15 @@ func end() {
 
 func arg(name string) Register { return Load(Param(name), GP64()) }
 
+// inFrame is where an argument lies.
+func inFrame(name string) Mem {
+	b, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return b.Addr
+}
+
 // scalarArg is a float32 argument in all lanes.
 func scalarArg(name string) VecVirtual {
 	y := vector()

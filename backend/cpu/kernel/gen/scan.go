@@ -106,13 +106,16 @@ func (s states) next(k int, a, x VecVirtual) VecVirtual {
 
 // scanForward is one block, lanes are channels.
 func scanForward(n int) {
-	begin(fmt.Sprintf("ScanForward%d", n), "func(steps int, delta, u, y *float32, ld int, b, c *float32, bs int, a2, h, skip *float32)",
+	begin(fmt.Sprintf("ScanForward%d", n), "func(steps int, delta, u, y *float32, ld, ahead int, b, c *float32, bs int, a2, h, skip *float32)",
 		fmt.Sprintf("is scanForwardGeneric for N = %d; ld and bs in bytes.", n))
 	steps, delta, u, y, ld := arg("steps"), arg("delta"), arg("u"), arg("y"), arg("ld")
 	b, c, bs, a2, h, skip := arg("b"), arg("c"), arg("bs"), arg("a2"), arg("h"), arg("skip")
-	d := pinDecay()
+	d, ahead := pinDecay(), arg("ahead")
 	state := loadStates(n, func(k int) Mem { return Mem{Base: h, Disp: bytes * k} })
 	Label("step")
+	for _, p := range []Register{delta, u, y} {
+		PREFETCHT0(Mem{Base: p, Index: ahead, Scale: 1})
+	}
 	dt, du, sum := vector(), vector(), vector()
 	VMOVUPS(Mem{Base: delta}, dt)
 	VMOVUPS(Mem{Base: u}, du)
@@ -156,7 +159,7 @@ func scanForward(n int) {
 // are read from the argument frame each time; the others fill the registers.
 func scanBackward(n int) {
 	begin(fmt.Sprintf("ScanBackward%d", n),
-		"func(steps int, delta, u, dy, dDelta, dU *float32, ld int, b, c *float32, bs int, a2, carry, dA, skip, dSkip, h, hist, decay, dBC *float32)",
+		"func(steps int, delta, u, dy, dDelta, dU *float32, ld, ahead int, b, c *float32, bs int, a2, carry, dA, skip, dSkip, h, hist, decay, dBC *float32)",
 		fmt.Sprintf("is scanBackwardGeneric for N = %d; ld and bs in bytes.", n))
 	recompute(n)
 	adjoint(n)
@@ -272,11 +275,19 @@ func (a *adjointRegs) run(steps int) {
 	at := GP64()
 	MOVQ(a.at, at)
 	row := func(name string) Mem { return Mem{Base: arg(name), Index: at, Scale: 1} }
+	expected := func(name string) Mem {
+		m := row(name)
+		ADDQ(inFrame("ahead"), m.Base)
+		return m
+	}
 	for i := range tile {
 		s := adjointStep{vector(), vector(), vector(), zeroed(), zeroed()}
 		VMOVUPS(row("delta"), s.dt)
 		VMULPS(row("u"), s.dt, s.du)
 		VMOVUPS(row("dy"), s.dy)
+		for _, name := range []string{"delta", "u", "dy"} {
+			PREFETCHT0(expected(name))
+		}
 		SUBQ(arg("ld"), at)
 		tile[i] = s
 	}
@@ -296,6 +307,8 @@ func (a *adjointRegs) run(steps int) {
 		VMULPS(skip, s.dy, s.dy)
 		VFMADD231PS(s.dt, s.sumBS, s.dy)
 		VMOVUPS(s.dy, row("dU"))
+		PREFETCHT0(expected("dDelta"))
+		PREFETCHT0(expected("dU"))
 		SUBQ(arg("ld"), at)
 	}
 	VMOVUPS(dSkip, Mem{Base: arg("dSkip")})
