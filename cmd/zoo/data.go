@@ -48,8 +48,8 @@ that nor on --threads.
 
 A source is a text file, a file of JSON lines (.jsonl, .ndjson), a .parquet file, a folder of such files, or - for
 standard input; texts and JSON lines also with .gz. A text file is one document; every line of a .jsonl file is one,
-and every row of a .parquet file: the text in their --field. With --field, .json files and standard input are JSON
-lines, too. Order and numbers depend on nothing but the sources.
+and every row of a .parquet file, which may be compressed by snappy, gzip or zstd: the text in their --field. With
+--field, .json files and standard input are JSON lines, too. Order and numbers depend on nothing but the sources.
 
 --holdout holds documents out for evaluation: of a single text its end, of others whole documents chosen by their
 hashes, so that equal ones are never on both sides. --dedup drops repeats of a document, here and in later sources; it
