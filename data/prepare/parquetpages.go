@@ -25,10 +25,13 @@ const (
 	maxPageValues = 1 << 24
 )
 
+// oldDictionary is how older writers call a dictionary.
+const oldDictionary format.Encoding = 2
+
 // What pages of texts may be: what cannot be made larger than it says.
 var (
 	pageCodecs    = []format.CompressionCodec{format.Uncompressed, format.Snappy, format.Gzip, format.Zstd}
-	pageEncodings = []format.Encoding{format.Plain, format.PlainDictionary, format.RLEDictionary, format.DeltaLengthByteArray}
+	pageEncodings = []format.Encoding{format.Plain, oldDictionary, format.RLEDictionary, format.DeltaLengthByteArray}
 )
 
 // checkPages reads the pages of a column's part, without keeping any, and refuses those that are not
@@ -100,7 +103,11 @@ func checkPage(h *format.PageHeader, codec format.CompressionCodec, r io.Reader)
 	if size < 0 || size > maxPage || whole < 0 || whole > maxPage {
 		return fmt.Errorf("a page claims %d bytes, %d without compression: want at most %d", size, whole, maxPage)
 	}
-	values, encoding, plain := int32(0), format.Plain, int64(0) // plain bytes are not compressed
+	var (
+		values   int32
+		encoding format.Encoding
+		plain    int64 // bytes that are not compressed
+	)
 	switch {
 	case h.Type == format.DataPage && h.DataPageHeader.Valid:
 		values, encoding = h.DataPageHeader.V.NumValues, h.DataPageHeader.V.Encoding

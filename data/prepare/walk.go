@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"io"
 	"runtime"
 	"sync"
@@ -126,8 +127,7 @@ func readAll(ctx context.Context, d corpus.Document) ([]byte, error) {
 	if _, err := io.ReadFull(data.WhileAlive(ctx, r), text); err != nil {
 		return nil, err
 	}
-	_, err = r.Read(make([]byte, 1)) // that nothing follows
-	if err == io.EOF {
+	if _, err = r.Read(make([]byte, 1)); errors.Is(err, io.EOF) { // nothing follows
 		err = nil
 	}
 	return text, err
