@@ -12,14 +12,14 @@ import (
 
 // timingTable is what changes with every making of the same runs.
 func (p *Page) timingTable() Table {
-	t := Table{Header: []string{"run", "begun", "seconds", "tokens/s", "median step seconds", "mean step seconds", "processor", "threads", "cores", "go", "revision"}}
+	t := Table{Header: []string{"run", "begun", "seconds", "tokens/s", "median step seconds", "mean step seconds", "processor", "threads", "cores", "go", "revision", "reused from"}}
 	p.eachRecord(func(_ *Group, r *Run, x *zoo.Record) {
 		rate := math.NaN()
 		if s := r.seconds(); s > 0 {
 			rate = last(r.Train.Tokens) / s
 		}
 		mean, median := r.stepTimes()
-		t.add(filepath.Base(r.Dir), x.Began.UTC().Format(time.RFC3339), r.seconds(), rate, median, mean, x.Host.Processor, x.Host.Threads, x.Host.Cores, x.Host.Go, x.Host.Revision)
+		t.add(filepath.Base(r.Dir), x.Began.UTC().Format(time.RFC3339), r.seconds(), rate, median, mean, x.Host.Processor, x.Host.Threads, x.Host.Cores, x.Host.Go, x.Host.Revision, x.ReusedFrom)
 	})
 	return t
 }

@@ -125,9 +125,9 @@ func (r *Run) seconds() float64 {
 // runsTable is what was run, with whole hashes: what names a run stays the same when it is made
 // anew.
 func (p *Page) runsTable() Table {
-	t := Table{Header: []string{"run", "model", "seed", "steps", "of", "learning rate", "recipe sha256", "text sha256", "graph sha256", "machine", "functions", "reused from"}}
+	t := Table{Header: []string{"run", "model", "seed", "steps", "of", "learning rate", "recipe sha256", "text sha256", "graph sha256", "machine", "functions"}}
 	p.eachRecord(func(g *Group, r *Run, x *zoo.Record) {
-		t.add(filepath.Base(r.Dir), g.Name, x.Seed, r.steps(), x.Steps, r.rateWords(), x.RecipeHash, x.DataHash, x.Counts.Hash, x.Host.Machine, strings.Join(x.Functions, "; "), x.ReusedFrom)
+		t.add(filepath.Base(r.Dir), g.Name, x.Seed, r.steps(), x.Steps, r.rateWords(), x.RecipeHash, x.DataHash, x.Counts.Hash, x.Host.Machine, strings.Join(x.Functions, "; "))
 	})
 	return t
 }
