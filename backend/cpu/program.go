@@ -59,6 +59,7 @@ type program struct {
 	external       map[string]*slot
 	arena, scratch []byte
 	checked        bool
+	ahead          *ahead // known when checked
 	observe        func(n *graph.Node, took time.Duration)
 }
 
@@ -185,12 +186,15 @@ func (g *program) Run(ctx context.Context, _ backend.Stream) error {
 			}
 		}
 		g.checked = true
+		g.ahead = g.newAhead()
 	}
+	g.ahead.begin(g.device.Pool)
 	for i := range g.steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		s := &g.steps[i]
+		g.ahead.step(i)
 		var start time.Time
 		if g.observe != nil {
 			start = time.Now()
@@ -206,4 +210,7 @@ func (g *program) Run(ctx context.Context, _ backend.Stream) error {
 }
 
 // Close lets go of the arena.
-func (g *program) Close() { g.steps, g.arena, g.scratch = nil, nil, nil }
+func (g *program) Close() {
+	g.ahead.end(g.device.Pool)
+	g.steps, g.arena, g.scratch, g.ahead = nil, nil, nil, nil
+}

@@ -163,6 +163,14 @@ func packPanelsOf(nr int, columns, rows func(kc, panels int, src *float32, ld in
 	}
 }
 
+func touchOf(f func(lines int, x *byte)) func(b []byte) {
+	return func(b []byte) {
+		if lines := len(b) / 64; lines > 0 {
+			f(lines, &b[0])
+		}
+	}
+}
+
 // gemvOf is for assembly that adds groups of rows of a multiple of the lanes. Short rows of
 // what lies in memory are added one after the other, which walks through it in one line.
 func gemvOf(lanes int, f gemvFunc[float32], axpy func(n int, y, x *float32, a float32)) func(y, x, b []float32, ldb int, follows bool) {

@@ -159,6 +159,11 @@ func avx2DotInt8(n int, x *float32, b *int8) float32
 //go:noescape
 func avx2WidenInt8(n int, dst *float32, b *int8)
 
+// avx2Touch is touchGeneric for lines of 64 bytes, above 0.
+//
+//go:noescape
+func avx2Touch(lines int, x *byte)
+
 // avx2Peak does 384 floating-point operations an iteration, to measure the machine.
 //
 //go:noescape

@@ -2997,6 +2997,18 @@ loop:
 	VZEROUPPER
 	RET
 
+// func avx2Touch(lines int, x *byte)
+TEXT ·avx2Touch(SB), NOSPLIT, $0-16
+	MOVQ lines+0(FP), AX
+	MOVQ x+8(FP), CX
+
+line:
+	MOVQ (CX), DX
+	ADDQ $0x40, CX
+	DECQ AX
+	JNZ  line
+	RET
+
 // func avx2Peak(iterations int)
 // Requires: AVX, FMA3
 TEXT ·avx2Peak(SB), NOSPLIT, $0-8

@@ -28,6 +28,7 @@ type dispatch struct {
 	reluRows              func(rows int, z []float32, ldz int)
 	gemvN                 func(y, x, b []float32, ldb int, follows bool)
 	dot                   func(x, y []float32) float32
+	touch                 func(b []byte)
 
 	// bfloat16.
 	narrow func(dst []uint16, x []float32)

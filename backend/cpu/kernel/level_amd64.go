@@ -39,7 +39,7 @@ func newAVX2() *dispatch {
 		packT: packTOf(16, avx2PackT), pack: packOf(16, avx2Pack16, 6, avx2Pack6),
 		packPanels: packPanelsOf(16, avx2PackPanels16, avx2PackPanels6),
 		addRows:    addRowsOf(avx2AddRows), reluRows: reluRowsOf(avx2ReLURows), reluGradRows: addRowsOf(avx2ReLUGradRows),
-		gemvN: gemvOf(8, avx2Gemv, avx2Axpy), dot: dotOf(avx2Dot),
+		gemvN: gemvOf(8, avx2Gemv, avx2Axpy), dot: dotOf(avx2Dot), touch: touchOf(avx2Touch),
 		narrow: narrowOf(8, avx2Narrow), widen: widenOf(8, avx2Widen),
 
 		gemvBF16: gemvBF16Of(8, avx2RowsBF16, avx2GemvBF16, avx2ColumnsBF16),
@@ -92,7 +92,7 @@ func newAVX512() *dispatch {
 		packT: packTOf(32, avx512PackT), pack: packNarrowOf(32, avx512Pack32, avx512PackNarrow),
 		packPanels: packPanelsOf(32, avx512PackPanels32, avx512PackPanels14),
 		addRows:    addRowsOf(avx512AddRows), reluRows: reluRowsOf(avx512ReLURows), reluGradRows: addRowsOf(avx512ReLUGradRows),
-		gemvN: gemvOf(16, avx512Gemv, avx512Axpy), dot: dotOf(avx512Dot),
+		gemvN: gemvOf(16, avx512Gemv, avx512Axpy), dot: dotOf(avx512Dot), touch: touchOf(avx2Touch),
 		narrow: narrowOf(16, avx512Narrow), widen: widenOf(16, avx512Widen),
 
 		gemvBF16: gemvBF16Of(16, avx512RowsBF16, avx512GemvBF16, avx512ColumnsBF16),

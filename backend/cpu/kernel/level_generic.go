@@ -6,7 +6,7 @@ func newGeneric() *dispatch {
 		name: "generic",
 
 		gemm:  gemmShape{mr: 6, nr: genericNR, mc: 96, nc: 256},
-		micro: microGeneric, packT: packTGeneric, pack: packGeneric, packPanels: packPanelsGeneric, addRows: addRowsGeneric, reluRows: reluRowsGeneric, reluGradRows: reluGradRowsGeneric, gemvN: gemvNGeneric, dot: dotGeneric,
+		micro: microGeneric, packT: packTGeneric, pack: packGeneric, packPanels: packPanelsGeneric, addRows: addRowsGeneric, reluRows: reluRowsGeneric, reluGradRows: reluGradRowsGeneric, gemvN: gemvNGeneric, dot: dotGeneric, touch: touchGeneric,
 		narrow: narrowGeneric, widen: widenGeneric,
 
 		gemvBF16: gemvBF16Generic, gemvInt8: gemvInt8Generic, dotBF16: dotBF16Generic, dotInt8: dotInt8Generic,

@@ -1,6 +1,10 @@
 package kernel
 
-import "github.com/moezoo/moezoo/half"
+import (
+	"math/bits"
+
+	"github.com/moezoo/moezoo/half"
+)
 
 // Narrow is a matrix, or one matrix for each of several groups, whose elements take less
 // memory than float32. Exactly one of the first three is given:
@@ -199,6 +203,24 @@ func (g *narrowBlock) columns(j0, j1 int, ws []float32) {
 	}
 }
 
+// columnBytes is how much a block of rows has of each column at least: partial sums, of four
+// bytes, pass from one core to the other and weigh beside narrow elements.
+const columnBytes = 192
+
+// vectorBlocks is the cut for one row: that for float32, but into fewer blocks, and a number of
+// them that threads share evenly.
+func (b Narrow) vectorBlocks(n, k int) (blocks, rows int) {
+	size := 2
+	if b.Int8 != nil {
+		size = 1
+	}
+	most, _ := vectorBlocks(n, k)
+	most = max(1, min(most, k*size/columnBytes))
+	blocks = 1 << (bits.Len(uint(most)) - 1)
+	rows = roundUp(ceilDiv(k, blocks), 16)
+	return ceilDiv(k, rows), rows
+}
+
 // vector is the product of one row.
 func (t *narrowTask) vector(p *Pool) {
 	if t.k == 0 {
@@ -210,7 +232,7 @@ func (t *narrowTask) vector(p *Pool) {
 		p.RunTask(ceilDiv(t.n, t.cols), t)
 		return
 	}
-	t.blocks, t.rows = vectorBlocks(t.n, t.k)
+	t.blocks, t.rows = t.b.vectorBlocks(t.n, t.k)
 	t.cols = min(vectorCols, t.n)
 	t.part = t.scratch[:t.blocks*t.n]
 	t.b = t.b.until(span(t.k, t.n, t.b.Stride))

@@ -40,7 +40,8 @@ type Pool struct {
 
 	task  Task
 	items int64
-	fault atomic.Pointer[any] // first panic of a worker in this run
+	fault atomic.Pointer[any]   // first panic of a worker in this run
+	ahead atomic.Pointer[Ahead] // what idle workers read
 
 	spin    int
 	workers []*worker
@@ -196,11 +197,14 @@ func (p *Pool) assist(id int) {
 }
 
 // await returns the run counter once it differs from last, or when the pool is
-// closed: first by polling, then parked.
+// closed: first by polling, between pieces of what is to be read ahead, then parked.
 func (p *Pool) await(w *worker, last uint32) uint32 {
 	for n := 0; ; n++ {
 		if g := p.gen.Load(); g != last || p.closed.Load() {
 			return g
+		}
+		if a := p.ahead.Load(); a != nil && p.spin > 0 && a.read() {
+			continue
 		}
 		if n < p.spin {
 			continue

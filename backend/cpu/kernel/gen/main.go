@@ -31,6 +31,9 @@ func main() {
 	if wide {
 		digitKernels()
 	}
+	if !wide {
+		touch()
+	}
 	peak()
 	elementwise()
 	arithmetic()
