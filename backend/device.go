@@ -42,6 +42,15 @@ type Buffer interface {
 	Free()
 }
 
+// Bytes is the memory that a buffer's values take.
+func Bytes(b Buffer) int {
+	n := b.DType().Size()
+	for _, d := range b.Shape() {
+		n *= d
+	}
+	return n
+}
+
 // Stream is an ordered queue of copies and runs.
 type Stream interface {
 	// Record marks the present end of the queue.

@@ -14,7 +14,7 @@ import (
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/graph/narrow"
 	"github.com/moezoo/moezoo/importer"
-	"github.com/moezoo/moezoo/plugins"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -138,7 +138,7 @@ func TestInterruptedNothingRemains(t *testing.T) {
 	if _, err := zoo.ExportHuggingFace(ctx, run.Dir, filepath.Join(parent, "a", "export"), zoo.HuggingFaceOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("export: got %v", err)
 	}
-	if _, err := zoo.Import(ctx, dir, filepath.Join(parent, "b", "run"), host(t)); !errors.Is(err, context.Canceled) {
+	if _, err := zoo.Import(ctx, dir, filepath.Join(parent, "b", "run"), plugintest.Host(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("import: got %v", err)
 	}
 	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
@@ -193,7 +193,7 @@ func TestClassesOfEmbeddedRecipes(t *testing.T) {
 // paramsOfRecipe builds a recipe to find its parameters.
 func paramsOfRecipe(t *testing.T, r *recipe.Recipe) []importer.Param {
 	t.Helper()
-	h := host(t)
+	h := plugintest.Host(t)
 	m, err := zoo.Build(context.Background(), r, h)
 	if err != nil {
 		t.Fatal(err)
@@ -208,15 +208,4 @@ func paramsOfRecipe(t *testing.T, r *recipe.Recipe) []importer.Param {
 		params = append(params, importer.Param{Name: p.Value.Name, Shape: shape})
 	}
 	return params
-}
-
-// host runs the built-in plugins in this process.
-func host(t *testing.T) *plugins.Host {
-	t.Helper()
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
-	return h
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/moezoo/moezoo/importer"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/zoo"
 )
@@ -113,7 +114,7 @@ func TestFoldersThatDoNotFitAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, run := folder(t, "hf_llama"), filepath.Join(t.TempDir(), "run")
 			c.spoil(dir)
-			_, err := zoo.Import(context.Background(), dir, run, host(t))
+			_, err := zoo.Import(context.Background(), dir, run, plugintest.Host(t))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

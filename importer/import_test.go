@@ -9,6 +9,7 @@ import (
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/internal/testroot"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/zoo"
 )
@@ -75,7 +76,7 @@ func openGolden(t *testing.T, name string) *safetensors.File {
 func imported(t *testing.T, dir string) (*zoo.Imported, *zoo.Trained) {
 	t.Helper()
 	run := filepath.Join(t.TempDir(), "run")
-	m, err := zoo.Import(context.Background(), dir, run, host(t))
+	m, err := zoo.Import(context.Background(), dir, run, plugintest.Host(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/safetensors"
 	"github.com/moezoo/moezoo/zoo"
 )
@@ -24,7 +25,7 @@ func TestSharedWeightsMayBeStoredTwice(t *testing.T) {
 	} {
 		dir := folder(t, "hf_zamba2")
 		twice(t, filepath.Join(dir, "model.safetensors"), c.changes)
-		_, err := zoo.Import(context.Background(), dir, filepath.Join(t.TempDir(), "run"), host(t))
+		_, err := zoo.Import(context.Background(), dir, filepath.Join(t.TempDir(), "run"), plugintest.Host(t))
 		switch {
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("got %v, want %q", err, c.want)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/graph/narrow"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -17,7 +18,7 @@ func TestAnUpcycledLlamaIsAMixtral(t *testing.T) {
 	_, dense := imported(t, folder(t, "hf_llama"))
 	dir := filepath.Join(t.TempDir(), "moe")
 	o := zoo.UpcycleOptions{Upcycling: recipe.Upcycling{Router: recipe.Use{Name: "topk"}, Experts: 4, TopK: 2}}
-	if _, err := zoo.Upcycle(context.Background(), dense.Dir, dir, o, host(t)); err != nil {
+	if _, err := zoo.Upcycle(context.Background(), dense.Dir, dir, o, plugintest.Host(t)); err != nil {
 		t.Fatal(err)
 	}
 	d := cpu.New(2)

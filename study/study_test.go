@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/moezoo/moezoo/backend/cpu"
-	"github.com/moezoo/moezoo/plugins"
 	_ "github.com/moezoo/moezoo/plugins/builtin"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/study"
 	"github.com/moezoo/moezoo/train"
 	"github.com/moezoo/moezoo/train/checkpoint"
@@ -27,17 +27,7 @@ func load(t *testing.T, text string) (*study.Study, error) {
 	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	return study.Load(context.Background(), path, newHost(t))
-}
-
-func newHost(t *testing.T) *plugins.Host {
-	t.Helper()
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
-	return h
+	return study.Load(context.Background(), path, plugintest.Host(t))
 }
 
 func mustLoad(t *testing.T, text string) *study.Study {
@@ -246,11 +236,11 @@ func TestStudiesOfTheExamplesAreSizedAlike(t *testing.T) {
 	for _, f := range files {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(f, "../examples/studies/"), ".yaml"), func(t *testing.T) {
 			t.Parallel()
-			s, err := study.Load(context.Background(), f, newHost(t))
+			s, err := study.Load(context.Background(), f, plugintest.Host(t))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.Doc == "" || s.Match == nil || len(s.Models) < 3 {
+			if s.Doc == "" || s.Match == nil || len(s.Models) < 4 {
 				t.Errorf("%q, %d models, matched by %v", s.Doc, len(s.Models), s.Match)
 			}
 			if name := strings.ReplaceAll(t.Name()[strings.IndexByte(t.Name(), '/')+1:], "/", "-"); s.Name != name {

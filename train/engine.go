@@ -285,11 +285,7 @@ func (e *Engine) SetTensor(name string, t *backend.Tensor) error {
 func (e *Engine) Bytes() int {
 	n := e.arena.Shape()[0]
 	for _, b := range e.buffers {
-		size := b.DType().Size()
-		for _, d := range b.Shape() {
-			size *= d
-		}
-		n += size
+		n += backend.Bytes(b)
 	}
 	return n
 }

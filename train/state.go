@@ -88,12 +88,7 @@ func (r *Run) checkpointBytes() int64 {
 	total := int64(0)
 	params, optimizer := r.engine.Tensors(r.task)
 	for _, name := range append(params, optimizer...) {
-		b := r.engine.Buffer(name)
-		size := int64(b.DType().Size())
-		for _, n := range b.Shape() {
-			size *= int64(n)
-		}
-		total += size
+		total += int64(backend.Bytes(r.engine.Buffer(name)))
 	}
 	for _, blob := range r.cfg.Blobs {
 		total += int64(len(blob))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/moezoo/moezoo/backend"
 	"github.com/moezoo/moezoo/backend/cpu"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/check"
 	"github.com/moezoo/moezoo/zoo/recipe"
@@ -84,7 +85,7 @@ func everyPart(t *testing.T) []part {
 		}
 		out = append(out, part{"mixer", m.Name, layers})
 	}
-	for _, f := range newHost(t).List() {
+	for _, f := range plugintest.Host(t).List() {
 		if f.Name != "routers" && f.Name != "experts" {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/plugins"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -51,7 +52,7 @@ func TestARouterThatLeaksTheFutureIsCaught(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := zoo.Build(context.Background(), r, newHost(t))
+		m, err := zoo.Build(context.Background(), r, plugintest.Host(t))
 		if err == nil {
 			_, err = m.Net.Count(64)
 		}
@@ -80,7 +81,7 @@ func TestProperty26RoutersThatLookAheadMustBeAllowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = zoo.Build(context.Background(), r, newHost(t))
+		_, err = zoo.Build(context.Background(), r, plugintest.Host(t))
 		if causal := router == "switch"; causal != (err == nil) || !causal && !strings.Contains(err.Error(), "allow_future: true") {
 			t.Errorf("%s: %v", router, err)
 		}
@@ -93,14 +94,14 @@ func TestProperty26RoutersThatLookAheadMustBeAllowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := zoo.Build(context.Background(), r, newHost(t)); err == nil || !strings.Contains(err.Error(), "a capacity has no meaning") {
+	if _, err := zoo.Build(context.Background(), r, plugintest.Host(t)); err == nil || !strings.Contains(err.Error(), "a capacity has no meaning") {
 		t.Errorf("a capacity for slots: %v", err)
 	}
 	r, err = recipe.Load("moe-mamba-debug", "layers.moe.router=wrong/liar")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = zoo.Build(context.Background(), r, newHost(t)); err == nil || !strings.Contains(err.Error(), "changes with later tokens") {
+	if _, err = zoo.Build(context.Background(), r, plugintest.Host(t)); err == nil || !strings.Contains(err.Error(), "changes with later tokens") {
 		t.Errorf("a router that claims tokens and says it is causal: %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/export/ort/orttest"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/check"
 	"github.com/moezoo/moezoo/zoo/recipe"
@@ -161,7 +162,7 @@ func TestTheMatrixIsComplete(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range newHost(t).List() {
+	for _, f := range plugintest.Host(t).List() {
 		if f.Name != "routers" && f.Name != "experts" {
 			continue
 		}

@@ -73,11 +73,7 @@ func repeatRows(b backend.Buffer, there, until int) error {
 func (d *Decoder) StateBytes() int {
 	total := 0
 	for _, b := range d.states {
-		size := b.DType().Size()
-		for _, n := range b.Shape() {
-			size *= n
-		}
-		total += size
+		total += backend.Bytes(b)
 	}
 	return total
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/moezoo/moezoo/backend/cpu"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -25,7 +26,7 @@ func denseRun(t *testing.T, name string, settings ...string) string {
 func upcycle(t *testing.T, dense string, o zoo.UpcycleOptions) (*zoo.Upcycled, string) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "moe")
-	u, err := zoo.Upcycle(context.Background(), dense, out, o, newHost(t))
+	u, err := zoo.Upcycle(context.Background(), dense, out, o, plugintest.Host(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func TestUpcyclingRefuses(t *testing.T) {
 		{dense, zoo.UpcycleOptions{Upcycling: topk(2, 1), Settings: []string{"d_model=8"}}, "has the shape"},
 	} {
 		out := filepath.Join(t.TempDir(), "moe")
-		_, err := zoo.Upcycle(context.Background(), c.run, out, c.o, newHost(t))
+		_, err := zoo.Upcycle(context.Background(), c.run, out, c.o, plugintest.Host(t))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want an error with %q", err, c.want)
 		}

@@ -95,7 +95,7 @@ func (w *Weights) Bytes(name string) int {
 	n := 0
 	for _, name := range []string{name, narrow.ScaleName(name)} {
 		if b := w.Buffer(name); b != nil {
-			n += bytesOf(b)
+			n += backend.Bytes(b)
 		}
 	}
 	return n
@@ -105,15 +105,7 @@ func (w *Weights) Bytes(name string) int {
 func (w *Weights) Size() int {
 	n := 0
 	for _, b := range w.buffers {
-		n += bytesOf(b)
-	}
-	return n
-}
-
-func bytesOf(b backend.Buffer) int {
-	n := b.DType().Size()
-	for _, d := range b.Shape() {
-		n *= d
+		n += backend.Bytes(b)
 	}
 	return n
 }

@@ -15,22 +15,12 @@ import (
 	"github.com/moezoo/moezoo/data/corpus"
 	"github.com/moezoo/moezoo/data/tokenizer"
 	"github.com/moezoo/moezoo/export/ort/orttest"
-	"github.com/moezoo/moezoo/plugins"
 	_ "github.com/moezoo/moezoo/plugins/builtin"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/check"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
-
-func newHost(t testing.TB) *plugins.Host {
-	t.Helper()
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
-	return h
-}
 
 func build(t testing.TB, name string, settings ...string) *zoo.Model {
 	t.Helper()
@@ -38,7 +28,7 @@ func build(t testing.TB, name string, settings ...string) *zoo.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := zoo.Build(context.Background(), r, newHost(t))
+	m, err := zoo.Build(context.Background(), r, plugintest.Host(t))
 	if err != nil {
 		t.Fatal(err)
 	}

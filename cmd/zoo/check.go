@@ -12,7 +12,6 @@ import (
 	"github.com/moezoo/moezoo/train"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/check"
-	"github.com/moezoo/moezoo/zoo/recipe"
 )
 
 // smallModel is what a router or an expert is put into to be checked.
@@ -166,16 +165,5 @@ func (o checking) allSettings() []string {
 
 // trustingModel is loadModel that takes routers at their word.
 func trustingModel(c *cobra.Command, name string, settings []string) (*zoo.Model, error) {
-	r, notes, err := recipe.LoadWith(name, settings)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range notes {
-		fmt.Fprintln(c.ErrOrStderr(), "note: "+n)
-	}
-	h, err := newHost()
-	if err != nil {
-		return nil, err
-	}
-	return zoo.BuildTrusting(c.Context(), r, h)
+	return buildModel(c, name, settings, zoo.BuildTrusting)
 }

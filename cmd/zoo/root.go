@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -151,6 +152,11 @@ func newDevice() (backend.Device, error) {
 
 // loadModel reads a recipe with its settings and asks plugins for its functions.
 func loadModel(c *cobra.Command, name string, settings []string) (*zoo.Model, error) {
+	return buildModel(c, name, settings, zoo.Build)
+}
+
+// buildModel reads a recipe with its settings, tells its notes, and builds the model.
+func buildModel(c *cobra.Command, name string, settings []string, build func(context.Context, *recipe.Recipe, *plugins.Host) (*zoo.Model, error)) (*zoo.Model, error) {
 	r, notes, err := recipe.LoadWith(name, settings)
 	if err != nil {
 		return nil, err
@@ -162,7 +168,7 @@ func loadModel(c *cobra.Command, name string, settings []string) (*zoo.Model, er
 	if err != nil {
 		return nil, err
 	}
-	return zoo.Build(c.Context(), r, h)
+	return build(c.Context(), r, h)
 }
 
 // printJSON writes a value for scripts.

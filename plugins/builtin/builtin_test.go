@@ -8,20 +8,11 @@ import (
 
 	"github.com/moezoo/moezoo/plugins"
 	_ "github.com/moezoo/moezoo/plugins/builtin"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 )
 
-func host(t *testing.T) *plugins.Host {
-	t.Helper()
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
-	return h
-}
-
 func TestEveryBuiltInBuildsAndDecodes(t *testing.T) {
-	h := host(t)
+	h := plugintest.Host(t)
 	for _, c := range []struct {
 		kind         plugins.Kind
 		name, config string
@@ -76,7 +67,7 @@ func TestEveryBuiltInBuildsAndDecodes(t *testing.T) {
 }
 
 func TestOptionsAreCheckedByTheSchema(t *testing.T) {
-	h := host(t)
+	h := plugintest.Host(t)
 	for config, want := range map[string]string{
 		`{"balnce":1}`:       "balance",
 		`{"balance":-1}`:     "balance",

@@ -8,6 +8,7 @@ import (
 	"github.com/moezoo/moezoo/graph"
 	"github.com/moezoo/moezoo/graph/op"
 	"github.com/moezoo/moezoo/plugins"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 )
 
 // odd makes a router whose answer breaks a rule of its form of routing.
@@ -68,7 +69,7 @@ func init() {
 
 // TestRoutingsThatBreakTheirFormAreRefused by the output's name, with what was expected.
 func TestRoutingsThatBreakTheirFormAreRefused(t *testing.T) {
-	h := host(t)
+	h := plugintest.Host(t)
 	for _, w := range wrong {
 		_, err := h.Build(context.Background(), plugins.Request{
 			Kind: plugins.RouterKind, Name: "odd/" + w.router.Name, Dims: map[string]int64{"d_model": 8, "experts": 4, "top_k": 2, "vocabulary": 11},

@@ -22,11 +22,7 @@ import (
 func Verify(t *testing.T, p plugins.Provider) {
 	t.Helper()
 	plugins.Register(p)
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
+	h := Host(t)
 	d, err := p.Describe(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +38,18 @@ func Verify(t *testing.T, p plugins.Provider) {
 			t.Logf("%-8s %s: %s", c.Status, c.Name, c.Detail)
 		}
 	}
+}
+
+// Host runs the providers that the test's program has registered, the built-in ones too where
+// they are imported, in this process. It is closed when the test ends.
+func Host(t testing.TB) *plugins.Host {
+	t.Helper()
+	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
 }
 
 // Case asks a variant for a function and runs it.

@@ -11,8 +11,8 @@ import (
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/graph/op"
-	"github.com/moezoo/moezoo/plugins"
 	_ "github.com/moezoo/moezoo/plugins/builtin"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/check"
 	"github.com/moezoo/moezoo/zoo/recipe"
@@ -21,11 +21,7 @@ import (
 // begun is a model of a recipe at a start at which every parameter matters.
 func begun(t *testing.T, change func(net *blocks.Model), name string, settings ...string) *zoo.Trained {
 	t.Helper()
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
+	h := plugintest.Host(t)
 	r, err := recipe.Load(name, settings...)
 	if err != nil {
 		t.Fatal(err)

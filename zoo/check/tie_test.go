@@ -8,8 +8,8 @@ import (
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/graph"
-	"github.com/moezoo/moezoo/plugins"
 	_ "github.com/moezoo/moezoo/plugins/builtin"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -18,11 +18,7 @@ import (
 // difference behind the choice hangs on rounding; where all gates differ, it does not. The
 // weights stay what they were.
 func TestChoicesThatHangOnRounding(t *testing.T) {
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
+	h := plugintest.Host(t)
 	r, err := recipe.Load("moe-mamba-debug")
 	if err != nil {
 		t.Fatal(err)

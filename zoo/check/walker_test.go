@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/moezoo/moezoo/backend/cpu"
-	"github.com/moezoo/moezoo/plugins"
 	_ "github.com/moezoo/moezoo/plugins/builtin"
+	"github.com/moezoo/moezoo/plugins/plugintest"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/recipe"
 )
@@ -15,11 +15,7 @@ import (
 // TestWrongGradientsAreFound: one that is a half too long, one of another sign, and one of
 // whose elements every other is 0, which only the random directions meet.
 func TestWrongGradientsAreFound(t *testing.T) {
-	h, err := plugins.NewHost(plugins.Config{InProcess: true, NotBeside: true, Checker: plugins.CheckFunctions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
+	h := plugintest.Host(t)
 	r, err := recipe.Load("moe-mamba-debug")
 	if err != nil {
 		t.Fatal(err)

@@ -68,16 +68,23 @@ type (
 	diagonalBackwardFunc = func(width, steps int, u, dy, a, w *float32, stride int, h *float32, halfH int, du, carry, sums *float32, halfSum, nextSum int, hist *float32)
 )
 
+// diagonalKernel is the kernel for as many outputs as a block has, and how many of its channels it
+// takes: none, where there is no kernel or nothing to do.
+func diagonalKernel[F any](s diagonalBlock, lanes int, one, two F) (run F, whole int) {
+	run, whole = one, s.width/lanes*lanes
+	if s.outputs == 2 {
+		run = two
+	}
+	if s.outputs == 0 || s.outputs > 2 || s.steps == 0 {
+		whole = 0
+	}
+	return run, whole
+}
+
 // diagonalForwardOf is for one output and two, and channels that fill whole vectors.
 func diagonalForwardOf(lanes int, one, two diagonalForwardFunc) func(s diagonalBlock) {
 	return func(s diagonalBlock) {
-		run, whole := one, s.width/lanes*lanes
-		if s.outputs == 2 {
-			run = two
-		}
-		if s.outputs == 0 || s.outputs > 2 || s.steps == 0 {
-			whole = 0
-		}
+		run, whole := diagonalKernel(s, lanes, one, two)
 		if whole > 0 {
 			run(4*whole, s.steps, &s.u[0], &s.y[0], &s.a[0], &s.w[0], 4*s.stride, &s.h[0], 4*s.halfH)
 		}
@@ -89,13 +96,7 @@ func diagonalForwardOf(lanes int, one, two diagonalForwardFunc) func(s diagonalB
 
 func diagonalBackwardOf(lanes int, one, two diagonalBackwardFunc) func(s diagonalBlock) {
 	return func(s diagonalBlock) {
-		run, whole := one, s.width/lanes*lanes
-		if s.outputs == 2 {
-			run = two
-		}
-		if s.outputs == 0 || s.outputs > 2 || s.steps == 0 {
-			whole = 0
-		}
+		run, whole := diagonalKernel(s, lanes, one, two)
 		if whole > 0 {
 			run(4*whole, s.steps, &s.u[0], &s.y[0], &s.a[0], &s.w[0], 4*s.stride, &s.h[0], 4*s.halfH,
 				&s.du[0], &s.carry[0], &s.sums[0], 4*s.halfSum, 4*s.nextSum, &s.hist[0])

@@ -122,14 +122,7 @@ func gemv(e element) {
 		fmt.Sprintf("%s. groups and n are above 0, n a multiple of %d, ldb in bytes. So many parts of %d bytes are asked of memory from start bytes on, the first ahead of them at once; a row has across of them, and skip bytes follow.", what, step, gemvRows*bytes))
 	groups, x, b, ldb := arg("groups"), arg("x"), arg("b"), arg("ldb")
 	a := newAsker(b, gemvRows)
-	ahead := arg("ahead")
-	TESTQ(ahead, ahead)
-	JZ(LabelRef("group"))
-	Label("ahead")
-	a.ask("askedAhead")
-	DECQ(ahead)
-	JNZ(LabelRef("ahead"))
-	Label("group")
+	a.askAhead("group")
 	v := registers(gemvRows)
 	for i := range v {
 		VBROADCASTSS(Mem{Base: x, Disp: 4 * i}, v[i])
@@ -184,6 +177,18 @@ func newAsker(b Register, rows int) asker {
 	MOVQ(b, a.at)
 	ADDQ(arg("start"), a.at)
 	return a
+}
+
+// askAhead asks for the first parts at once, and then begins what is called next.
+func (a asker) askAhead(next string) {
+	ahead := arg("ahead")
+	TESTQ(ahead, ahead)
+	JZ(LabelRef(next))
+	Label("ahead")
+	a.ask("askedAhead")
+	DECQ(ahead)
+	JNZ(LabelRef("ahead"))
+	Label(next)
 }
 
 // ask asks for the next part, which is as large as what a step of its rows takes.
