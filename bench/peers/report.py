@@ -92,7 +92,7 @@ def write(path, titles, results, args):
     done = [results[t] for t in titles if t in results]
     versions = sorted({f"{name.split(',')[0]}: {p['ready']}" for r in done for name, p in r.get("peers", {}).items()})
     with open(path, "w") as f:
-        f.write(intro + marker + f"\n\n## Measured\n\n{min(r['date'] for r in done)}, {cpu}, {os.cpu_count()} cores, {args.threads} threads, {platform.system()}; medians of {args.repeats} turns. {'; '.join(versions)}.\n")
+        f.write(intro + marker + f"\n\n## Measured\n\n{min(r['date'] for r in done)}, {cpu}, {os.cpu_count()} cores, {args.threads} threads, {platform.system()}; medians of each program's turns. {'; '.join(versions)}.\n")
         for t in titles:
             if t in results:
                 f.write("\n" + section(t, results[t]))
