@@ -36,9 +36,16 @@ type Builder struct {
 	Positions Value // int64 [T], when the variant needs them
 	RNG       Value // int64 [2], when the variant needs it: a key of its own for each step and layer; only the training form may read it
 
-	params []*wire.Param
-	states []*wire.State
-	values []Value // of the states
+	params   []*wire.Param
+	states   []*wire.State
+	values   []Value // of the states
+	warnings []*wire.Diagnostic
+}
+
+// Warn tells who builds a model with the variant what they may not expect of these options
+// and sizes, in one sentence.
+func (b *Builder) Warn(format string, args ...any) {
+	b.warnings = append(b.warnings, &wire.Diagnostic{Severity: wire.Severity_SEVERITY_WARNING, Summary: fmt.Sprintf(format, args...)})
 }
 
 // Init starts of parameters.
@@ -250,7 +257,7 @@ func (e Expert[C]) build(req *wire.BuildRequest) (*wire.BuildResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire.BuildResponse{Train: bytes, Params: b.params}, nil
+	return &wire.BuildResponse{Train: bytes, Params: b.params, Diagnostics: b.warnings}, nil
 }
 
 // qualifiedName is "provider/variant".

@@ -110,6 +110,7 @@ func (r Router[C]) build(req *wire.BuildRequest) (*wire.BuildResponse, error) {
 		}
 		if training {
 			resp.Train, resp.Params, resp.States, resp.Losses, resp.Metrics, resp.TokenOutputs = bytes, b.params, states, losses, metrics, tokens
+			resp.Diagnostics = b.warnings
 		} else if string(bytes) != string(resp.Train) {
 			resp.Infer = bytes
 		}

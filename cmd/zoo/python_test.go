@@ -200,11 +200,16 @@ func besideSDK(t *testing.T, name string) (script string) {
 }
 
 // TestEveryFormOfRoutingWorksInPython: claims, mixtures, states, functions of their own for
-// training, ids and positions.
+// training, ids and positions, and warnings.
 func TestEveryFormOfRoutingWorksInPython(t *testing.T) {
 	t.Setenv("PATH", pythonWith(t, pythonExample+"/requirements.txt"))
-	out, err := zooProcess(t, "plugin", "verify", besideSDK(t, "forms.py")).CombinedOutput()
+	script := besideSDK(t, "forms.py")
+	out, err := zooProcess(t, "plugin", "verify", script).CombinedOutput()
 	if err != nil || bytes.Count(out, []byte("20 steps lower the loss")) != 6 || !bytes.Contains(out, []byte(" 0 failed")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err = zooProcess(t, "build", "moe-mamba-debug", "--set", "layers.moe.router=ids", "--plugin-dev", "forms="+script).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("tokens are told apart by their ids alone")) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -188,7 +188,7 @@ class Graph(Operators):
         self.training = training
         self.token_ids = self.positions = self.rng = None
         self._name, self._nodes, self._inputs, self._outputs, self._used = name, [], [], [], {}
-        self.params, self.states = [], []
+        self.params, self.states, self.warnings = [], [], []
 
     def node(self, domain, op, inputs, outputs, attributes):
         name = self._fresh(op)
@@ -249,6 +249,10 @@ class Graph(Operators):
         """A tensor that training carries along without a gradient; Routing.update says how it changes."""
         self.states.append((name, tuple(shape), float(fill)))
         return Value(self, name)
+
+    def warn(self, text):
+        """Tells who builds a model with the variant, in one sentence, what they may not expect of these options and sizes."""
+        self.warnings.append(message((1, 1), (2, text)))
 
     def output(self, name, v):
         self._append("", "Identity", name, [v], [name], {})
@@ -426,7 +430,7 @@ class Variant:
                 raise PluginError(f"width is {d.width}, want at least 1")
             g = Graph(self.name)
             g.output("y", self.function(g, g.input("x"), c, d))
-            return message((1, g.encode()), (3, g.params))
+            return message((1, g.encode()), (3, g.params), (11, g.warnings))
         if not 1 <= d.top_k <= d.experts:
             raise PluginError(f"top_k = {d.top_k} of {d.experts} experts: want 1 to the number of experts")
         train, answer = self._route(True, c, d)
@@ -444,7 +448,7 @@ class Variant:
             raise PluginError(f"router {self.name} answers {routing!r}, want a Routing")
         answer = routing._answer(g)
         states = routing._states(g)
-        return g.encode(), [(3, g.params)] + states + answer
+        return g.encode(), [(3, g.params)] + states + answer + [(11, g.warnings)]
 
 
 class Plugin:

@@ -66,6 +66,37 @@ func TestEveryBuiltInBuildsAndDecodes(t *testing.T) {
 	}
 }
 
+// TestRoutersWarnOfWeightsThatAreAlwaysOne, which no gradient passes.
+func TestRoutersWarnOfWeightsThatAreAlwaysOne(t *testing.T) {
+	h := plugintest.Host(t)
+	for _, c := range []struct {
+		name, config string
+		topK         int64
+		warns        bool
+	}{
+		{"topk", `{}`, 1, true},
+		{"topk", `{}`, 2, false},
+		{"topk", `{"softmax":"after"}`, 1, true},
+		{"topk", `{"renormalize":false}`, 1, false},
+		{"sigmoid", `{}`, 1, true},
+		{"sigmoid", `{}`, 2, false},
+		{"sigmoid", `{"renormalize":false}`, 1, false},
+		{"noisy-topk", `{}`, 1, true},
+		{"switch", `{}`, 1, false},
+	} {
+		b, err := h.Build(context.Background(), plugins.Request{
+			Kind: plugins.RouterKind, Name: c.name, Config: json.RawMessage(c.config),
+			Dims: map[string]int64{"d_model": 8, "experts": 4, "top_k": c.topK},
+		})
+		if err != nil {
+			t.Fatalf("%s %s: %v", c.name, c.config, err)
+		}
+		if warned := len(b.Warnings) == 1 && strings.Contains(b.Warnings[0], "always 1"); warned != c.warns {
+			t.Errorf("%s %s with top_k = %d: warnings %q", c.name, c.config, c.topK, b.Warnings)
+		}
+	}
+}
+
 func TestOptionsAreCheckedByTheSchema(t *testing.T) {
 	h := plugintest.Host(t)
 	for config, want := range map[string]string{

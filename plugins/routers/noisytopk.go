@@ -32,6 +32,7 @@ var NoisyTopK = plugins.Router[NoisyTopKConfig]{
 		// One more than k: the threshold of equation 9.
 		top, order := op.TopK(h, b.Int64s(min(d.TopK+1, d.Experts)), -1, true, true)
 		expert := op.Slice(order, 1, 0, d.TopK)
+		warnWeightOne(b, d)
 		weight := op.Softmax(op.Slice(top, 1, 0, d.TopK), -1)
 		r := plugins.Routing{Expert: expert, Weight: weight}
 		gates := op.ReduceSum(op.Mul(hits(b, expert, d), op.Unsqueeze(weight, 2)), []int64{1}, false) // [T, E]

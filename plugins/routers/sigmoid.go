@@ -37,6 +37,7 @@ var Sigmoid = plugins.Router[SigmoidConfig]{
 		_, expert := op.TopK(choice, b.Int64s(d.TopK), -1, true, true)
 		weight := op.GatherElements(s, expert, 1)
 		if c.Renormalize {
+			warnWeightOne(b, d)
 			weight = normalized(b, weight)
 		}
 		load := op.ReduceSum(hits(b, expert, d), []int64{0, 1}, false) // [E]

@@ -30,14 +30,23 @@ var TopK = plugins.Router[TopKConfig]{
 		case "after":
 			var chosen plugins.Value
 			chosen, expert = op.TopK(logits, k, -1, true, true)
+			warnWeightOne(b, d)
 			weight = op.Softmax(chosen, -1)
 		default:
 			weight, expert = op.TopK(p, k, -1, true, true)
 			if c.Renormalize {
+				warnWeightOne(b, d)
 				weight = op.Div(weight, op.ReduceSum(weight, []int64{-1}, true))
 			}
 		}
 		r := plugins.Routing{Expert: expert, Weight: weight}
 		return report(b, r, p, logits, expert, d, c.Balance, c.ZLoss)
 	},
+}
+
+// warnWeightOne tells that weights that sum to 1 teach a router nothing when there is one.
+func warnWeightOne(b *plugins.Builder, d plugins.Dims) {
+	if d.TopK == 1 {
+		b.Warn("with top_k = 1 its weights are always 1, and it learns nothing from the model's loss; switch, and topk or sigmoid with renormalize: false, weigh by the probability")
+	}
 }

@@ -52,6 +52,7 @@ def training(g, x, o, d):
 
 @plugin.router("ids", doc="experts by token ids and positions", needs_token_ids=True, needs_positions=True, options={"shift": Option(0, "added to ids"), "even": Option(True, "weights are equal"), "by": Option("both", "what counts", enum=["both", "ids"])})
 def ids(g, x, o, d):
+    g.warn("tokens are told apart by their ids alone")
     key = g.token_ids + g.int(o.shift)
     if o.by == "both":
         key = key + g.positions
