@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/moezoo/moezoo/internal/whole"
 )
 
 // InstallOptions say where a plugin is installed.
@@ -188,7 +190,10 @@ func place(file *os.File, dir string, out *Installed) error {
 		return err
 	}
 	h := sha256.New()
-	if err := writeWholeFrom(out.Path, io.TeeReader(file, h), 0o755); err != nil {
+	if err := whole.WriteFunc(out.Path, 0o777, func(w io.Writer) error {
+		_, err := io.Copy(w, io.TeeReader(file, h))
+		return err
+	}); err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != out.Manifest.SHA256 {

@@ -13,6 +13,8 @@ import (
 	"sort"
 	"sync"
 	"time"
+
+	"github.com/moezoo/moezoo/internal/whole"
 )
 
 // LockName is the lock file's name in a project's root.
@@ -361,7 +363,7 @@ func (l *Lock) change(f func(*lockFile) (bool, error)) error {
 	}
 	raw = append(raw, '\n')
 	if l.path != "" {
-		if err := writeWhole(l.path, raw, 0o644); err != nil {
+		if err := whole.Write(l.path, raw); err != nil {
 			return fmt.Errorf("lock file: %w", err)
 		}
 	}

@@ -8,10 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"github.com/moezoo/moezoo/internal/whole"
 )
 
 // manifestName is the file beside an installed binary.
@@ -64,7 +65,7 @@ func writeManifest(path string, m *Manifest) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(path, append(raw, '\n'), 0o644)
+	return whole.Write(path, append(raw, '\n'))
 }
 
 // cachePath is where the manifest of a binary that was not installed is kept,
@@ -108,53 +109,4 @@ func readBounded(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s has more than %d bytes", path, limit)
 	}
 	return raw, nil
-}
-
-// writeWhole writes a file under a temporary name beside it and renames, so that
-// the path holds the old bytes or the new ones, also after a crash.
-func writeWhole(path string, data []byte, mode fs.FileMode) error {
-	return writeWholeFrom(path, bytes.NewReader(data), mode)
-}
-
-func writeWholeFrom(path string, from io.Reader, mode fs.FileMode) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = io.Copy(f, from); err != nil {
-		return err
-	}
-	if err = f.Chmod(mode); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes a rename in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
 }

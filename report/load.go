@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/moezoo/moezoo/bench"
+	"github.com/moezoo/moezoo/internal/whole"
 	"github.com/moezoo/moezoo/train/metrics"
 	"github.com/moezoo/moezoo/zoo"
 )
@@ -47,24 +48,10 @@ const ManifestFile = "study.json"
 
 // Write writes the manifest into a study's folder.
 func (m *Manifest) Write(dir string) error {
-	raw, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	return whole(filepath.Join(dir, ManifestFile), append(raw, '\n'))
-}
-
-// whole writes a file whole or not at all.
-func whole(path string, content []byte) error {
-	temp := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
-	if err := os.WriteFile(temp, content, 0o666); err != nil {
-		_ = os.Remove(temp)
-		return err
-	}
-	return os.Rename(temp, path)
+	return whole.WriteJSON(filepath.Join(dir, ManifestFile), m)
 }
 
 // Load reads runs: folders of runs, of studies, or of folders of runs.

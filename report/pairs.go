@@ -65,7 +65,10 @@ func (p *Pair) Words() string {
 
 // Interval is the confidence interval in words.
 func (p *Pair) Interval() string {
-	low, high := "never", "?"
+	if p.Low == nil && p.High == nil {
+		return "(undecided)"
+	}
+	low, high := "never", "unknown"
 	if p.Low != nil {
 		low = factor(*p.Low)
 	}

@@ -3,6 +3,8 @@ package report
 import (
 	"os"
 	"path/filepath"
+
+	"github.com/moezoo/moezoo/internal/whole"
 )
 
 // What Write and WriteFolder make.
@@ -25,21 +27,21 @@ func (p *Page) Write(path string) error {
 		return err
 	}
 	for _, f := range p.Figures() {
-		if err := whole(filepath.Join(dir, f.ID+".svg"), []byte(f.File())); err != nil {
+		if err := whole.Write(filepath.Join(dir, f.ID+".svg"), []byte(f.File())); err != nil {
 			return err
 		}
-		if err := whole(filepath.Join(dir, f.ID+".csv"), f.Table.CSV()); err != nil {
+		if err := whole.Write(filepath.Join(dir, f.ID+".csv"), f.Table.CSV()); err != nil {
 			return err
 		}
 	}
 	runs, timing := p.runsTable(), p.timingTable()
-	if err := whole(filepath.Join(dir, "runs.csv"), runs.CSV()); err != nil {
+	if err := whole.Write(filepath.Join(dir, "runs.csv"), runs.CSV()); err != nil {
 		return err
 	}
-	if err := whole(filepath.Join(dir, "timing.csv"), timing.CSV()); err != nil {
+	if err := whole.Write(filepath.Join(dir, "timing.csv"), timing.CSV()); err != nil {
 		return err
 	}
-	return whole(path, raw)
+	return whole.Write(path, raw)
 }
 
 // WriteFolder writes a folder that can be kept beside a program's source: the page with its
@@ -54,8 +56,8 @@ func (p *Page) WriteFolder(dir string) error {
 		return err
 	}
 	t := p.summaryTable()
-	if err := whole(filepath.Join(dir, SummaryTable), t.CSV()); err != nil {
+	if err := whole.Write(filepath.Join(dir, SummaryTable), t.CSV()); err != nil {
 		return err
 	}
-	return whole(filepath.Join(dir, SummaryText), []byte(p.Markdown()))
+	return whole.Write(filepath.Join(dir, SummaryText), []byte(p.Markdown()))
 }

@@ -2,7 +2,6 @@ package study
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/bench"
+	"github.com/moezoo/moezoo/internal/whole"
 	"github.com/moezoo/moezoo/zoo"
 )
 
@@ -81,7 +81,10 @@ func (s *Study) MeasureDecoding(ctx context.Context, out string, d *cpu.Device, 
 			continue
 		}
 		measured.Model, measured.Weights = tasks[i].Model.Name, filepath.Base(dir)
-		if err := writeJSON(path, measured); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return err
+		}
+		if err := whole.WriteJSON(path, measured); err != nil {
 			return err
 		}
 	}
@@ -119,21 +122,4 @@ func (s *Study) measure(ctx context.Context, dir string, texts *source, d *cpu.D
 	}
 	slices.Sort(contexts)
 	return bench.Contexts(ctx, m.Model, dec, text, d, contexts, decodeRepeats)
-}
-
-// writeJSON writes a file whole or not at all.
-func writeJSON(path string, v any) error {
-	raw, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
-	defer os.Remove(temp)
-	if err := os.WriteFile(temp, append(raw, '\n'), 0o666); err != nil {
-		return err
-	}
-	return os.Rename(temp, path)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/blocks"
 	"github.com/moezoo/moezoo/data"
+	"github.com/moezoo/moezoo/internal/whole"
 	"github.com/moezoo/moezoo/plugins"
 )
 
@@ -117,15 +118,7 @@ func (m *Model) record(label string, set *data.Set, threads int) (*Record, error
 
 // Write puts the record into a run's folder, whole or not at all.
 func (r *Record) Write(dir string) error {
-	path := filepath.Join(dir, RecordFile)
-	raw, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path+".tmp", append(raw, '\n'), 0o666); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
+	return whole.WriteJSON(filepath.Join(dir, RecordFile), r)
 }
 
 // ReadRecord reads the record of a run.

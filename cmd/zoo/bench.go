@@ -11,6 +11,7 @@ import (
 	"github.com/moezoo/moezoo/backend/cpu"
 	"github.com/moezoo/moezoo/bench"
 	"github.com/moezoo/moezoo/graph/narrow"
+	"github.com/moezoo/moezoo/internal/whole"
 	"github.com/moezoo/moezoo/zoo"
 )
 
@@ -83,7 +84,7 @@ behind 64 to 64 k tokens.`,
 				return err
 			}
 			if profile != "" {
-				if err := writeWhole(profile, func(w io.Writer) error { return bench.WriteFlame(w, r) }); err != nil {
+				if err := whole.WriteFunc(profile, 0o666, func(w io.Writer) error { return bench.WriteFlame(w, r) }); err != nil {
 					return err
 				}
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/moezoo/moezoo/internal/whole"
 	"github.com/moezoo/moezoo/zoo"
 	"github.com/moezoo/moezoo/zoo/show"
 )
@@ -32,7 +33,7 @@ repetition. Nothing is allocated: models of any size are drawn.`,
 				return err
 			}
 			if svg != "" {
-				if err := writeWhole(svg, func(w io.Writer) error {
+				if err := whole.WriteFunc(svg, 0o666, func(w io.Writer) error {
 					_, err := io.WriteString(w, p.SVG())
 					return err
 				}); err != nil {

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/moezoo/moezoo/data"
 	"github.com/moezoo/moezoo/data/tokenizer"
+	"github.com/moezoo/moezoo/internal/whole"
 )
 
 // progressFile says, in the folder of a preparation on its way, how far it has come. It is written
@@ -45,16 +47,18 @@ func (w *writing) save() (err error) {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(w.dir, progressFile)
-	f, err := os.Create(path + ".tmp")
-	if err != nil {
-		return err
+	return whole.Write(filepath.Join(w.dir, progressFile), raw)
+}
+
+// removeProgress removes the file, and what an interrupted process was about to make one of.
+func removeProgress(dir string) error {
+	all, err := os.ReadDir(dir)
+	for _, f := range all {
+		if strings.Contains(f.Name(), progressFile) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, f.Name())))
+		}
 	}
-	_, err = f.Write(raw)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
+	return err
 }
 
 // restore goes on from what an earlier process has saved, if it was asked for the same.

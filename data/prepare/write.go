@@ -4,8 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/moezoo/moezoo/data"
@@ -49,10 +47,7 @@ func (p *preparation) write(dir string) (m *data.Manifest, err error) {
 	if err := w.out.Finish(m); err != nil {
 		return nil, err
 	}
-	if err := os.Remove(filepath.Join(dir, progressFile)); !errors.Is(err, os.ErrNotExist) {
-		return m, err
-	}
-	return m, nil
+	return m, removeProgress(dir)
 }
 
 // source writes a source's documents, but for those that an earlier process has written.

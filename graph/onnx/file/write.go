@@ -1,7 +1,6 @@
 package file
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -300,7 +299,7 @@ func (s *stored) unpack() error {
 }
 
 // writeModel writes the model file.
-func (l *layout) writeModel(w *bufio.Writer) error {
+func (l *layout) writeModel(w io.Writer) error {
 	if _, err := w.Write(l.model); err != nil {
 		return err
 	}
@@ -334,14 +333,14 @@ func (l *layout) writeModel(w *bufio.Writer) error {
 	return nil
 }
 
-func writePrefix(w *bufio.Writer, n protowire.Number, length int64) error {
+func writePrefix(w io.Writer, n protowire.Number, length int64) error {
 	b := protowire.AppendTag(nil, n, protowire.BytesType)
 	_, err := w.Write(protowire.AppendVarint(b, uint64(length)))
 	return err
 }
 
 // writeData writes the data file.
-func (l *layout) writeData(w *bufio.Writer) error {
+func (l *layout) writeData(w io.Writer) error {
 	var zeros [dataAlign]byte
 	end := int64(0)
 	for _, s := range l.tensors {
