@@ -17,7 +17,7 @@ import (
 // placeholder is the plugin's name in the templates.
 const placeholder = "scaffolded"
 
-//go:embed gorouter goexpert pythonrouter pythonexpert
+//go:embed gorouter goexpert python pythonrouter pythonexpert
 var templates embed.FS
 
 // Language is what a plugin is written in.
@@ -87,26 +87,15 @@ type file struct {
 
 // files are the plugin's files by name.
 func (o Options) files() (map[string]file, error) {
-	folder := string(o.Language) + string(o.Kind)
-	entries, err := templates.ReadDir(folder)
-	if err != nil {
-		return nil, &plugins.InputError{Detail: fmt.Sprintf("there is no template of a %s in %q", o.Kind, o.Language), Hint: "want a router or an expert in go or python"}
-	}
 	files := map[string]file{}
-	for _, e := range entries {
-		raw, err := templates.ReadFile(folder + "/" + e.Name())
-		if err != nil {
-			return nil, err
-		}
-		mode := fs.FileMode(0o644)
-		if bytes.HasPrefix(raw, []byte("#!")) {
-			mode = 0o755
-		}
-		name := strings.ReplaceAll(e.Name(), placeholder, o.Name)
-		files[name] = file{bytes.ReplaceAll(raw, []byte(placeholder), []byte(o.Name)), mode}
+	if err := o.template(files, string(o.Language)+string(o.Kind)); err != nil {
+		return nil, &plugins.InputError{Detail: fmt.Sprintf("there is no template of a %s in %q", o.Kind, o.Language), Hint: "want a router or an expert in go or python"}
 	}
 	switch o.Language {
 	case Python:
+		if err := o.template(files, "python"); err != nil {
+			return nil, err
+		}
 		files["moezoo_plugin.py"] = file{pluginpython.SDK, 0o644}
 		files["requirements.txt"] = file{pluginpython.Requirements, 0o644}
 	case Go:
@@ -118,4 +107,25 @@ func (o Options) files() (map[string]file, error) {
 		files[".gitignore"] = file{[]byte("/zoo-plugin-" + o.Name + "\n"), 0o644}
 	}
 	return files, nil
+}
+
+// template adds the files of a folder of templates.
+func (o Options) template(files map[string]file, folder string) error {
+	entries, err := templates.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		raw, err := templates.ReadFile(folder + "/" + e.Name())
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o644)
+		if bytes.HasPrefix(raw, []byte("#!")) {
+			mode = 0o755
+		}
+		name := strings.ReplaceAll(e.Name(), placeholder, o.Name)
+		files[name] = file{bytes.ReplaceAll(raw, []byte(placeholder), []byte(o.Name)), mode}
+	}
+	return nil
 }
