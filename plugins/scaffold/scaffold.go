@@ -14,8 +14,8 @@ import (
 	"github.com/moezoo/moezoo/plugins"
 )
 
-// placeholder is the plugin's name in the templates.
-const placeholder = "scaffolded"
+// templateName is the plugin's name in the templates.
+const templateName = "scaffolded"
 
 //go:embed gorouter goexpert python pythonrouter pythonexpert
 var templates embed.FS
@@ -124,8 +124,8 @@ func (o Options) template(files map[string]file, folder string) error {
 		if bytes.HasPrefix(raw, []byte("#!")) {
 			mode = 0o755
 		}
-		name := strings.ReplaceAll(e.Name(), placeholder, o.Name)
-		files[name] = file{bytes.ReplaceAll(raw, []byte(placeholder), []byte(o.Name)), mode}
+		name := strings.ReplaceAll(e.Name(), templateName, o.Name)
+		files[name] = file{bytes.ReplaceAll(raw, []byte(templateName), []byte(o.Name)), mode}
 	}
 	return nil
 }

@@ -51,8 +51,8 @@ func TestNothingIsLeftOfAFailure(t *testing.T) {
 	}
 }
 
-// TestNoTemplateKeepsThePlaceholder once it is written under another name.
-func TestNoTemplateKeepsThePlaceholder(t *testing.T) {
+// TestNoTemplateKeepsTheTemplateName once it is written under another name.
+func TestNoTemplateKeepsTheTemplateName(t *testing.T) {
 	for _, language := range []Language{Go, Python} {
 		for _, kind := range []plugins.Kind{plugins.RouterKind, plugins.ExpertKind} {
 			files, err := Options{Name: "other", Language: language, Kind: kind}.files()
@@ -60,7 +60,7 @@ func TestNoTemplateKeepsThePlaceholder(t *testing.T) {
 				t.Fatal(err)
 			}
 			for name, f := range files {
-				if strings.Contains(name+string(f.content), placeholder) || strings.Contains(string(f.content), "Scaffolded") {
+				if strings.Contains(name+string(f.content), templateName) || strings.Contains(string(f.content), "Scaffolded") {
 					t.Errorf("%s %s: %s names the template", language, kind, name)
 				}
 			}
