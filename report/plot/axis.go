@@ -2,6 +2,7 @@ package plot
 
 import (
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -125,32 +126,48 @@ var prefixes = []struct {
 }{{1e18, "E"}, {1e15, "P"}, {1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}
 
 // Short is a number with at most three digits and a prefix: 2.5M.
-func Short(x float64) string {
+func Short(x float64) string { return rounded(x, 3) }
+
+func rounded(x float64, n int) string {
 	if x < 0 {
-		return "−" + Short(-x)
+		return "−" + rounded(-x, n)
 	}
 	for _, p := range prefixes {
 		if x >= p.factor*0.9995 {
-			return digits(x/p.factor) + p.name
+			return digits(x/p.factor, n) + p.name
 		}
 	}
-	return digits(x)
+	return digits(x, n)
 }
 
-func digits(x float64) string {
-	s := strconv.FormatFloat(x, 'g', 3, 64)
+func digits(x float64, n int) string {
+	s := strconv.FormatFloat(x, 'g', n, 64)
 	if v, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(v) >= 1e-4 {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	return s
 }
 
+// mostDigits are enough for any ticks that lie apart on a page.
+const mostDigits = 9
+
+// labels is Short with as many digits more as tell ticks apart.
+func labels(ticks []float64) func(float64) string {
+	for n := 3; ; n++ {
+		f := func(x float64) string { return rounded(x, n) }
+		same := func(a, b float64) bool { return f(a) == f(b) }
+		if n == mostDigits || len(slices.CompactFunc(slices.Clone(ticks), same)) == len(ticks) {
+			return f
+		}
+	}
+}
+
 // Binary is a size in units of 1024: 64k.
 func Binary(x float64) string {
 	for i, p := range []string{"G", "M", "k"} {
 		if f := math.Pow(1024, float64(3-i)); x >= f {
-			return digits(x/f) + p
+			return digits(x/f, 3) + p
 		}
 	}
-	return digits(x)
+	return digits(x, 3)
 }

@@ -66,8 +66,10 @@ func (v Intervals) Draw() *Drawing {
 	s := scale{v.axis(), intervalLeft, Width - intervalLeft}
 	bottom := top + intervalRow*float64(len(v.Rows))
 	last := math.Inf(-1)
-	for _, t := range s.ticks(5) {
-		label := Short(t)
+	ticks := s.ticks(5)
+	words := labels(ticks)
+	for _, t := range ticks {
+		label := words(t)
 		if v.Ratios {
 			label += "×"
 		}

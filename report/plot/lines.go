@@ -24,7 +24,7 @@ type Lines struct {
 	ID, Title string
 	X, Y      Axis
 	Series    []Line
-	FormatX   func(float64) string // of ticks; Short when nil
+	FormatX   func(float64) string // of ticks; as many digits as tell them apart when nil
 	FormatY   func(float64) string
 }
 
@@ -49,7 +49,7 @@ func (l Lines) Draw() *Drawing {
 	if l.Y.Low == 0 && l.Y.High == 0 {
 		y.Axis = y.padded()
 	}
-	d.grid(x, y, or(l.FormatX, Short), or(l.FormatY, Short))
+	d.grid(x, y, or(l.FormatX, labels(x.ticks(ticksX))), or(l.FormatY, labels(y.ticks(ticksY))))
 	d.put(`<clipPath id="%s-area"><rect x="%s" y="%s" width="%s" height="%s"/></clipPath>`, l.ID, num(left), num(top), num(Width-left-right), num(area))
 	for _, s := range l.Series {
 		d.series(l.ID, s, x, y)
@@ -67,14 +67,20 @@ func or(f, otherwise func(float64) string) func(float64) string {
 	return f
 }
 
+// About so many ticks.
+const (
+	ticksX = 7
+	ticksY = 6
+)
+
 // grid draws both axes with their ticks and labels.
 func (d *Drawing) grid(x, y scale, formatX, formatY func(float64) string) {
-	for _, t := range y.ticks(6) {
+	for _, t := range y.ticks(ticksY) {
 		d.put(`<path class="grid" d="M%s %sH%s"/>`, num(left), num(y.at(t)), num(Width-right))
 		d.text(left-7, y.at(t)+4, "end", "soft", formatY(t))
 	}
 	last := math.Inf(-1)
-	for _, t := range x.ticks(7) {
+	for _, t := range x.ticks(ticksX) {
 		label := formatX(t)
 		half := widthOf(label) / 2
 		at := x.at(t)
