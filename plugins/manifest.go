@@ -61,11 +61,7 @@ func readManifest(path string) (*Manifest, error) {
 // writeManifest writes a manifest whole or not at all.
 func writeManifest(path string, m *Manifest) error {
 	m.Format = manifestFormat
-	raw, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
-	return whole.Write(path, append(raw, '\n'))
+	return whole.WriteJSON(path, m)
 }
 
 // cachePath is where the manifest of a binary that was not installed is kept,

@@ -64,11 +64,15 @@ func Temporary(path string, mode fs.FileMode, write func(io.Writer) error) (name
 	return name, nil
 }
 
-// SyncFolder makes renaming in a folder durable.
+// SyncFolder makes renaming in a folder durable, where the file system can.
 func SyncFolder(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }

@@ -64,3 +64,10 @@ func entropy(b *plugins.Builder, p plugins.Value) plugins.Value {
 func normalized(b *plugins.Builder, x plugins.Value) plugins.Value {
 	return op.Div(x, op.Add(op.ReduceSum(x, []int64{-1}, true), b.Float(1e-20)))
 }
+
+// warnWeightOne tells that weights that sum to 1 teach a router nothing when there is one.
+func warnWeightOne(b *plugins.Builder, d plugins.Dims) {
+	if d.TopK == 1 {
+		b.Warn("with top_k = 1 its weights are always 1, and it learns nothing from the model's loss; switch, and topk or sigmoid with renormalize: false, weigh by the probability")
+	}
+}

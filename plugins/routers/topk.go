@@ -43,10 +43,3 @@ var TopK = plugins.Router[TopKConfig]{
 		return report(b, r, p, logits, expert, d, c.Balance, c.ZLoss)
 	},
 }
-
-// warnWeightOne tells that weights that sum to 1 teach a router nothing when there is one.
-func warnWeightOne(b *plugins.Builder, d plugins.Dims) {
-	if d.TopK == 1 {
-		b.Warn("with top_k = 1 its weights are always 1, and it learns nothing from the model's loss; switch, and topk or sigmoid with renormalize: false, weigh by the probability")
-	}
-}

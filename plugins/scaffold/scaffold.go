@@ -93,7 +93,7 @@ func (o Options) files() (map[string]file, error) {
 	}
 	switch o.Language {
 	case Python:
-		if err := o.template(files, "python"); err != nil {
+		if err := o.template(files, string(Python)); err != nil {
 			return nil, err
 		}
 		files["moezoo_plugin.py"] = file{pluginpython.SDK, 0o644}
